@@ -1,0 +1,58 @@
+// Maglev consistent hashing (Eisenbud et al., NSDI 2016, section 3.4), weighted. The table depends on the
+// names and weights of the targets only, never on their order or on history, so every node with the same
+// configuration agrees.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace sluice::balance {
+
+// One choice. index is the caller's name for it (a backend's index in its pool) and is what lookups return.
+struct Target {
+    std::uint32_t index = 0;
+    std::string_view name;       // unique; decides the permutation
+    std::uint32_t weight = 100;  // 0: never chosen
+};
+
+class Maglev {
+  public:
+    // Smallest prime size >= 100 x targets, and at least kMinimumSize, so that weights are kept within a few
+    // percent.
+    static constexpr std::size_t kMinimumSize = 16381;
+
+    Maglev() = default;  // empty: lookup must not be called
+    explicit Maglev(std::span<const Target> targets);
+
+    bool empty() const { return table_.empty(); }
+    std::size_t size() const { return table_.size(); }
+    // index of the target for a hash; requires !empty().
+    std::uint32_t lookup(std::uint64_t hash) const;
+    // The choice after `attempt` earlier ones failed: walks the table from the hash's slot over entries for
+    // which excluded(index) is true. kNone when all are excluded.
+    static constexpr std::uint32_t kNone = 0xffffffff;
+    template <typename Excluded>
+    std::uint32_t lookup(std::uint64_t hash, Excluded&& excluded) const {
+        if (table_.empty()) return kNone;
+        std::size_t slot = slot_of(hash);
+        for (std::size_t i = 0; i < table_.size(); ++i) {
+            if (!excluded(table_[slot])) return table_[slot];
+            if (++slot == table_.size()) slot = 0;
+        }
+        return kNone;
+    }
+    std::span<const std::uint32_t> table() const { return table_; }
+
+  private:
+    std::size_t slot_of(std::uint64_t hash) const;
+    std::vector<std::uint32_t> table_;
+};
+
+// The hash of a balancing key (client ID, username, address bytes): fixed and unkeyed, part of the contract
+// between nodes.
+std::uint64_t key_hash(std::string_view key);
+
+}  // namespace sluice::balance

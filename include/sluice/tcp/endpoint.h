@@ -1,0 +1,172 @@
+// One end of a TCP connection (RFC 9293), in both roles, pure: time and segments come in as arguments,
+// segments go out through Output, and the owner asks next_deadline() when to call on_timer(). No clock, no
+// I/O, no addresses.
+//
+// What it speaks: RFC 9293 states; RFC 7323 window scale, timestamps, PAWS; RFC 2018/6675 SACK; RFC 6298 RTO;
+// RFC 5681 fast retransmit and IW10 (RFC 6928) with CUBIC (RFC 9438); RFC 1122 delayed ACK and zero-window
+// probes; RFC 5961 challenge ACKs, rate-limited; bounded reassembly. Urgent data is delivered in line (RFC
+// 6093).
+//
+// After every call the owner looks at state(), readable(), writable() and failure(): there are no callbacks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "sluice/base/bytes.h"
+#include "sluice/base/time.h"
+#include "sluice/tcp/segment.h"
+#include "sluice/tcp/seq.h"
+
+namespace sluice::tcp {
+
+enum class State : std::uint8_t {
+    Closed,
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+};
+const char* to_string(State state);
+
+// Why an endpoint is in Closed without both sides having finished.
+enum class Failure : std::uint8_t {
+    None,
+    Refused,   // RST answered our SYN, or came in SYN-RECEIVED
+    Reset,     // acceptable RST in a synchronized state
+    TimedOut,  // a retransmission limit was reached
+    Aborted,   // abort() was called here
+};
+const char* to_string(Failure failure);
+
+struct EndpointOptions {
+    // Largest payload we can receive in one segment, announced as MSS: port MTU minus IP and TCP header (RFC
+    // 6691).
+    std::uint16_t receive_mss = 1460;
+    // Largest payload we may send, before options, whatever the peer announces: same origin.
+    std::uint16_t send_mss_limit = 1460;
+    // Assumed when the peer's SYN carries no MSS: 536 over IPv4, 1220 over IPv6 (RFC 9293 section 3.7.1).
+    std::uint16_t default_send_mss = 536;
+    // Most bytes held for the application, out-of-order data included; the receive window never exceeds what
+    // is left of it. Memory grows with what is actually held.
+    std::uint32_t receive_buffer = 64 * 1024;
+    // Most bytes write() takes before the peer acknowledges; memory grows with use.
+    std::uint32_t send_buffer = 64 * 1024;
+    std::optional<std::uint8_t> window_scale = 7;  // offered shift 0..14; nullopt: not offered
+    bool sack = true;                              // offered
+    bool timestamps = true;                        // offered
+    std::uint32_t timestamp_offset = 0;  // TSval = milliseconds32(now) + offset (RFC 7323 section 5.4)
+
+    Duration min_rto = 200ms;         // as Linux; RFC 6298 (2.4) recommends 1 s for the first only
+    Duration initial_rto = 1s;        // RFC 6298 (2.1)
+    Duration max_rto = 60s;           // RFC 6298 (2.5)
+    std::uint8_t syn_retries = 5;     // retransmissions of SYN or SYN-ACK before TimedOut
+    std::uint8_t data_retries = 10;   // likewise of data or FIN (RFC 1122 section 4.2.3.5 R2)
+    std::uint8_t probe_retries = 20;  // unanswered zero-window probes before TimedOut
+    Duration delayed_ack =
+        40ms;                  // at most 500 ms (RFC 1122 section 4.2.3.2); every second full segment at once
+    Duration time_wait = 60s;  // 2 MSL
+    Duration fin_wait_2 = 60s;  // with both directions shut here, how long to wait for the peer's FIN
+    Duration challenge_ack_interval = 500ms;  // at most one challenge ACK each (RFC 5961 section 10)
+};
+
+class Endpoint {
+  public:
+    explicit Endpoint(const EndpointOptions& options);
+    ~Endpoint();
+    Endpoint(Endpoint&&) noexcept;
+    Endpoint& operator=(Endpoint&&) noexcept;
+
+    // --- opening: call one, once, on a fresh endpoint (state Closed) ---
+    void listen(Seq initial_send_sequence);  // iss is used when a SYN arrives
+    void connect(Instant now, Seq initial_send_sequence, Output& out);
+
+    // --- input ---
+    void on_segment(Instant now, const Segment& segment, Output& out);
+    // Harmless before the deadline.
+    void on_timer(Instant now, Output& out);
+    // When on_timer() must be called; kNever when nothing is pending.
+    Instant next_deadline() const;
+    // ICMP "fragmentation needed" / "packet too big": payload limit for what is sent from now on, unsent and
+    // unacknowledged data is cut anew. Never below 48 bytes; larger values than the current one are ignored.
+    void on_path_mss(Instant now, std::uint16_t mss, Output& out);
+
+    // --- application side ---
+    // Takes up to writable() bytes, sends what windows allow, returns the bytes taken. Allowed from SynSent
+    // and SynReceived on (queued until established); 0 after shutdown() or in a state that cannot send.
+    std::size_t write(Instant now, ByteView bytes, Output& out);
+    std::size_t writable() const;
+    // In-order bytes not consumed yet: total, and the contiguous piece that starts `offset` bytes in (empty
+    // at the end). Valid until the next non-const call. consume() frees them, and may announce a larger
+    // window.
+    std::size_t readable() const;
+    ByteView peek(std::size_t offset = 0) const;
+    void consume(Instant now, std::size_t bytes, Output& out);
+    // True when the peer's FIN has been reached and every byte before it was consumed.
+    bool at_end() const;
+    // The peer's FIN has been received in order (bytes may still be readable).
+    bool peer_finished() const;
+    // Half-close: FIN after all bytes written. Reading goes on. Idempotent.
+    void shutdown(Instant now, Output& out);
+    // RST, when there is somebody to tell; state becomes Closed, failure() Aborted.
+    void abort(Instant now, Output& out);
+
+    // --- what the owner may know ---
+    State state() const;
+    Failure failure() const;
+    bool shutdown_called() const;
+    // Everything written, FIN included when shutdown, has been acknowledged.
+    bool all_acknowledged() const;
+    std::size_t send_queue() const;  // bytes written and not yet acknowledged
+
+    // What a splice must know: meaningful from Established on.
+    struct Position {
+        Seq send_next;                          // SND.NXT
+        Seq send_unacked;                       // SND.UNA
+        Seq receive_next;                       // RCV.NXT
+        Seq receive_edge;                       // right edge of the last window announced
+        std::uint32_t send_window;              // SND.WND in bytes, scaled
+        std::uint32_t last_timestamp_sent;      // last TSval that left
+        std::uint32_t last_timestamp_received;  // TS.Recent
+        std::uint16_t send_mss;                 // effective, options deducted
+        std::uint8_t send_scale;                // shift of the windows the peer announces; 0 when not agreed
+        std::uint8_t receive_scale;             // shift of the windows we announce; 0 when not agreed
+        bool window_scale;
+        bool timestamps;
+        bool sack;
+    };
+    Position position() const;
+
+    struct Statistics {
+        std::uint64_t segments_in = 0;
+        std::uint64_t segments_out = 0;
+        std::uint64_t bytes_in = 0;     // payload accepted in order
+        std::uint64_t bytes_out = 0;    // payload, first transmissions
+        std::uint32_t retransmits = 0;  // segments
+        std::uint32_t fast_recoveries = 0;
+        std::uint32_t timeouts = 0;  // RTO expiries
+        std::uint32_t challenge_acks = 0;
+        std::uint32_t paws_rejected = 0;
+        std::uint32_t out_of_window = 0;
+        Duration smoothed_rtt{0};  // zero until measured
+    };
+    const Statistics& statistics() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// The segment that RFC 9293 section 3.10.7.1 sends for one that reaches no connection: RST, or nullopt for an
+// RST.
+std::optional<Segment> reset_for(const Segment& segment);
+
+}  // namespace sluice::tcp
