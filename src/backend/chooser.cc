@@ -4,15 +4,7 @@
 
 namespace sluice::backend {
 
-Chooser::Chooser(const LoadTable& load, std::uint64_t seed) : load_(load), random_state_(seed) {}
-
-// SplitMix64 (Steele, Lea, Flood 2014): any seed is a good seed.
-std::uint64_t Chooser::next_random() {
-    std::uint64_t z = (random_state_ += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31U);
-}
+Chooser::Chooser(const LoadTable& load, std::uint64_t seed) : load_(load), random_(seed) {}
 
 Choice Chooser::choose(const Snapshot& snapshot, std::uint32_t pool_index, std::optional<std::uint64_t> key,
                        std::span<const std::uint32_t> tried) {
@@ -52,7 +44,7 @@ Choice Chooser::choose(const Snapshot& snapshot, std::uint32_t pool_index, std::
             choice.displaced = i != first;
             return choice;
         }
-        case config::Balance::TwoChoices: return chosen(balance::two_choices(candidates_, next_random()));
+        case config::Balance::TwoChoices: return chosen(balance::two_choices(candidates_, random_.next()));
         case config::Balance::RoundRobin: return chosen(turn.round_robin.next(candidates_));
         case config::Balance::LeastConnections: break;
     }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sluice/wire/frame.h"
+#include "worker/segment_frame.h"
 
 namespace sluice::worker {
 namespace {
@@ -195,7 +195,7 @@ void Flows::reset(Instant now, const FourTuple& tuple, const Arrival& arrival, c
     }
     auto frame = output_.allocate();
     if (!frame) return;
-    write_segment(*frame, tuple, arrival.port, arrival.source_mac, *answer);
+    write_segment(*frame, tuple, topology_.ports()[arrival.port].mac, arrival.source_mac, *answer);
     output_.send(arrival.port, *frame);
     counters_.add(Counter::TcpResetsSent);
 }
@@ -252,27 +252,10 @@ void Flows::end_all(Instant now) {
 
 // --- session::Transmitter ---
 
-void Flows::write_segment(port::Frame& frame, const FourTuple& tuple, std::uint16_t port, const MacAddress& to,
-                          const tcp::Segment& segment) const {
-    const wire::FrameAddresses addresses{.source_mac = topology_.ports()[port].mac,
-                                         .destination_mac = to,
-                                         .source = tuple.local.address,
-                                         .destination = tuple.remote.address};
-    const wire::TcpHeader header{.source_port = tuple.local.port,
-                                 .destination_port = tuple.remote.port,
-                                 .sequence = segment.seq.value(),
-                                 .acknowledgement = segment.flags.ack ? segment.ack.value() : 0,
-                                 .flags = segment.flags,
-                                 .window = segment.window,
-                                 .options = segment.options};
-    frame.length = static_cast<std::uint32_t>(
-        wire::write_tcp_frame(addresses, header, segment.payload, segment.payload_tail, frame.writable()));
-}
-
 void Flows::to_client(const session::Connection& c, const tcp::Segment& segment) {
     auto frame = output_.allocate();
     if (!frame) return;
-    write_segment(*frame, c.client, c.path.port, c.path.mac, segment);
+    write_segment(*frame, c.client, topology_.ports()[c.path.port].mac, c.path.mac, segment);
     output_.send(c.path.port, *frame);
 }
 
@@ -284,7 +267,7 @@ void Flows::to_broker(const session::Connection& c, const tcp::Segment& segment)
     }
     auto frame = output_.allocate();
     if (!frame) return;
-    write_segment(*frame, c.upstream, hop->port, MacAddress{}, segment);
+    write_segment(*frame, c.upstream, topology_.ports()[hop->port].mac, MacAddress{}, segment);
     switch (output_.send_via(now_, *hop, *frame)) {
         case FrameOutput::Fate::Sent:
             if (!awaiting_neighbor_.empty()) awaiting_neighbor_.erase(hop->neighbor);
@@ -314,7 +297,7 @@ void Flows::attempt_succeeded(std::uint32_t backend) {
 
 // --- listing ---
 
-std::uint32_t Flows::list(std::uint32_t from, std::span<ConnectionRow> out, std::size_t& written) const {
+std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out, std::size_t& written) const {
     written = 0;
     std::uint32_t id = slab_.next(from);
     for (; id != flow::kNoEntry && written < out.size(); id = slab_.next(id + 1)) {
@@ -333,14 +316,14 @@ std::uint32_t Flows::list(std::uint32_t from, std::span<ConnectionRow> out, std:
                .client_id_size = static_cast<std::uint32_t>(c.client_id.size()),
                .bytes_from_client = c.bytes_from_client,
                .bytes_from_broker = c.bytes_from_broker,
-               .age = now_ - c.opened,
-               .idle = now_ - std::max(c.last_heard, c.last_traffic)};
+               .age = now - c.opened,
+               .idle = now - std::max(c.last_heard, c.last_traffic)};
         c.client_id.copy(row.client_id.data(), row.client_id.size());
     }
     return id;
 }
 
-Worker::Usage Flows::usage() const {
+Worker::Usage Flows::usage(Instant now) const {
     Worker::Usage usage{.connections = slab_.size(),
                         .capacity = slab_.capacity(),
                         .half_open = 0,
@@ -351,7 +334,7 @@ Worker::Usage Flows::usage() const {
         const config::Pool& pool = config_.pools[p];
         for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
             const nat::SourcePool::Usage u =
-                source_pools_[p].usage(b, pool.backends[b].address.address.family(), now_);
+                source_pools_[p].usage(b, pool.backends[b].address.address.family(), now);
             usage.backends.push_back({.leases = u.capacity, .leased = u.leased, .quarantined = u.quarantined});
         }
     }

@@ -56,8 +56,8 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void use(const backend::Snapshot* snapshot) { surroundings_.snapshot = snapshot; }
     void accept_no_more() { accepting_ = false; }
     void end_all(Instant now);
-    std::uint32_t list(std::uint32_t from, std::span<ConnectionRow> out, std::size_t& written) const;
-    Worker::Usage usage() const;
+    std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out, std::size_t& written) const;
+    Worker::Usage usage(Instant now) const;
 
     // --- session::Transmitter ---
     void to_client(const session::Connection& connection, const tcp::Segment& segment) override;
@@ -96,8 +96,6 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void drive(Instant now, std::uint32_t id, Event&& event);
     void drain_unreachable(Instant now);
     void remove(std::uint32_t id);
-    void write_segment(port::Frame& frame, const FourTuple& tuple, std::uint16_t port, const MacAddress& to,
-                       const tcp::Segment& segment) const;
 
     const WorkerOptions options_;
     const config::Config& config_;

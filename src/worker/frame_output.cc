@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "sluice/wire/frame.h"
+#include "sluice/wire/ethernet.h"
+#include "worker/neighbor_frames.h"
 
 namespace sluice::worker {
 namespace {
@@ -80,7 +81,8 @@ FrameOutput::Fate FrameOutput::send_via(Instant now, const NextHop& hop, const p
     return Fate::Waiting;
 }
 
-void FrameOutput::flush() {
+bool FrameOutput::flush() {
+    bool left = false;
     for (const auto& way : ways_) {
         if (way->batch.empty()) continue;
         const std::size_t sent = way->device.transmit(queue_, way->batch);
@@ -89,11 +91,13 @@ void FrameOutput::flush() {
         for (std::size_t i = 0; i < sent; ++i) bytes += way->batch[i].length;
         counters_.add(Counter::TxBytes, bytes);
         way->batch.erase(way->batch.begin(), way->batch.begin() + static_cast<std::ptrdiff_t>(sent));
+        left = left || !way->batch.empty();
     }
     if (spare_.size() > kKeepSpare) {
         release(std::span(spare_).subspan(kKeepSpare));
         spare_.resize(kKeepSpare);
     }
+    return left;
 }
 
 void FrameOutput::learn_answer(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac) {
@@ -131,12 +135,8 @@ void FrameOutput::Way::solicit(const neighbor::Solicitation& solicitation) {
     auto frame = output.allocate();
     if (!frame) return;
     const MacAddress& own = output.topology_.ports()[index].mac;
-    const std::size_t size = solicitation.target.is_v4()
-                                 ? wire::write_arp_request(own, *source, solicitation.target, solicitation.to,
-                                                           frame->writable())
-                                 : wire::write_neighbor_solicitation(own, *source, solicitation.target,
-                                                                     solicitation.to, frame->writable());
-    frame->length = static_cast<std::uint32_t>(size);
+    frame->length = static_cast<std::uint32_t>(
+        write_question(own, *source, solicitation.target, solicitation.to, frame->writable()));
     output.counters_.add(Counter::NeighborSolicitations);
     output.send(index, *frame);
 }
@@ -165,10 +165,8 @@ void FrameOutput::Way::resolved(const neighbor::Resolution& resolution) {
 void FrameOutput::announce(std::uint16_t port, const IpAddress& address) {
     auto frame = allocate();
     if (!frame) return;
-    const MacAddress& own = topology_.ports()[port].mac;
-    const std::size_t size = address.is_v4() ? wire::write_gratuitous_arp(own, address, frame->writable())
-                                             : wire::write_unsolicited_advertisement(own, address, frame->writable());
-    frame->length = static_cast<std::uint32_t>(size);
+    frame->length = static_cast<std::uint32_t>(
+        write_announcement(topology_.ports()[port].mac, address, frame->writable()));
     send(port, *frame);
 }
 

@@ -47,8 +47,9 @@ class FrameOutput {
     // A frame that lacks only its destination MAC: sent now, or when the neighbor has answered. Failed: the neighbor is known not
     // to answer, the frame was dropped.
     Fate send_via(Instant now, const NextHop& hop, const port::Frame& frame);
-    // Hands the batches to the ports. What a full port does not take is offered again at the next flush.
-    void flush();
+    // Hands the batches to the ports. What a full port does not take is offered again at the next flush; true when
+    // something is left.
+    bool flush();
 
     // What was learned from the wire, on the port where it was.
     void learn_answer(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac);
