@@ -18,23 +18,22 @@ std::shared_ptr<const balance::Maglev> build_maglev(std::span<const Backend> bac
 
 // What every usable backend accepts. A backend that was never probed successfully constrains nothing.
 Offer common_offer(std::span<const Backend> backends) {
-    Offer common{.mss = 0, .window_scale = wire::kMaxWindowScale, .sack = true, .timestamps = true};
+    Offer common{.mss = 0, .window_scale = std::nullopt, .sack = true, .timestamps = true};
     bool learned = false;
+    bool scales = true;
+    std::uint8_t smallest_scale = wire::kMaxWindowScale;
     for (const Backend& b : backends) {
         if (!b.usable() || !b.offer) continue;
-        learned = true;
-        common.mss = common.mss == 0 ? b.offer->mss : std::min(common.mss, b.offer->mss);
+        common.mss = learned ? std::min(common.mss, b.offer->mss) : b.offer->mss;
         common.sack = common.sack && b.offer->sack;
         common.timestamps = common.timestamps && b.offer->timestamps;
-        if (common.window_scale && b.offer->window_scale) {
-            common.window_scale = std::min(*common.window_scale, *b.offer->window_scale);
-        } else {
-            common.window_scale.reset();
-        }
+        scales = scales && b.offer->window_scale.has_value();
+        smallest_scale = std::min(smallest_scale, b.offer->window_scale.value_or(smallest_scale));
+        learned = true;
     }
-    // The usual scale of a server that has told us nothing.
-    constexpr std::uint8_t kDefaultScale = 7;
-    if (!learned) common.window_scale = kDefaultScale;
+    // The usual scale of a server, while none has told us its own.
+    constexpr std::uint8_t kUnlearnedScale = 7;
+    if (scales) common.window_scale = learned ? smallest_scale : kUnlearnedScale;
     return common;
 }
 

@@ -11,7 +11,8 @@ namespace {
 // SYNs within one timeout, evenly spaced, so that a single lost packet fails no broker.
 constexpr int kAttempts = 3;
 
-// Default when a SYN-ACK carries no MSS: the smaller of RFC 9293 section 3.7.1, which is safe for both families.
+// Default when a SYN-ACK carries no MSS: the smaller of RFC 9293 section 3.7.1, which is safe for both
+// families.
 constexpr std::uint16_t kDefaultMss = 536;
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The client's CONNECT, read before any broker is involved, and what a client that cannot go on is told.
 #include <algorithm>
 
-#include "session/limits.h"
+#include "session/constants.h"
 #include "sluice/balance/maglev.h"
 #include "sluice/session/session.h"
 

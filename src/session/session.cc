@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "session/limits.h"
+#include "session/constants.h"
 #include "sluice/tcp/isn.h"
 
 namespace sluice::session {
@@ -50,7 +50,8 @@ tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint
 }
 
 void Session::open(Instant now, const tcp::Segment& syn) {
-    const std::uint16_t unannounced = c_.client.remote.address.is_v4() ? 536 : 1220;  // RFC 9293 section 3.7.1
+    const std::uint16_t unannounced =
+        c_.client.remote.address.is_v4() ? 536 : 1220;  // RFC 9293 section 3.7.1
     c_.client_mss = std::min(c_.client_mss, syn.options.mss.value_or(unannounced));
     c_.client_end.listen(tcp::initial_sequence(s_.isn_key, c_.client, now));
     on_client_segment(now, syn);

@@ -2,7 +2,7 @@
 // waiting.
 #include <algorithm>
 
-#include "session/limits.h"
+#include "session/constants.h"
 #include "sluice/mqtt/connack.h"
 #include "sluice/session/session.h"
 #include "sluice/tcp/isn.h"

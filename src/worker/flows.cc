@@ -78,8 +78,8 @@ std::uint32_t Flows::find_broker(const FourTuple& tuple) const {
     return id == nat::kNoConnection ? flow::kNoEntry : id;
 }
 
-void Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
-                              const tcp::Segment& segment) {
+void Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                              const Arrival& arrival, const tcp::Segment& segment) {
     const std::uint64_t hash = index_.hash(tuple);
     std::uint32_t id = find_client(tuple, hash);
     const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
@@ -99,8 +99,8 @@ void Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
     }
 }
 
-// RFC 9293 section 3.10.7.4 and RFC 6191: a SYN may open anew what is only waiting for stragglers, if it lies after
-// everything that the old connection has used.
+// RFC 9293 section 3.10.7.4 and RFC 6191: a SYN may open anew what is only waiting for stragglers, if it lies
+// after everything that the old connection has used.
 bool Flows::makes_room_for(const session::Connection& old, const tcp::Segment& syn) const {
     if (old.phase != session::Phase::Closing) return false;
     const tcp::State state = old.client_end.state();
@@ -121,8 +121,8 @@ void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, 
     const std::uint16_t mss = topology_.ports()[arrival.port].mss(tuple.local.address.family());
     const tcp::EndpointOptions endpoint =
         session::client_options(*surroundings_.snapshot, listener, tuple, mss, options_.isn_key);
-    const std::uint32_t id =
-        slab_.insert(tuple, session::ClientPath{arrival.port, arrival.source_mac}, listener, facts.pool, endpoint, now);
+    const std::uint32_t id = slab_.insert(tuple, session::ClientPath{arrival.port, arrival.source_mac},
+                                          listener, facts.pool, endpoint, now);
     if (id == flow::kNoEntry) return refuse(Counter::DropSynTableFull);
     slab_[id].id = id;
     index_.insert(hash, id);
@@ -218,8 +218,8 @@ void Flows::drive(Instant now, std::uint32_t id, Event&& event) {
     drain_unreachable(now);
 }
 
-// A session that finds its broker's neighbor dead while sending is told so here, outside its own call. Each telling makes it
-// try its next choice, so this ends when choices do.
+// A session that finds its broker's neighbor dead while sending is told so here, outside its own call. Each
+// telling makes it try its next choice, so this ends when choices do.
 void Flows::drain_unreachable(Instant now) {
     while (!unreachable_.empty()) {
         const std::uint32_t id = unreachable_.back();
@@ -239,8 +239,7 @@ void Flows::remove(std::uint32_t id) {
 
 bool Flows::on_timer(Instant now) {
     return wheel_.advance(
-               now,
-               [&](std::uint32_t id) { drive(now, id, [&](session::Session& s) { s.on_timer(now); }); },
+               now, [&](std::uint32_t id) { drive(now, id, [&](session::Session& s) { s.on_timer(now); }); },
                kTimersPerTurn) != 0;
 }
 
@@ -297,7 +296,8 @@ void Flows::attempt_succeeded(std::uint32_t backend) {
 
 // --- listing ---
 
-std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out, std::size_t& written) const {
+std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+                          std::size_t& written) const {
     written = 0;
     std::uint32_t id = slab_.next(from);
     for (; id != flow::kNoEntry && written < out.size(); id = slab_.next(id + 1)) {
@@ -324,18 +324,20 @@ std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionR
 }
 
 Worker::Usage Flows::usage(Instant now) const {
-    Worker::Usage usage{.connections = slab_.size(),
-                        .capacity = slab_.capacity(),
-                        .half_open = 0,
-                        .reserved_bytes = slab_.memory_bytes() + index_.memory_bytes() + wheel_.memory_bytes(),
-                        .backends = {}};
+    Worker::Usage usage{
+        .connections = slab_.size(),
+        .capacity = slab_.capacity(),
+        .half_open = 0,
+        .reserved_bytes = slab_.memory_bytes() + index_.memory_bytes() + wheel_.memory_bytes(),
+        .backends = {}};
     for (const ListenerLoad& l : listeners_) usage.half_open += l.half_open;
     for (std::uint32_t p = 0; p < config_.pools.size(); ++p) {
         const config::Pool& pool = config_.pools[p];
         for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
             const nat::SourcePool::Usage u =
                 source_pools_[p].usage(b, pool.backends[b].address.address.family(), now);
-            usage.backends.push_back({.leases = u.capacity, .leased = u.leased, .quarantined = u.quarantined});
+            usage.backends.push_back(
+                {.leases = u.capacity, .leased = u.leased, .quarantined = u.quarantined});
         }
     }
     return usage;

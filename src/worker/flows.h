@@ -1,5 +1,6 @@
-// The connections of one worker: finds the one a segment belongs to, from the client's side by its four-tuple and from the broker's
-// side by its lease, drives its session, keeps its timer, and writes what the session sends as frames.
+// The connections of one worker: finds the one a segment belongs to, from the client's side by its four-tuple
+// and from the broker's side by its lease, drives its session, keeps its timer, and writes what the session
+// sends as frames.
 #pragma once
 
 #include <cstdint>
@@ -26,19 +27,20 @@ struct Arrival {
 
 // A TCP packet that an ICMP error quotes: one that Sluice sent.
 struct QuotedSegment {
-    FourTuple tuple;     // local: the packet's source
+    FourTuple tuple;  // local: the packet's source
     std::uint32_t sequence = 0;
 };
 
 class Flows final : public session::Transmitter, public FailedNeighbors {
   public:
-    Flows(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output, CounterSet& counters,
-          Mail& mail, Instant now);
+    Flows(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
+          CounterSet& counters, Mail& mail, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
-    void on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
+    void on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                           const Arrival& arrival, const tcp::Segment& segment);
+    void on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
                            const tcp::Segment& segment);
-    void on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival, const tcp::Segment& segment);
     // mtu: of the hop that could not pass the packet on, in bytes.
     void on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t mtu);
     void on_unreachable(Instant now, const QuotedSegment& quoted);
@@ -56,7 +58,8 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void use(const backend::Snapshot* snapshot) { surroundings_.snapshot = snapshot; }
     void accept_no_more() { accepting_ = false; }
     void end_all(Instant now);
-    std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out, std::size_t& written) const;
+    std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+                       std::size_t& written) const;
     Worker::Usage usage(Instant now) const;
 
     // --- session::Transmitter ---
@@ -113,10 +116,11 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::vector<ListenerLoad> listeners_;
     std::vector<bool> failing_;  // by backend position: an AttemptFailed was the last that control heard
     TokenBucket resets_;
-    Instant now_;                // of the event being driven; Transmitter's calls happen within it
+    Instant now_;  // of the event being driven; Transmitter's calls happen within it
     bool accepting_ = true;
 
-    // Connections whose packets wait for a neighbor, so that they can be told at once when it does not answer.
+    // Connections whose packets wait for a neighbor, so that they can be told at once when it does not
+    // answer.
     absl::flat_hash_map<IpAddress, std::vector<std::uint32_t>> awaiting_neighbor_;
     std::vector<std::uint32_t> unreachable_;  // found so while being driven; told afterwards
 };

@@ -21,7 +21,8 @@ FrameOutput::Way::Way(FrameOutput& output_, std::uint16_t index_, port::Port& de
 FrameOutput::FrameOutput(const Topology& topology, std::span<port::Port* const> ports, port::FramePool& pool,
                          CounterSet& counters, std::uint16_t queue)
     : topology_(topology), pool_(pool), counters_(counters), queue_(queue) {
-    for (std::uint16_t i = 0; i < ports.size(); ++i) ways_.push_back(std::make_unique<Way>(*this, i, *ports[i]));
+    for (std::uint16_t i = 0; i < ports.size(); ++i)
+        ways_.push_back(std::make_unique<Way>(*this, i, *ports[i]));
 }
 
 FrameOutput::~FrameOutput() {
@@ -100,7 +101,8 @@ bool FrameOutput::flush() {
     return left;
 }
 
-void FrameOutput::learn_answer(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac) {
+void FrameOutput::learn_answer(Instant now, std::uint16_t port, const IpAddress& address,
+                               const MacAddress& mac) {
     ways_[port]->table.on_answer(now, address, mac, *ways_[port]);
 }
 

@@ -1,5 +1,5 @@
-// The way out of a worker: buffers to write frames into, one transmit batch per port, and the neighbors that frames wait for while
-// ARP or NDP asks for their MAC.
+// The way out of a worker: buffers to write frames into, one transmit batch per port, and the neighbors that
+// frames wait for while ARP or NDP asks for their MAC.
 #pragma once
 
 #include <array>
@@ -38,17 +38,18 @@ class FrameOutput {
     FrameOutput(const FrameOutput&) = delete;
     FrameOutput& operator=(const FrameOutput&) = delete;
 
-    // An empty frame; nullopt (counted) when the pool has none. The caller gives it to send(), send_via() or discard().
+    // An empty frame; nullopt (counted) when the pool has none. The caller gives it to send(), send_via() or
+    // discard().
     std::optional<port::Frame> allocate();
     void discard(const port::Frame& frame) { spare_.push_back(frame); }
     // A finished frame, its destination MAC included.
     void send(std::uint16_t port, const port::Frame& frame);
     enum class Fate : std::uint8_t { Sent, Waiting, Failed };
-    // A frame that lacks only its destination MAC: sent now, or when the neighbor has answered. Failed: the neighbor is known not
-    // to answer, the frame was dropped.
+    // A frame that lacks only its destination MAC: sent now, or when the neighbor has answered. Failed: the
+    // neighbor is known not to answer, the frame was dropped.
     Fate send_via(Instant now, const NextHop& hop, const port::Frame& frame);
-    // Hands the batches to the ports. What a full port does not take is offered again at the next flush; true when
-    // something is left.
+    // Hands the batches to the ports. What a full port does not take is offered again at the next flush; true
+    // when something is left.
     bool flush();
 
     // What was learned from the wire, on the port where it was.
@@ -62,7 +63,7 @@ class FrameOutput {
     void announce(std::uint16_t port, const IpAddress& address);
 
   private:
-    static constexpr std::size_t kBacklog = 1024;      // frames a port's batch may hold
+    static constexpr std::size_t kBacklog = 1024;  // frames a port's batch may hold
     static constexpr std::size_t kWaitPerNeighbor = 32;
     static constexpr std::size_t kWaitInAll = 4096;
 

@@ -16,8 +16,8 @@ HandoverRings::HandoverRings(std::uint32_t workers, std::size_t capacity)
 
 void HandoverRings::set_bell(std::uint32_t worker, int event_fd) { bells_[worker].event_fd.store(event_fd); }
 
-// Sequentially consistent on purpose: "I rest" and "I looked once more" here, "it is sent" and "does it rest?" there must
-// not pass each other.
+// Sequentially consistent on purpose: "I rest" and "I looked once more" here, "it is sent" and "does it
+// rest?" there must not pass each other.
 void HandoverRings::about_to_rest(std::uint32_t worker) { bells_[worker].resting.store(true); }
 
 void HandoverRings::awake(std::uint32_t worker) { bells_[worker].resting.store(false); }

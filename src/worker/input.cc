@@ -35,17 +35,19 @@ enum class IcmpKind : std::uint8_t { Local, Discovery, Error };
 IcmpKind kind_of(const wire::IpPacket& packet) {
     if (packet.payload.empty()) return IcmpKind::Local;
     const std::uint8_t type = load8(packet.payload.data());
-    if (packet.family == IpFamily::V4) return type == wire::kIcmpUnreachable ? IcmpKind::Error : IcmpKind::Local;
+    if (packet.family == IpFamily::V4)
+        return type == wire::kIcmpUnreachable ? IcmpKind::Error : IcmpKind::Local;
     if (type == wire::kIcmpv6NeighborSolicitation || type == wire::kIcmpv6NeighborAdvertisement) {
         return IcmpKind::Discovery;
     }
-    return type == wire::kIcmpv6Unreachable || type == wire::kIcmpv6PacketTooBig ? IcmpKind::Error : IcmpKind::Local;
+    return type == wire::kIcmpv6Unreachable || type == wire::kIcmpv6PacketTooBig ? IcmpKind::Error
+                                                                                 : IcmpKind::Local;
 }
 
 }  // namespace
 
-Input::Input(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output, Flows& flows,
-             Prober& prober, LocalProtocols& local, CounterSet& counters, Mail& mail)
+Input::Input(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
+             Flows& flows, Prober& prober, LocalProtocols& local, CounterSet& counters, Mail& mail)
     : worker_(options.index),
       topology_(resources.topology),
       handover_(resources.handover),
@@ -96,7 +98,8 @@ bool Input::destination_good(std::uint16_t port, const IpAddress& destination) c
     return owned != nullptr && owned->port == port;
 }
 
-bool Input::on_ip(Instant now, const port::Frame& frame, const wire::EthernetView& ethernet, bool handed_over) {
+bool Input::on_ip(Instant now, const port::Frame& frame, const wire::EthernetView& ethernet,
+                  bool handed_over) {
     wire::IpError error{};
     const auto packet = wire::parse_ip_packet(ethernet.ether_type(), ethernet.payload(), error);
     if (!packet) {
@@ -126,8 +129,8 @@ bool Input::on_ip(Instant now, const port::Frame& frame, const wire::EthernetVie
     return on_tcp(now, frame, arrival, *packet, handed_over);
 }
 
-bool Input::on_icmp(Instant now, const port::Frame& frame, const Arrival& arrival, const wire::IpPacket& packet,
-                    bool handed_over) {
+bool Input::on_icmp(Instant now, const port::Frame& frame, const Arrival& arrival,
+                    const wire::IpPacket& packet, bool handed_over) {
     switch (kind_of(packet)) {
         case IcmpKind::Local: break;
         case IcmpKind::Discovery:
@@ -135,7 +138,8 @@ bool Input::on_icmp(Instant now, const port::Frame& frame, const Arrival& arriva
             break;
         case IcmpKind::Error: {
             if (handed_over || packet.payload.size() < wire::kIcmpHeaderSize) break;
-            const auto quote = wire::parse_tcp_quote(packet.family, packet.payload.subspan(wire::kIcmpHeaderSize));
+            const auto quote =
+                wire::parse_tcp_quote(packet.family, packet.payload.subspan(wire::kIcmpHeaderSize));
             if (!quote) break;
             const std::uint32_t owner = owner_of({.local = quote->source, .remote = quote->destination});
             if (owner != worker_) return hand_over(frame, owner);
@@ -146,8 +150,8 @@ bool Input::on_icmp(Instant now, const port::Frame& frame, const Arrival& arriva
     return false;
 }
 
-bool Input::on_tcp(Instant now, const port::Frame& frame, const Arrival& arrival, const wire::IpPacket& packet,
-                   bool handed_over) {
+bool Input::on_tcp(Instant now, const port::Frame& frame, const Arrival& arrival,
+                   const wire::IpPacket& packet, bool handed_over) {
     const auto view = wire::TcpView::parse(packet.payload);
     if (!view) {
         counters_.add(Counter::DropTcpMalformed);
@@ -176,7 +180,8 @@ bool Input::on_tcp(Instant now, const port::Frame& frame, const Arrival& arrival
     return false;
 }
 
-bool Input::checksum_good(Instant now, const Arrival& arrival, const wire::IpPacket& packet, ByteView segment) {
+bool Input::checksum_good(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+                          ByteView segment) {
     if (wire::tcp_checksum_valid(packet.source, packet.destination, segment)) return true;
     if (wire::is_partial_checksum(packet.source, packet.destination, segment)) {
         counters_.add(Counter::DropTcpPartialChecksum);
@@ -243,7 +248,8 @@ void Input::ring_bells() {
     }
 }
 
-// Control tells the operator; a few a second are enough for that, and the drop counters have the whole number.
+// Control tells the operator; a few a second are enough for that, and the drop counters have the whole
+// number.
 void Input::hint(Instant now, std::uint16_t port, const IpAddress& peer, Event::Fault fault) {
     if (!hints_.take(now)) return;
     if (mail_.post({.kind = Event::Kind::OffloadHint, .fault = fault, .port = port, .address = peer})) {

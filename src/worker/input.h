@@ -1,5 +1,6 @@
-// What a received frame is and who it is for: checks Ethernet and IP, finds the packet's owner, and hands it to that worker or to
-// the room of this one that it concerns. Every frame that goes no further names its counter here.
+// What a received frame is and who it is for: checks Ethernet and IP, finds the packet's owner, and hands it
+// to that worker or to the room of this one that it concerns. Every frame that goes no further names its
+// counter here.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +36,8 @@ class Input {
                 bool handed_over);
     bool on_icmp(Instant now, const port::Frame& frame, const Arrival& arrival, const wire::IpPacket& packet,
                  bool handed_over);
-    void deliver(Instant now, const Arrival& arrival, const FourTuple& tuple, std::optional<std::uint32_t> listener,
-                 const tcp::Segment& segment);
+    void deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
+                 std::optional<std::uint32_t> listener, const tcp::Segment& segment);
     bool checksum_good(Instant now, const Arrival& arrival, const wire::IpPacket& packet, ByteView segment);
     std::optional<std::uint32_t> listener_at(const SocketAddress& address) const;
     std::uint32_t owner_of(const FourTuple& tuple) const;

@@ -40,14 +40,14 @@ void LocalProtocols::on_arp(Instant now, const Arrival& arrival, ByteView payloa
     if (packet.operation != wire::ArpOperation::Request || !for_us || !answer) return;
     auto frame = output_.allocate();
     if (!frame) return;
-    frame->length = static_cast<std::uint32_t>(
-        wire::write_arp_frame(packet.sender_mac,
-                              {.operation = wire::ArpOperation::Reply,
-                               .sender_mac = topology_.ports()[arrival.port].mac,
-                               .sender_ip = packet.target_ip,
-                               .target_mac = packet.sender_mac,
-                               .target_ip = packet.sender_ip},
-                              frame->writable()));
+    frame->length =
+        static_cast<std::uint32_t>(wire::write_arp_frame(packet.sender_mac,
+                                                         {.operation = wire::ArpOperation::Reply,
+                                                          .sender_mac = topology_.ports()[arrival.port].mac,
+                                                          .sender_ip = packet.target_ip,
+                                                          .target_mac = packet.sender_mac,
+                                                          .target_ip = packet.sender_ip},
+                                                         frame->writable()));
     output_.send(arrival.port, *frame);
     counters_.add(Counter::ArpReplies);
 }
@@ -77,7 +77,8 @@ void LocalProtocols::on_icmp_v4(Instant now, const Arrival& arrival, const wire:
     }
 }
 
-void LocalProtocols::on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer) {
+void LocalProtocols::on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+                                bool answer) {
     const auto view = wire::Icmpv6View::parse(packet.payload);
     if (!view || !view->checksum_valid(packet.source, packet.destination)) {
         counters_.add(Counter::DropIcmpMalformed);
@@ -93,7 +94,8 @@ void LocalProtocols::on_icmp_v6(Instant now, const Arrival& arrival, const wire:
     }
 }
 
-void LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer) {
+void LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+                                     bool answer) {
     const auto question = wire::parse_neighbor_solicitation(packet);
     if (!question) {
         counters_.add(Counter::DropIcmpMalformed);
@@ -118,7 +120,10 @@ void LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const 
          .destination_mac = duplicate_probe ? wire::multicast_mac(to) : arrival.source_mac,
          .source = question->target,
          .destination = to},
-        {.target = question->target, .solicited = !duplicate_probe, .override_entry = true, .target_mac = own},
+        {.target = question->target,
+         .solicited = !duplicate_probe,
+         .override_entry = true,
+         .target_mac = own},
         frame->writable()));
     output_.send(arrival.port, *frame);
     counters_.add(Counter::NdpAdvertisements);
@@ -139,7 +144,8 @@ void LocalProtocols::on_advertisement(Instant now, const Arrival& arrival, const
     }
 }
 
-void LocalProtocols::on_error(Instant now, IpFamily family, ByteView quoted, std::optional<std::uint32_t> mtu) {
+void LocalProtocols::on_error(Instant now, IpFamily family, ByteView quoted,
+                              std::optional<std::uint32_t> mtu) {
     const auto quote = wire::parse_tcp_quote(family, quoted);
     if (!quote) {
         counters_.add(Counter::DropIcmpUnhandled);
@@ -166,12 +172,12 @@ void LocalProtocols::echo(Instant now, const Arrival& arrival, const wire::IpPac
     }
     auto frame = output_.allocate();
     if (!frame) return;
-    frame->length = static_cast<std::uint32_t>(
-        wire::write_icmp_frame({.source_mac = topology_.ports()[arrival.port].mac,
-                                .destination_mac = arrival.source_mac,
-                                .source = packet.destination,
-                                .destination = packet.source},
-                               reply, frame->writable()));
+    frame->length =
+        static_cast<std::uint32_t>(wire::write_icmp_frame({.source_mac = topology_.ports()[arrival.port].mac,
+                                                           .destination_mac = arrival.source_mac,
+                                                           .source = packet.destination,
+                                                           .destination = packet.source},
+                                                          reply, frame->writable()));
     if (frame->length == 0) {
         output_.discard(*frame);
         counters_.add(Counter::DropIcmpMalformed);

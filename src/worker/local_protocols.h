@@ -1,5 +1,5 @@
-// What Sluice answers for its own addresses beside TCP: ARP, neighbor discovery, echo; and what it learns from ICMP errors. One per
-// worker; it holds nothing but a rate.
+// What Sluice answers for its own addresses beside TCP: ARP, neighbor discovery, echo; and what it learns
+// from ICMP errors. One per worker; it holds nothing but a rate.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 
 #include "sluice/base/counters.h"
 #include "sluice/base/token_bucket.h"
+#include "sluice/wire/icmp.h"
 #include "sluice/wire/ip_packet.h"
 #include "worker/flows.h"
 #include "worker/frame_output.h"
@@ -16,7 +17,8 @@ namespace sluice::worker {
 
 class LocalProtocols {
   public:
-    LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Prober& prober, CounterSet& counters);
+    LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Prober& prober,
+                   CounterSet& counters);
 
     // answer: false for a copy of a frame that another worker has answered; then it is only learned from.
     void on_arp(Instant now, const Arrival& arrival, ByteView payload, bool answer);
@@ -29,7 +31,8 @@ class LocalProtocols {
     void on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
     void on_advertisement(Instant now, const Arrival& arrival, const wire::IpPacket& packet);
     void on_error(Instant now, IpFamily family, ByteView quoted, std::optional<std::uint32_t> mtu);
-    void echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet, const wire::IcmpMessage& reply);
+    void echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+              const wire::IcmpMessage& reply);
     bool owned_on(std::uint16_t port, const IpAddress& address) const;
 
     const Topology& topology_;

@@ -13,7 +13,8 @@ class Mail {
 
     explicit Mail(CounterSet& counters) : events_(kCapacity), counters_(counters) {}
 
-    // False when control is too far behind; counted. Only what may be lost is posted without looking at the answer.
+    // False when control is too far behind; counted. Only what may be lost is posted without looking at the
+    // answer.
     bool post(const Event& event) {
         if (events_.send(event)) return true;
         counters_.add(Counter::EventsLost);

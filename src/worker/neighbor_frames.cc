@@ -16,11 +16,12 @@ std::size_t write_question(const MacAddress& own, const IpAddress& source, const
                                      out);
     }
     const IpAddress group = wire::solicited_node_multicast(target);
-    return wire::write_neighbor_solicitation_frame({.source_mac = own,
-                                                    .destination_mac = to.value_or(wire::multicast_mac(group)),
-                                                    .source = source,
-                                                    .destination = to ? target : group},
-                                                   {.target = target, .source_mac = own}, out);
+    return wire::write_neighbor_solicitation_frame(
+        {.source_mac = own,
+         .destination_mac = to.value_or(wire::multicast_mac(group)),
+         .source = source,
+         .destination = to ? target : group},
+        {.target = target, .source_mac = own}, out);
 }
 
 std::size_t write_announcement(const MacAddress& own, const IpAddress& address, ByteSpan out) {
@@ -34,12 +35,12 @@ std::size_t write_announcement(const MacAddress& own, const IpAddress& address, 
                                      out);
     }
     const IpAddress everybody = wire::all_nodes_multicast();
-    return wire::write_neighbor_advertisement_frame({.source_mac = own,
-                                                     .destination_mac = wire::multicast_mac(everybody),
-                                                     .source = address,
-                                                     .destination = everybody},
-                                                    {.target = address, .override_entry = true, .target_mac = own},
-                                                    out);
+    return wire::write_neighbor_advertisement_frame(
+        {.source_mac = own,
+         .destination_mac = wire::multicast_mac(everybody),
+         .source = address,
+         .destination = everybody},
+        {.target = address, .override_entry = true, .target_mac = own}, out);
 }
 
 }  // namespace sluice::worker

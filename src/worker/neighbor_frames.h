@@ -1,4 +1,5 @@
-// What a port says about neighbors: its questions and its announcements, in ARP for IPv4 and in Neighbor Discovery for IPv6.
+// What a port says about neighbors: its questions and its announcements, in ARP for IPv4 and in Neighbor
+// Discovery for IPv6.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,8 @@
 
 namespace sluice::worker {
 
-// All return the frame's size. `own` and `source` are the asking port's; to: unicast re-check, nullopt for all neighbors.
+// All return the frame's size. `own` and `source` are the asking port's; to: unicast re-check, nullopt for
+// all neighbors.
 std::size_t write_question(const MacAddress& own, const IpAddress& source, const IpAddress& target,
                            const std::optional<MacAddress>& to, ByteSpan out);
 // Gratuitous ARP (RFC 5227 section 3) or unsolicited neighbor advertisement (RFC 4861 section 7.2.6).

@@ -30,9 +30,10 @@ Prober::Prober(const WorkerOptions& options, const WorkerResources& resources, F
             if (source == pool.source_addresses.end()) continue;
             const auto hop = topology_.route(*source, backend.address.address);
             if (!hop) continue;
-            // The interface address; without one of that family, a source address does as well, because no lease
-            // is ever given in the range of ports that probes use.
-            const IpAddress from = topology_.interface_address(hop->port, backend.address.address).value_or(*source);
+            // The interface address; without one of that family, a source address does as well, because no
+            // lease is ever given in the range of ports that probes use.
+            const IpAddress from =
+                topology_.interface_address(hop->port, backend.address.address).value_or(*source);
             targets_.push_back({.position = here,
                                 .tuple = {.local = {from, 0}, .remote = backend.address},
                                 .hop = *hop,
@@ -107,14 +108,16 @@ void Prober::start(Instant now, std::uint16_t index) {
     Target& target = targets_[index];
     // A tenth up or down, so that many nodes and many backends do not fall into step.
     const std::int64_t tenth = target.interval.count() / 10;
-    target.next_start = now + target.interval +
-                        Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(2 * tenth + 1))) - tenth);
+    target.next_start =
+        now + target.interval +
+        Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(2 * tenth + 1))) - tenth);
     const std::uint16_t port = take_port(index, target.tuple.local.address);
     if (port == 0) return;  // more probes under way than ports: this one is late, not failed
     target.tuple.local.port = port;
-    target.probe.emplace(health::TcpProbe::Options{.initial_sequence = tcp::initial_sequence(isn_key_, target.tuple, now),
-                                                   .mss = target.mss,
-                                                   .timeout = target.timeout});
+    target.probe.emplace(
+        health::TcpProbe::Options{.initial_sequence = tcp::initial_sequence(isn_key_, target.tuple, now),
+                                  .mss = target.mss,
+                                  .timeout = target.timeout});
     counters_.add(Counter::ProbesSent);
     Out out(*this, target, now);
     target.probe->start(now, out);

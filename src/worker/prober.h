@@ -1,5 +1,6 @@
-// The health probes of one worker: it looks after every backend whose position is congruent to its index. Probes leave from the
-// interface address of the port that leads to the broker, from ports below those that clients' leases may use.
+// The health probes of one worker: it looks after every backend whose position is congruent to its index.
+// Probes leave from the interface address of the port that leads to the broker, from ports below those that
+// clients' leases may use.
 #pragma once
 
 #include <array>
@@ -21,8 +22,8 @@ class Prober {
     static constexpr std::uint16_t kFirstPort = 512;
     static constexpr std::uint16_t kLastPort = 1023;  // inclusive
 
-    Prober(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output, CounterSet& counters,
-           Mail& mail, Instant now);
+    Prober(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
+           CounterSet& counters, Mail& mail, Instant now);
 
     // False when the segment belongs to no probe.
     bool on_segment(Instant now, const FourTuple& tuple, const tcp::Segment& segment);

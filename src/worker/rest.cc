@@ -37,7 +37,8 @@ void Rest::until(Instant now, Instant deadline) {
     const Duration rest = deadline <= now ? Duration::zero() : std::min(deadline - now, limit);
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(rest);
     const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = (rest - seconds).count()};
-    if (ppoll(handles_.data(), handles_.size(), &timeout, nullptr) > 0 && (handles_.back().revents & POLLIN) != 0) {
+    if (ppoll(handles_.data(), handles_.size(), &timeout, nullptr) > 0 &&
+        (handles_.back().revents & POLLIN) != 0) {
         std::uint64_t rings = 0;
         [[maybe_unused]] const auto n = read(handles_.back().fd, &rings, sizeof rings);
     }

@@ -1,4 +1,5 @@
-// The real clock and the rests of a worker: the only place in the data plane that asks for the time or gives up the CPU.
+// The real clock and the rests of a worker: the only place in the data plane that asks for the time or gives
+// up the CPU.
 #pragma once
 
 #include <poll.h>
@@ -14,8 +15,8 @@ namespace sluice::worker {
 
 Instant monotonic_now();
 
-// When a worker has had nothing to do for a moment it waits: in poll() on the file descriptors of its queues where the ports
-// have some, else in short naps that grow while the quiet lasts.
+// When a worker has had nothing to do for a moment it waits: in poll() on the file descriptors of its queues
+// where the ports have some, else in short naps that grow while the quiet lasts.
 class Rest {
   public:
     // wake_fd: readable when somebody wants the worker up.

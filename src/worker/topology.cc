@@ -14,21 +14,19 @@ bool on_link(const PortFacts& port, const IpAddress& address) {
 Topology::Topology(const config::Config& config, std::span<const MacAddress> macs) {
     for (std::size_t i = 0; i < config.ports.size(); ++i) {
         const config::Port& p = config.ports[i];
-        ports_.push_back({.name = p.name,
-                          .mac = macs[i],
-                          .mtu = p.mtu,
-                          .networks = p.addresses,
-                          .gateways = p.gateways});
+        ports_.push_back(
+            {.name = p.name, .mac = macs[i], .mtu = p.mtu, .networks = p.addresses, .gateways = p.gateways});
         for (const IpPrefix& a : p.addresses) {
             owned_[a.address] = {.port = static_cast<std::uint16_t>(i), .interface_address = true};
         }
     }
-    // Listener and source addresses need not be interface addresses; they belong to the port whose network holds them,
-    // and the configuration's reader has made sure that one does.
+    // Listener and source addresses need not be interface addresses; they belong to the port whose network
+    // holds them, and the configuration's reader has made sure that one does.
     const auto own = [this](const IpAddress& address) -> OwnedAddress& {
         const auto [entry, inserted] = owned_.try_emplace(address);
         if (inserted) {
-            const auto port = std::ranges::find_if(ports_, [&](const PortFacts& p) { return on_link(p, address); });
+            const auto port =
+                std::ranges::find_if(ports_, [&](const PortFacts& p) { return on_link(p, address); });
             if (port != ports_.end()) entry->second.port = static_cast<std::uint16_t>(port - ports_.begin());
         }
         return entry->second;

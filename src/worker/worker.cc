@@ -46,7 +46,8 @@ struct Worker::Impl {
     std::vector<std::pair<std::uint16_t, IpAddress>> unannounced;
 };
 
-Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerResources& resources_, Instant now_)
+Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerResources& resources_,
+                   Instant now_)
     : self(self_),
       options(options_),
       resources(resources_),
@@ -212,7 +213,8 @@ std::size_t Worker::receive(std::span<Event> out) { return impl_->mail.receive(o
 const CounterSet& Worker::counters() const { return impl_->counters; }
 std::uint32_t Worker::index() const { return impl_->options.index; }
 
-std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ConnectionRow> out, std::size_t& written) const {
+std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ConnectionRow> out,
+                                       std::size_t& written) const {
     return impl_->flows.list(impl_->now, from, out, written);
 }
 

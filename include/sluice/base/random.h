@@ -1,4 +1,5 @@
-// SplitMix64 (Steele, Lea, Flood 2014): small, fast, seeded, any seed is a good seed. For choices and jitter; never for secrets.
+// SplitMix64 (Steele, Lea, Flood 2014): small, fast, seeded, any seed is a good seed. For choices and jitter;
+// never for secrets.
 #pragma once
 
 #include <cstdint>

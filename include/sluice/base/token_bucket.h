@@ -16,7 +16,8 @@ class TokenBucket {
 
     // Takes one token if there is one. `now` never runs backwards.
     bool take(Instant now) {
-        // The bucket is kept as the instant at which it would have been empty: one subtraction instead of a refill.
+        // The bucket is kept as the instant at which it would have been empty: one subtraction instead of a
+        // refill.
         empty_at_ = std::max(empty_at_, now - span_);
         if (now - empty_at_ < interval_) return false;
         empty_at_ += interval_;

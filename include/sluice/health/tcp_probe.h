@@ -1,5 +1,5 @@
-// A TCP probe: does the broker's port answer a SYN, and what does its SYN-ACK offer? It is answered with a reset before the
-// handshake is complete, so that the broker's process never sees a connection and logs none.
+// A TCP probe: does the broker's port answer a SYN, and what does its SYN-ACK offer? It is answered with a
+// reset before the handshake is complete, so that the broker's process never sees a connection and logs none.
 #pragma once
 
 #include <cstdint>

@@ -40,10 +40,17 @@ struct ClientPath {
 };
 
 struct Connection {
-    Connection(const FourTuple& client_, const ClientPath& path_, std::uint32_t listener_, std::uint32_t pool_,
-               const tcp::EndpointOptions& options, Instant now)
-        : listener(listener_), pool(pool_), client(client_), path(path_), client_end(options),
-          client_mss(options.send_mss_limit), opened(now), last_heard(now), last_traffic(now) {}
+    Connection(const FourTuple& client_, const ClientPath& path_, std::uint32_t listener_,
+               std::uint32_t pool_, const tcp::EndpointOptions& options, Instant now)
+        : listener(listener_),
+          pool(pool_),
+          client(client_),
+          path(path_),
+          client_end(options),
+          client_mss(options.send_mss_limit),
+          opened(now),
+          last_heard(now),
+          last_traffic(now) {}
 
     std::uint32_t id = 0;  // slot in the slab
     Phase phase = Phase::Handshake;
@@ -78,7 +85,7 @@ struct Connection {
     Instant opened;
     Instant attempt_deadline = kNever;  // Connecting: when the broker has been silent too long
     Instant last_heard;                 // last payload from the client
-    Instant last_traffic;  // last payload from either side
+    Instant last_traffic;               // last payload from either side
     std::uint64_t bytes_from_client = 0;
     std::uint64_t bytes_from_broker = 0;
 };

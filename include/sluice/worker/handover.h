@@ -1,4 +1,5 @@
-// Frames on their way from the worker that received them to the worker that owns them, and the bells that wake a resting worker.
+// Frames on their way from the worker that received them to the worker that owns them, and the bells that
+// wake a resting worker.
 #pragma once
 
 #include <atomic>
@@ -23,8 +24,8 @@ class HandoverRings {
     // --- resting ---
     // The eventfd that wakes `worker`; set before its loop starts, not owned, -1 for none.
     void set_bell(std::uint32_t worker, int event_fd);
-    // Said by the worker itself around a rest. After about_to_rest() it must look at its rings once more, because what
-    // was sent before that call rang no bell.
+    // Said by the worker itself around a rest. After about_to_rest() it must look at its rings once more,
+    // because what was sent before that call rang no bell.
     void about_to_rest(std::uint32_t worker);
     void awake(std::uint32_t worker);
     // By anybody who has put something for `worker` into a ring or mailbox.
