@@ -153,11 +153,18 @@ EndpointOptions options_for(std::mt19937& random) {
     return options;
 }
 
+// The smallest window that can be announced is more than the buffer: some of it will be sent in vain.
+bool coarse(const EndpointOptions& options) {
+    return 1U << options.window_scale.value_or(0) > options.receive_buffer;
+}
+
 TEST(EndpointRandom, EveryByteArrivesOverABadLink) {
     for (std::uint32_t seed = 0; seed < 150; ++seed) {
         std::mt19937 random(seed);
         const std::uint32_t loss = seed % 4 * 8;
-        World world(seed, options_for(random), options_for(random), loss);
+        const EndpointOptions a_options = options_for(random);
+        const EndpointOptions b_options = options_for(random);
+        World world(seed, a_options, b_options, loss);
         std::string up(random() % 150'000, '\0');
         std::string down(random() % 150'000, '\0');
         for (char& c : up) c = static_cast<char>(random());
@@ -170,7 +177,7 @@ TEST(EndpointRandom, EveryByteArrivesOverABadLink) {
         ASSERT_TRUE(world.b_read == up)
             << "seed " << seed << ": " << world.b_read.size() << " of " << up.size();
         ASSERT_TRUE(world.a_read == down) << "seed " << seed;
-        if (loss == 0) {
+        if (loss == 0 && !coarse(a_options) && !coarse(b_options)) {
             EXPECT_EQ(world.a.statistics().retransmits + world.b.statistics().retransmits, 0U)
                 << "seed " << seed;
         }
