@@ -131,8 +131,12 @@ TEST(Server, SeveralLinesInOnePieceAreAnsweredInOrder) {
         expected += "<" + std::to_string(i) + ">\n";
     }
     peer.send(sent);
-    bench.serve();
-    EXPECT_EQ(peer.read(), expected);
+    std::string received;
+    for (int i = 0; i < 200 && received.size() < expected.size(); ++i) {
+        bench.serve();
+        received += peer.read();  // a socket holds fewer small replies than these
+    }
+    EXPECT_EQ(received, expected);
 }
 
 TEST(Server, SeveralClientsDoNotDisturbEachOther) {

@@ -12,8 +12,8 @@ TEST(Render, RowsBecomeATableWithUnits) {
                   {"id":1,"client_id":"a","from_client_bytes":2048,"age_seconds":75,"backend":null},
                   {"id":22,"client_id":"bb","from_client_bytes":5,"age_seconds":0.5,"backend":"b1"}],
                   "truncated":true})"),
-              "ID  CLIENT ID  FROM CLIENT     AGE  BACKEND\n"
-              " 1  a              2.0 KiB  1m 15s  -\n"
+              "ID  CLIENT ID  FROM CLIENT       AGE  BACKEND\n"
+              " 1  a              2.0 KiB    1m 15s  -\n"
               "22  bb                 5 B  500.0 ms  b1\n"
               "more would match: narrow the filter or raise limit=\n");
 }
