@@ -50,8 +50,8 @@ class PoolCheck {
         const unsigned workers = draft_.config.runtime.workers;
         if (!places_.source_ports || pool_.source_ports.size() >= workers) return;
         report_.add(*places_.source_ports,
-                    std::to_string(pool_.source_ports.size()) + " ports are too few for " +
-                        std::to_string(workers) + " workers",
+                    "fewer ports than workers: " + std::to_string(pool_.source_ports.size()) + " for " +
+                        std::to_string(workers),
                     "give at least one port for each worker");
     }
 

@@ -64,6 +64,7 @@ bool Networks::has_gateway(std::size_t port, IpFamily family) const {
 }
 
 bool Networks::is_gateway(const IpAddress& address) const {
+    if (is_interface_address(address)) return false;
     return std::ranges::any_of(config_.ports, [&](const Port& port) {
         return std::ranges::find(port.gateways, address) != port.gateways.end();
     });

@@ -28,6 +28,7 @@ class Networks {
     std::optional<std::size_t> port_of(const IpAddress& address) const;
     bool on_link(std::size_t port, const IpAddress& address) const;
     bool has_gateway(std::size_t port, IpFamily family) const;
+    // Not of an interface address that is also given as gateway, which is a fault of that port alone.
     bool is_gateway(const IpAddress& address) const;
     bool is_interface_address(const IpAddress& address) const;
     // Why no host on any of the networks can have this address, or nullopt.

@@ -9,10 +9,16 @@
 namespace sluice::wire {
 namespace {
 
-// Both halves of eight bytes. The accumulator would overflow only after 2^32 calls.
+template <typename Int>
+Int native(const std::byte* p) {
+    Int value;
+    std::memcpy(&value, p, sizeof value);
+    return value;
+}
+
+// Both halves of eight bytes. The accumulator would overflow only after 2^31 calls.
 std::uint64_t halves(const std::byte* p) {
-    std::uint64_t word;
-    std::memcpy(&word, p, sizeof word);
+    const auto word = native<std::uint64_t>(p);
     return (word & 0xffffffffU) + (word >> 32U);
 }
 
@@ -42,11 +48,18 @@ std::uint16_t checksum_sum(ByteView bytes) {
         d += halves(p + 24);
     }
     for (; left >= 8; left -= 8, p += 8) a += halves(p);
-    if (left > 0) {
-        std::uint64_t word = 0;  // zero behind an odd byte is the padding that RFC 1071 asks for
-        std::memcpy(&word, p, left);
-        b += (word & 0xffffffffU) + (word >> 32U);
+    // Fixed sizes, because a copy of unknown size is a call.
+    if (left >= 4) {
+        b += native<std::uint32_t>(p);
+        left -= 4;
+        p += 4;
     }
+    if (left >= 2) {
+        c += native<std::uint16_t>(p);
+        left -= 2;
+        p += 2;
+    }
+    if (left == 1) d += load8(p);  // first of its word in memory, so the low half of a native one
     return fold(a + b + c + d);
 }
 

@@ -1,6 +1,8 @@
 // Walks a frame as the balancer would, but goes on where the balancer drops, and says what is wrong.
 #include "sluice/wire/print.h"
 
+#include <string_view>
+
 #include "sluice/wire/arp.h"
 #include "sluice/wire/checksum.h"
 #include "sluice/wire/ethernet.h"
@@ -16,18 +18,20 @@
 namespace sluice::wire {
 namespace {
 
-std::string checksum_note(bool valid) { return valid ? "" : " (wrong checksum)"; }
+std::string_view checksum_note(bool valid) { return valid ? "" : " (wrong checksum)"; }
+
+std::string_view tcp_checksum_note(const IpPacket& packet) {
+    if (tcp_checksum_valid(packet.source, packet.destination, packet.payload)) return "";
+    if (is_partial_checksum(packet.source, packet.destination, packet.payload)) return " (partial checksum)";
+    return checksum_note(false);
+}
 
 std::string describe_tcp(const IpPacket& packet) {
     const auto view = TcpView::parse(packet.payload);
     if (!view) return "malformed TCP";
     const auto header = view->header();
     if (!header) return "TCP with malformed options";
-    std::string text = to_string(*header, view->payload().size());
-    if (tcp_checksum_valid(packet.source, packet.destination, packet.payload)) return text;
-    return text + (is_partial_checksum(packet.source, packet.destination, packet.payload)
-                       ? " (partial checksum)"
-                       : checksum_note(false));
+    return to_string(*header, view->payload().size()).append(tcp_checksum_note(packet));
 }
 
 // Of an error message, the connection it is about.
@@ -41,9 +45,10 @@ std::string quote_note(IpFamily family, ByteView body) {
 std::string describe_icmp(const IpPacket& packet) {
     const auto view = IcmpView::parse(packet.payload);
     if (!view) return "malformed ICMP";
+    std::string text = to_string(*view);
     const bool echo = view->type() == kIcmpEchoRequest || view->type() == kIcmpEchoReply;
-    return to_string(*view) + (echo ? "" : quote_note(IpFamily::V4, view->body())) +
-           checksum_note(view->checksum_valid());
+    if (!echo) text += quote_note(IpFamily::V4, view->body());
+    return text.append(checksum_note(view->checksum_valid()));
 }
 
 std::string describe_icmpv6(const IpPacket& packet) {
@@ -51,9 +56,10 @@ std::string describe_icmpv6(const IpPacket& packet) {
     if (const auto advertisement = parse_neighbor_advertisement(packet)) return to_string(*advertisement);
     const auto view = Icmpv6View::parse(packet.payload);
     if (!view) return "malformed ICMPv6";
+    std::string text = to_string(*view);
     const bool error = view->type() < kIcmpv6EchoRequest;  // RFC 4443 section 2.1
-    return to_string(*view) + (error ? quote_note(IpFamily::V6, view->body()) : "") +
-           checksum_note(view->checksum_valid(packet.source, packet.destination));
+    if (error) text += quote_note(IpFamily::V6, view->body());
+    return text.append(checksum_note(view->checksum_valid(packet.source, packet.destination)));
 }
 
 std::string describe_transport(const IpPacket& packet) {
