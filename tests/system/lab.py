@@ -50,12 +50,17 @@ def wait_for(what, condition, timeout=20.0):
 
 
 def end_on_signals():
-    """SIGTERM and SIGHUP end the program as Ctrl-C does: through its context managers."""
+    """SIGINT, SIGTERM and SIGHUP end the program through its context managers. Only the first one counts: a second
+    would cut the tidying up short."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def interrupted(number, _frame):
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for number in numbers:
+        signal.signal(number, interrupted)
 
 
 def toml(value):
@@ -147,6 +152,8 @@ class Lab:
         self.sluiced = None
 
     def __enter__(self):
+        if not (BUILD / "sluiced").exists():
+            raise RuntimeError(f"there is no {BUILD / 'sluiced'}: tools/build makes it")
         sweep()
         self._ledger = Ledger()
         atexit.register(self._ledger.clear)
@@ -158,13 +165,13 @@ class Lab:
         return self
 
     def __exit__(self, *_):
-        self._ledger.clear()
+        if not self._ledger.kept:
+            self._ledger.clear()
         atexit.unregister(self._ledger.clear)
 
     def keep(self):
         """Leaves everything as it is when this process ends, for `tools/demo --down` to take down."""
         self._ledger.keep()
-        atexit.unregister(self._ledger.clear)
 
     # What is there
 

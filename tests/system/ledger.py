@@ -5,6 +5,7 @@ A lab that ends, in whatever way, clears its own ledger. One that was killed out
 given to somebody else in the meantime is left alone.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -114,20 +115,19 @@ class Ledger:
         fresh.replace(self._path)
 
 
-class _undisturbed:
+@contextlib.contextmanager
+def _undisturbed():
     """Holds back the signals that end a run. Only the main thread gets signals, so elsewhere there is nothing to do."""
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def __enter__(self):
-        self._main = threading.current_thread() is threading.main_thread()
-        if self._main:
-            self._before = [signal.signal(number, signal.SIG_IGN) for number in self.SIGNALS]
-
-    def __exit__(self, *_):
-        if self._main:
-            for number, handler in zip(self.SIGNALS, self._before):
-                signal.signal(number, handler)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
 
 
 def sweep(kept=False):

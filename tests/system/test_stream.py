@@ -40,7 +40,7 @@ class SplitTest(LabTest):
         payload = os.urandom(size)
         with self.lab.clients.connect(host) as sock:
             reader = mqtt_raw.Reader(sock)
-            sender = threading.Thread(target=sock.sendall, args=(
+            sender = threading.Thread(daemon=True, target=sock.sendall, args=(
                 mqtt_raw.connect(f"eager-{size}") + mqtt_raw.subscribe("eager") + mqtt_raw.publish("eager", payload),))
             sender.start()
             self.assertEqual(reader.expect(mqtt_raw.CONNACK)[1], 0)
@@ -80,7 +80,7 @@ class TransferTest(LabTest):
             except Exception as failure:  # it is the main thread that has to fail
                 failures.append(failure)
 
-        reading = threading.Thread(target=read)
+        reading = threading.Thread(target=read, daemon=True)
         reading.start()
         for n in range(count):
             payload = os.urandom(size)
@@ -165,7 +165,7 @@ class HalfCloseTest(LabTest):
         first.shutdown(1)
         self.assertEqual(mqtt_raw.Reader(second).exactly(10), b"last words")
         self.assertEqual(second.recv(1), b"")
-        sender = threading.Thread(target=lambda: (second.sendall(payload), second.shutdown(1)))
+        sender = threading.Thread(target=lambda: (second.sendall(payload), second.shutdown(1)), daemon=True)
         sender.start()
         self.assertEqual(mqtt_raw.Reader(first).exactly(len(payload)), payload)
         self.assertEqual(first.recv(1), b"")
