@@ -92,11 +92,13 @@ class Namespace:
         """Loses that share of the packets each way while the body runs, and sees to it that some were lost each way.
 
         A drop in an output hook would be reported to the sending TCP, which then merely waits: no loss at all. So the
-        packets to be lost on the way out are sent into a cable that ends nowhere.
+        packets to be lost on the way out are sent into a cable that ends nowhere. And the kernel's TCP passes many segments
+        as one through the hook, which would lose all of them or none: connections made meanwhile send them one by one.
         """
         self.ip("link", "add", "sink", "type", "veth", "peer", "name", "nowhere")
         self.ip("link", "set", "sink", "up")
         self.ip("link", "set", "nowhere", "up")
+        self.ip("link", "set", device, "gso_max_segs", "1")
         pick = f"numgen random mod 1000 < {round(percent * 10)} counter"
         rules = f"""table netdev loss {{
             chain in {{ type filter hook ingress device "{device}" priority 0; {pick} drop; }}
@@ -110,4 +112,5 @@ class Namespace:
                 raise AssertionError(f"packets lost each way: {lost}")
         finally:
             self.run(["nft", "delete", "table", "netdev", "loss"])
+            self.ip("link", "set", device, "gso_max_segs", "65535")
             self.ip("link", "delete", "sink")
