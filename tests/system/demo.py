@@ -107,7 +107,7 @@ class Demo:
         wait_for("all brokers to be up", lambda: set(self.lab.backend_states().values()) == {"up"})
 
     def say_what_to_try(self):
-        """Two clients that talk must meet at one broker, for these brokers are not a cluster: `explain` finds such a pair."""
+        """Two clients that talk must meet at one broker, for these are no cluster: `explain` finds such a pair."""
         broker_of = {name: self.lab.admin(f"explain {name}")["backend"] for name in map("visitor-{}".format, range(40))}
         first, *rest = broker_of
         second = next(name for name in rest if broker_of[name] == broker_of[first])

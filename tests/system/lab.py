@@ -136,9 +136,9 @@ class Broker:
 
 
 class Lab:
-    """Options: `brokers`, how many mosquittos; `workers`; `pool`, `listener`, `runtime` and `health`, keys that the
-    configuration gets besides or instead of the lab's own; `start_brokers=False` leaves their addresses to the test;
-    `start_sluiced=False` leaves starting it to the test."""
+    """Options: `brokers`, how many mosquittos; `workers`; `pool` (of the pool "brokers" only), `listener`, `runtime` and
+    `health`, keys that the configuration gets besides or instead of the lab's own; `start_brokers=False` leaves their
+    addresses to the test; `start_sluiced=False` leaves starting it to the test."""
 
     def __init__(self, brokers=3, workers=1, pool=None, listener=None, runtime=None, health=None, start_brokers=True,
                  start_sluiced=True):
@@ -152,8 +152,6 @@ class Lab:
         self.sluiced = None
 
     def __enter__(self):
-        if not (BUILD / "sluiced").exists():
-            raise RuntimeError(f"there is no {BUILD / 'sluiced'}: tools/build makes it")
         sweep()
         self._ledger = Ledger()
         atexit.register(self._ledger.clear)
@@ -212,6 +210,8 @@ class Lab:
 
     def start_sluiced(self):
         """Starts it and waits until it answers and every broker is up."""
+        if not (BUILD / "sluiced").exists():
+            raise RuntimeError(f"there is no {BUILD / 'sluiced'}: tools/build makes it")
         self.config_file.write_text(self.config())
         self.sluiced = self.sluice_side.start([BUILD / "sluiced", "--config", self.config_file],
                                               self.folder / "sluiced.log")
@@ -283,7 +283,8 @@ class Lab:
             self.start_sluiced()
 
     def _cable(self, port, peer):
-        """Our end is `port`, theirs is eth0. A veth passes on unfinished checksums and merged segments unless told not to."""
+        """Our end is `port`, theirs is eth0. A veth passes on unfinished checksums and merged segments, unless it is told
+        not to."""
         side = self.sluice_side
         peer.sysctl(net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0)
         side.ip("link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", peer.name)

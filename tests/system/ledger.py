@@ -19,8 +19,6 @@ import time
 FOLDER = pathlib.Path("/run/sluice-lab")
 PATIENCE = 6.0  # seconds between SIGTERM and SIGKILL
 
-_serial = itertools.count(1)
-
 
 def identity(pid):
     """[pid, start time] of a living process, or None when there is none (or only its exit code is left)."""
@@ -59,10 +57,11 @@ def _inside(namespace):
 
 class Ledger:
     def __init__(self):
-        self.name = f"{os.getpid()}-{next(_serial)}"
-        self._path = FOLDER / f"{self.name}.json"
-        self._entry = {"owner": identity(os.getpid()), "kept": False, "processes": [], "namespaces": [], "folders": []}
         FOLDER.mkdir(mode=0o700, exist_ok=True)
+        paths = (FOLDER / f"{os.getpid()}-{n}.json" for n in itertools.count(1))
+        self._path = next(path for path in paths if not path.exists())
+        self.name = self._path.stem
+        self._entry = {"owner": identity(os.getpid()), "kept": False, "processes": [], "namespaces": [], "folders": []}
         self._write()
 
     @classmethod

@@ -28,7 +28,8 @@ def connect(client_id, version=4, keep_alive=60):
     """CONNECT, clean session; version 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5."""
     properties = b"\x00" if version == 5 else b""
     name = "MQIsdp" if version == 3 else "MQTT"
-    return packet(0x10, text(name) + bytes([version, 0x02]) + struct.pack("!H", keep_alive) + properties + text(client_id))
+    header = text(name) + bytes([version, 0x02]) + struct.pack("!H", keep_alive)
+    return packet(0x10, header + properties + text(client_id))
 
 
 def subscribe(topic, qos=0, packet_id=1):

@@ -28,7 +28,7 @@ class Namespace:
         subprocess.run(["ip", "-n", self.name, *words], check=True)
 
     def sysctl(self, **settings):
-        """Names with _ at the ends of words kept: net__ipv6__conf__all__accept_dad=0 is net.ipv6.conf.all.accept_dad."""
+        """Two underscores stand for a dot."""
         words = [f"{name.replace('__', '.')}={value}" for name, value in settings.items()]
         self.run(["sysctl", "-qw", *words])
 
@@ -92,8 +92,9 @@ class Namespace:
         """Loses that share of the packets each way while the body runs, and sees to it that some were lost each way.
 
         A drop in an output hook would be reported to the sending TCP, which then merely waits: no loss at all. So the
-        packets to be lost on the way out are sent into a cable that ends nowhere. And the kernel's TCP passes many segments
-        as one through the hook, which would lose all of them or none: connections made meanwhile send them one by one.
+        packets to be lost on the way out are sent into a cable that ends nowhere. And the kernel's TCP passes many
+        segments as one through the hook, which would lose all of them or none: connections made meanwhile send them
+        one by one.
         """
         self.ip("link", "add", "sink", "type", "veth", "peer", "name", "nowhere")
         self.ip("link", "set", "sink", "up")

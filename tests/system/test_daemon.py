@@ -1,4 +1,4 @@
-"""sluiced and sluicectl as an operator meets them: refusals and their counters, the admin socket, CPU, signals, exit codes."""
+"""sluiced and sluicectl as an operator meets them: refusals, the admin socket, CPU, signals, exit codes."""
 
 import json
 import os

@@ -59,7 +59,7 @@ class CleanUpTest(unittest.TestCase):
 
     def test_a_living_lab_is_left_alone(self):
         process, inside = self.lab_with_brokers()
-        ledger.sweep(kept=True)
+        ledger.sweep()
         self.assertEqual(len(namespaces_of(process.pid)), 3)
         process.terminate()
         process.wait(timeout=20)

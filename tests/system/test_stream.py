@@ -109,7 +109,7 @@ class TransferTest(LabTest):
             for n in range(10):
                 with mqtt_raw.Client(self.lab.clients, FRONT, f"unlucky-{n}", timeout=60) as client:
                     self.assertEqual(client.code, 0)
-                    client.echo(f"unlucky/{n}", b"x" * 3000)
+                    client.echo(f"unlucky/{n}", b"x" * 30000)
 
     def test_a_window_closed_for_10_seconds(self):
         count, size = 40, MEGABYTE // 2
