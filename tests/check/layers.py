@@ -57,8 +57,8 @@ def reason(room, other):
     return f"{other} (floor {FLOOR_OF[other]}) is above {room} (floor {FLOOR_OF[room]})"
 
 
-def include_fault(path, room, bracket, target):
-    """What is wrong with one #include of the file `path` in `room`, or None."""
+def include_fault(top, path, room, bracket, target):
+    """What is wrong with one #include of the file `path` in `room`, or None. `top` holds the rooms."""
     if pathlib.PurePosixPath(target).name.startswith("rte_"):
         if room not in DPDK_ROOMS:
             return f"only {', '.join(sorted(DPDK_ROOMS))} may know DPDK"
@@ -71,18 +71,19 @@ def include_fault(path, room, bracket, target):
         return None if may_include(room, other) else reason(room, other)
     if bracket == "<":
         return None
-    # What is left is a private header: it lies beside the file that includes it.
-    if ".." in target.split("/") or not (path.parent / target).is_file():
-        return "a private header is included only from its own room, by a path below the file"
+    # What is left is a private header: "x.h" beside the file that includes it, or "ROOM/x.h".
+    inside = target.removeprefix(f"{room}/")
+    if ".." in inside.split("/") or not ((path.parent / inside).is_file() or (top / room / inside).is_file()):
+        return "a private header is included only from its own room"
     return None
 
 
-def check_file(path, room):
+def check_file(top, path, room):
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".h" and not re.search(r"^#pragma once$", text, re.MULTILINE):
         yield f"{path}: no #pragma once"
     for match in INCLUDE.finditer(text):
-        fault = include_fault(path, room, match[1], match[2])
+        fault = include_fault(top, path, room, match[1], match[2])
         if fault:
             line = text.count("\n", 0, match.start(1)) + 1
             yield f'{path}:{line}: includes "{match[2]}": {fault}'
@@ -101,7 +102,7 @@ def check_tree(root):
             if len(relative) < 2 or relative[0] not in FLOOR_OF:
                 faults.append(f"{path}: lies in no room that has a floor (see FLOORS in tests/check/layers.py)")
                 continue
-            faults.extend(check_file(path, relative[0]))
+            faults.extend(check_file(top, path, relative[0]))
     return faults, files
 
 

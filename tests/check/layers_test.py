@@ -15,7 +15,7 @@ CLEAN = {
     "include/sluice/backend/pool.h": '#pragma once\n#include "sluice/config/model.h"\n',
     "include/sluice/port/port.h": '#pragma once\n#include "sluice/wire/tcp.h"\n#include <rte_mbuf.h>\n',
     "src/tcp/private.h": "#pragma once\n",
-    "src/tcp/seq.cc": '#include "sluice/tcp/seq.h"\n#include "private.h"\n',
+    "src/tcp/seq.cc": '#include "sluice/tcp/seq.h"\n#include "private.h"\n#include "tcp/private.h"\n',
 }
 
 
@@ -65,6 +65,9 @@ class LayersTest(unittest.TestCase):
 
     def test_private_header_of_another_room_fails(self):
         self.expect_one_fault("src/nat/x.cc", '#include "../tcp/private.h"\n', "own room")
+
+    def test_private_header_of_another_room_by_its_name_fails(self):
+        self.expect_one_fault("src/nat/x.cc", '#include "tcp/private.h"\n', "own room")
 
     def test_room_without_a_floor_fails(self):
         self.expect_one_fault("src/attic/x.cc", "#include <cstdint>\n", "no room")
