@@ -148,6 +148,10 @@ void Endpoint::Impl::on_path_mss(Instant now, std::uint16_t mss, Output& out) {
     transmit(now, out);
 }
 
+bool Endpoint::Impl::all_acknowledged() const {
+    return !abandoned && send_buffer.size() == 0 && (!shut || fin_acked);
+}
+
 void Endpoint::Impl::enter_time_wait(Instant now) {
     state = State::TimeWait;
     retransmit_at = kNever;
@@ -157,6 +161,7 @@ void Endpoint::Impl::enter_time_wait(Instant now) {
 
 // What was received stays readable; what was to be sent has nobody to go to.
 void Endpoint::Impl::close(Failure why) {
+    abandoned = !all_acknowledged();
     state = State::Closed;
     failure = why;
     ack_now = false;
@@ -243,9 +248,7 @@ void Endpoint::abort(Instant now, Output& out) { impl_->abort(now, out); }
 State Endpoint::state() const { return impl_->state; }
 Failure Endpoint::failure() const { return impl_->failure; }
 bool Endpoint::shutdown_called() const { return impl_->shut; }
-bool Endpoint::all_acknowledged() const {
-    return impl_->send_buffer.size() == 0 && (!impl_->shut || impl_->fin_acked);
-}
+bool Endpoint::all_acknowledged() const { return impl_->all_acknowledged(); }
 std::size_t Endpoint::send_queue() const { return impl_->send_buffer.size(); }
 Endpoint::Position Endpoint::position() const { return impl_->position(); }
 const Endpoint::Statistics& Endpoint::statistics() const { return impl_->statistics; }
