@@ -34,16 +34,16 @@ enum class ConnectError : std::uint8_t {
     BadRemainingLength,       // varint of more than 4 bytes, or not minimal where the standard forbids it
     TooLarge,                 // Remaining Length above the limit
     BadProtocolName,          // neither "MQTT" nor "MQIsdp"
-    UnsupportedVersion,       // a level that does not go with the name
-    ReservedConnectFlag,      // bit 0 of the connect flags
-    BadWillFlags,             // Will QoS 3, or QoS/Retain without Will
-    PasswordWithoutUsername,  // 3.1.1 only
+    UnsupportedVersion,       // a level that does not go with the name; bit 7, a bridge's mark, aside
+    ReservedConnectFlag,      // bit 0 of the connect flags; 3.1 disregards it
+    BadWillFlags,             // Will QoS 3, or QoS/Retain without Will (which 3.1 disregards)
+    PasswordWithoutUsername,  // 3.x only, v5 allows it
     BadString,                // not UTF-8, or contains U+0000 or a surrogate
     EmptyClientId,            // empty where the version refuses it (3.1; 3.1.1 without Clean Session)
     BadProperty,              // unknown in CONNECT or in the will, or its value is out of range
     DuplicateProperty,
     BadPropertyLength,  // property block or property runs past its end
-    FieldPastEnd,       // a field runs past Remaining Length
+    FieldPastEnd,       // a field runs past Remaining Length, or it is too small for any CONNECT
     TrailingBytes,      // bytes left after the last field
 };
 const char* to_string(ConnectError error);

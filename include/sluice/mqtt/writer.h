@@ -29,12 +29,13 @@ enum class Refusal : std::uint8_t {
 // A CONNACK in the client's dialect; empty where the version has none for this refusal.
 std::vector<std::byte> write_refusal(Version version, Refusal refusal);
 
+// Texts are valid UTF-8 of at most 65535 bytes. Before v5 a password needs a user name.
 struct ProbeConnect {
     Version version = Version::V311;
-    std::string_view client_id;
+    std::string_view client_id = {};
     std::uint16_t keep_alive = 0;
-    std::optional<std::string_view> username;
-    std::optional<std::string_view> password;
+    std::optional<std::string_view> username = {};
+    std::optional<std::string_view> password = {};
 };
 std::vector<std::byte> write_connect(const ProbeConnect& connect);  // Clean Start set
 std::array<std::byte, 2> write_pingreq();

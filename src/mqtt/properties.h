@@ -1,0 +1,33 @@
+// The properties of MQTT 5 (section 2.2.2) as far as a CONNECT, its Will and a CONNACK carry them: one table
+// says the type, the allowed values and the place of each.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <variant>
+
+#include "cursor.h"
+#include "sluice/base/bytes.h"
+
+namespace sluice::mqtt {
+
+enum class PropertyPlace : std::uint8_t { Connect, Will, Connack };
+
+enum class PropertyError : std::uint8_t {
+    BadLength,    // the block runs past its packet, or a property past the block
+    BadProperty,  // unknown here, a forbidden value, or a combination the standard calls a protocol error
+    Duplicate,    // only User Property may repeat
+    BadString,    // not UTF-8 as MQTT wants it
+};
+
+// What Sluice itself wants to know of a block.
+struct Properties {
+    std::optional<std::uint16_t> server_keep_alive;      // seconds
+    std::optional<std::string_view> assigned_client_id;  // borrows from the bytes read
+};
+
+// Takes a property length and the block behind it from the cursor, and checks every property in it.
+std::variant<Properties, PropertyError> take_properties(Cursor& cursor, PropertyPlace place);
+
+}  // namespace sluice::mqtt
