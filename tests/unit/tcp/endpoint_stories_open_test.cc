@@ -6,6 +6,12 @@
 namespace sluice::tcp::kit {
 namespace {
 
+wire::TcpOptions mss_alone() {
+    wire::TcpOptions options;
+    options.mss = 1460;
+    return options;
+}
+
 TEST(OpenStory, AnUnansweredSynIsRepeatedWithDoublingPausesAndThenTimesOut) {
     EndpointOptions options = full_options();
     options.syn_retries = 5;
@@ -67,7 +73,7 @@ TEST(OpenStory, APlainSynOffersTheMssAlone) {
     Kit k;
     k.connect();
     const Sent syn = k.drain().at(0);
-    EXPECT_EQ(syn.options, (wire::TcpOptions{.mss = 1460}));
+    EXPECT_EQ(syn.options, mss_alone());
 }
 
 TEST(OpenStory, ASynAckOffersOnlyWhatTheSynOffered) {
@@ -98,7 +104,7 @@ TEST(OpenStory, AnEndpointThatOffersNothingAcceptsNothing) {
     k.listen();
     k.recv(syn);
     const Sent reply = k.drain().at(0);
-    EXPECT_EQ(reply.options, (wire::TcpOptions{.mss = 1460}));
+    EXPECT_EQ(reply.options, mss_alone());
     k.recv({});
     EXPECT_FALSE(k.endpoint().position().timestamps);
     EXPECT_FALSE(k.endpoint().position().sack);
