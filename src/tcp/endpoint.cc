@@ -10,6 +10,16 @@ namespace sluice::tcp {
 namespace {
 constexpr std::uint16_t kSmallestPathMss = 48;
 constexpr std::uint16_t kAssumedFullSegment = 536;  // until a larger one is seen: RFC 5681's full-sized
+constexpr std::uint32_t kLargestBuffer = 1U << 30;  // what a window can express (RFC 7323 section 2.3)
+
+// Options whose values are within what the parts can do.
+EndpointOptions bounded(EndpointOptions options) {
+    options.send_mss_limit = std::max(options.send_mss_limit, kSmallestPathMss);
+    options.receive_buffer = std::min(options.receive_buffer, kLargestBuffer);
+    options.send_buffer = std::min(options.send_buffer, kLargestBuffer);
+    if (options.window_scale) options.window_scale = std::min(*options.window_scale, wire::kMaxWindowScale);
+    return options;
+}
 }  // namespace
 
 const char* to_string(State state) {
@@ -55,12 +65,12 @@ std::optional<Segment> reset_for(const Segment& segment) {
 }
 
 Endpoint::Impl::Impl(const EndpointOptions& chosen)
-    : options(chosen),
-      peer_mss(std::max(chosen.send_mss_limit, kSmallestPathMss)),
-      send_buffer(chosen.send_buffer),
-      rto(chosen.initial_rto, chosen.min_rto, chosen.max_rto),
-      reassembly(chosen.receive_buffer),
-      full_segment(std::min(chosen.receive_mss, kAssumedFullSegment)) {}
+    : options(bounded(chosen)),
+      peer_mss(options.send_mss_limit),
+      send_buffer(options.send_buffer),
+      rto(options.initial_rto, options.min_rto, options.max_rto),
+      reassembly(options.receive_buffer),
+      full_segment(std::min(options.receive_mss, kAssumedFullSegment)) {}
 
 bool Endpoint::Impl::can_write() const {
     switch (state) {
@@ -198,7 +208,7 @@ void Endpoint::connect(Instant now, Seq initial_send_sequence, Output& out) {
 void Endpoint::on_segment(Instant now, const Segment& segment, Output& out) {
     ++impl_->statistics.segments_in;
     switch (impl_->state) {
-        case State::Closed: return;  // reset_for() is for whoever owns the tuple
+        case State::Closed: return impl_->refuse(segment, out);
         case State::Listen: return impl_->on_listen(now, segment, out);
         case State::SynSent: return impl_->on_syn_sent(now, segment, out);
         case State::SynReceived:

@@ -10,19 +10,19 @@ namespace {
 
 constexpr std::uint16_t kSmallestMss = 48;  // less would be mostly headers: an attack, not a path
 
-void refuse(const Segment& segment, Output& out) {
-    if (const auto reset = reset_for(segment)) out.send(*reset);
-}
-
 }  // namespace
+
+// There is no connection that this segment could belong to.
+void Endpoint::Impl::refuse(const Segment& segment, Output& out) {
+    const auto reset = reset_for(segment);
+    if (!reset) return;
+    ++statistics.segments_out;
+    out.send(*reset);
+}
 
 void Endpoint::Impl::on_listen(Instant now, const Segment& segment, Output& out) {
     if (segment.flags.rst) return;
-    if (segment.flags.ack) {
-        ++statistics.segments_out;
-        refuse(segment, out);
-        return;
-    }
+    if (segment.flags.ack) return refuse(segment, out);
     if (!segment.flags.syn) return;
     accept_syn(now, segment);
     state = State::SynReceived;
@@ -32,11 +32,7 @@ void Endpoint::Impl::on_listen(Instant now, const Segment& segment, Output& out)
 void Endpoint::Impl::on_syn_sent(Instant now, const Segment& segment, Output& out) {
     // First, check the ACK bit.
     if (segment.flags.ack && (!segment.ack.after(iss) || segment.ack.after(snd_nxt))) {
-        if (!segment.flags.rst) {
-            ++statistics.segments_out;
-            refuse(segment, out);
-        }
-        return;
+        return refuse(segment, out);
     }
     // Second, check the RST bit; it counts only beside an ACK of our SYN (RFC 5961 section 3.2).
     if (segment.flags.rst) {
@@ -60,27 +56,24 @@ void Endpoint::Impl::on_syn_sent(Instant now, const Segment& segment, Output& ou
     if (ack_now) send_ack(now, out);
 }
 
-// SYN-RECEIVED, before the common steps: false when the segment has been dealt with. A SYN that comes again
-// means that our SYN-ACK was lost. A SYN-ACK answers our SYN in a simultaneous open: with its SYN taken off
-// it is an ordinary ACK.
-bool Endpoint::Impl::repeated_syn(Instant now, Segment& segment, Output& out) {
-    if (!segment.flags.syn || segment.flags.rst || segment.seq != irs) return true;
-    if (!segment.flags.ack) {
-        note_timestamp(now, segment);
-        send_syn(now, out);
-        ++statistics.retransmits;
-        timing = false;
-        return false;
+// The peer's SYN again in SYN-RECEIVED. Without ACK, our SYN-ACK was lost. With ACK, it answers our SYN in a
+// simultaneous open: its SYN taken off, it is an ordinary ACK.
+void Endpoint::Impl::on_repeated_syn(Instant now, const Segment& segment, Output& out) {
+    if (segment.flags.ack) {
+        Segment rest = segment;
+        rest.flags.syn = false;
+        rest.seq = segment.seq.advance(1);
+        return on_synchronized(now, rest, out);
     }
-    segment.flags.syn = false;
-    segment.seq = segment.seq.advance(1);
-    return true;
+    note_timestamp(now, segment);
+    ++statistics.retransmits;
+    timing = false;
+    send_syn(now, out);
 }
 
 // SYN-RECEIVED, fifth step: false when the segment does not acknowledge our SYN.
 bool Endpoint::Impl::complete_handshake(const Segment& segment, Output& out) {
     if (!segment.ack.after(snd_una) || segment.ack.after(snd_nxt)) {
-        ++statistics.segments_out;
         refuse(segment, out);
         return false;
     }
@@ -101,7 +94,7 @@ void Endpoint::Impl::accept_syn(Instant now, const Segment& segment) {
     scaling = options.window_scale.has_value() && offer.window_scale.has_value();
     if (scaling) {  // RFC 7323 section 2.3: a shift above 14 is taken for 14
         send_scale = std::min(*offer.window_scale, wire::kMaxWindowScale);
-        receive_scale = std::min(*options.window_scale, wire::kMaxWindowScale);
+        receive_scale = *options.window_scale;
     }
     sack = options.sack && offer.sack_permitted;
     timestamps = options.timestamps && offer.timestamps.has_value();
@@ -139,7 +132,7 @@ void Endpoint::Impl::send_syn(Instant now, Output& out) {
     segment.window = static_cast<std::uint16_t>(std::min(options.receive_buffer, 0xffffU));
     segment.options.mss = options.receive_mss;
     if (answer ? scaling : options.window_scale.has_value())
-        segment.options.window_scale = std::min(*options.window_scale, wire::kMaxWindowScale);
+        segment.options.window_scale = *options.window_scale;
     segment.options.sack_permitted = answer ? sack : options.sack;
     if (answer ? timestamps : options.timestamps) {
         segment.options.timestamps = wire::TcpTimestamps{

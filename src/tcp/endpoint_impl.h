@@ -26,16 +26,17 @@ struct Endpoint::Impl {
     explicit Impl(const EndpointOptions& chosen);
 
     // --- endpoint_handshake.cc
+    void refuse(const Segment& segment, Output& out);
     void on_listen(Instant now, const Segment& segment, Output& out);
     void on_syn_sent(Instant now, const Segment& segment, Output& out);
-    bool repeated_syn(Instant now, Segment& segment, Output& out);
+    void on_repeated_syn(Instant now, const Segment& segment, Output& out);
     bool complete_handshake(const Segment& segment, Output& out);
     void accept_syn(Instant now, const Segment& segment);
     void establish(const Segment& segment);
     void send_syn(Instant now, Output& out);
 
     // --- endpoint_receive.cc
-    void on_synchronized(Instant now, const Segment& arrived, Output& out);
+    void on_synchronized(Instant now, const Segment& segment, Output& out);
     void on_reset(Instant now, const Segment& segment, Output& out);
     bool timestamp_fits(Instant now, const Segment& segment, Output& out);
     bool sequence_fits(Instant now, const Segment& segment, Output& out);

@@ -12,9 +12,9 @@ constexpr Duration kTimestampLife = std::chrono::hours(24 * 24);  // RFC 7323 se
 
 }  // namespace
 
-void Endpoint::Impl::on_synchronized(Instant now, const Segment& arrived, Output& out) {
-    Segment segment = arrived;
-    if (state == State::SynReceived && !repeated_syn(now, segment, out)) return;
+void Endpoint::Impl::on_synchronized(Instant now, const Segment& segment, Output& out) {
+    if (state == State::SynReceived && segment.flags.syn && !segment.flags.rst && segment.seq == irs)
+        return on_repeated_syn(now, segment, out);
     // Second, check the RST bit; put first because its window check is its own and PAWS does not apply.
     if (segment.flags.rst) return on_reset(now, segment, out);
     // First, check the timestamp and the sequence number.

@@ -27,11 +27,8 @@ void Endpoint::Impl::on_timer(Instant now, Output& out) {
 }
 
 void Endpoint::Impl::on_handshake_timer(Instant now, Output& out) {
-    if (expiries == options.syn_retries) {
-        // A silent peer in SYN-SENT has no connection to reset.
-        if (state == State::SynReceived) return give_up(now, out);
-        return close(Failure::TimedOut);
-    }
+    // Quietly: the address of whoever sent the SYN may be forged.
+    if (expiries == options.syn_retries) return close(Failure::TimedOut);
     ++expiries;
     ++statistics.timeouts;
     ++statistics.retransmits;
@@ -64,7 +61,7 @@ void Endpoint::Impl::on_retransmission_timer(Instant now, Output& out) {
 // probe repeats the last number before SND.NXT without text, so it leaves no trace in the sequence space:
 // every peer must answer it with its window.
 void Endpoint::Impl::on_persist_timer(Instant now, Output& out) {
-    if (const std::uint32_t size = std::min(unsent(), send_room()); size != 0) {
+    if (const std::uint32_t size = std::min({unsent(), send_room(), segment_size()}); size != 0) {
         // The override timeout of RFC 9293 section 3.8.6.2.1.
         const Seq left = snd_nxt;
         snd_nxt = snd_nxt.advance(size);

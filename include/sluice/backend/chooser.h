@@ -10,6 +10,7 @@
 #include "sluice/backend/load_table.h"
 #include "sluice/backend/snapshot.h"
 #include "sluice/balance/choosers.h"
+#include "sluice/base/random.h"
 
 namespace sluice::backend {
 
@@ -43,10 +44,8 @@ class Chooser {
         balance::RoundRobin round_robin;
         std::uint32_t rotor = 0;
     };
-    std::uint64_t next_random();
-
     const LoadTable& load_;
-    std::uint64_t random_state_;
+    SplitMix64 random_;
     std::vector<Turn> turns_;                     // by pool
     std::vector<balance::Candidate> candidates_;  // scratch
 };

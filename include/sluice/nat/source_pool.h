@@ -2,20 +2,25 @@
 // (source address, port, backend): the same address and port may be in use towards every backend at once,
 // which is what lifts the limit of 64k connections. The lease is its own reverse index: an upstream packet
 // finds its connection by array slot.
+//
+// Slots are numbered port by port with the addresses of a family side by side, so that fresh slots taken in
+// order fill the addresses evenly and touch memory from its beginning on; what was never used costs nothing.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "sluice/base/address.h"
+#include "sluice/base/lazy_array.h"
 #include "sluice/base/time.h"
 
 namespace sluice::nat {
 
 struct PortRange {
-    std::uint16_t first = 1024;
+    std::uint16_t first = 1024;  // port 0 is never leased
     std::uint16_t last = 65535;  // inclusive
 };
 
@@ -37,14 +42,22 @@ class SourcePool {
         std::uint32_t backends = 1;
         Duration quarantine = std::chrono::seconds(1);  // a released lease rests this long
     };
+    // Repeated addresses count once. Throws std::length_error when addresses x ports do not fit 32 bits.
     explicit SourcePool(Options options);
 
+    // Makes room for more backends; leases stay valid. Fewer than now: nothing happens.
+    void grow(std::uint32_t backends);
+    std::uint32_t backends() const { return static_cast<std::uint32_t>(backends_.size()); }
+
     // A free lease towards `backend` whose source address is of `family`; fills addresses evenly, and takes
-    // the longest-rested lease when no fresh one is left. nullopt: exhausted.
+    // the longest-rested lease when no fresh one is left. nullopt: exhausted, or all that is left is in
+    // quarantine. Requires connection != kNoConnection; `now` never goes back from call to call.
     std::optional<Lease> acquire(std::uint32_t backend, IpFamily family, std::uint32_t connection,
                                  Instant now);
+    // The lease rests from now on. Nothing happens to one that is not leased.
     void release(Lease lease, Instant now);
 
+    // Requires a lease that acquire() gave.
     SocketAddress source(Lease lease) const;
     // connection given to acquire(), or kNoConnection when the tuple is not leased (never, any more, or not
     // this worker's).
@@ -57,6 +70,52 @@ class SourcePool {
         std::uint64_t quarantined = 0;  // not yet usable at `now`
     };
     Usage usage(std::uint32_t backend, IpFamily family, Instant now) const;
+
+  private:
+    static constexpr std::uint32_t kNoSlot = 0xffffffff;
+
+    // The slots of one family within every backend's arrays.
+    struct Family {
+        std::uint32_t first_address = 0;  // in addresses_
+        std::uint32_t addresses = 0;
+        std::uint32_t first_slot = 0;
+        std::uint32_t slots = 0;
+    };
+    // The free slots of one family towards one backend: first those never used, then a list of the released,
+    // longest rested first.
+    struct Free {
+        std::uint32_t fresh = 0;  // of the family's slots, this many were used at least once
+        std::uint32_t head = kNoSlot;
+        std::uint32_t tail = kNoSlot;
+        std::uint32_t resting = kNoSlot;  // the first in the list not yet known to be past its quarantine
+        std::uint32_t listed = 0;         // length of the list
+        std::uint32_t rested = 0;         // length of its part before `resting`
+    };
+    struct Backend {
+        LazyArray<std::uint32_t> connection;  // inverted, so that zero pages mean kNoConnection
+        LazyArray<std::uint32_t> next;        // the list of the released
+        LazyArray<Instant::rep> released;     // nanoseconds on the time line
+        std::array<Free, 2> free;             // by family
+    };
+
+    static std::size_t index_of(IpFamily family) { return family == IpFamily::V4 ? 0 : 1; }
+    const Family& family_of(std::uint32_t slot) const {
+        return families_[slot < families_[1].first_slot ? 0 : 1];
+    }
+    std::uint32_t address_bucket(const IpAddress& address) const;
+    std::uint32_t slot_of(const SocketAddress& source) const;
+    bool leased(Lease lease) const;
+    bool past_quarantine(const Backend& backend, std::uint32_t slot, Instant now) const;
+    void review(Backend& backend, Free& free, Instant now) const;
+
+    std::vector<IpAddress> addresses_;       // IPv4 first
+    std::vector<std::uint16_t> by_address_;  // open addressing: position in addresses_ plus one, 0 empty
+    std::array<Family, 2> families_;
+    std::uint32_t first_port_ = 0;  // the worker's first; the next ones follow in steps of step_
+    std::uint32_t ports_ = 0;       // how many of them
+    std::uint32_t step_ = 1;        // the number of workers
+    Duration quarantine_;
+    std::vector<Backend> backends_;
 };
 
 }  // namespace sluice::nat

@@ -40,24 +40,27 @@ struct ClientPath {
 };
 
 struct Connection {
-    Connection(std::uint32_t id_, const FourTuple& client_, const ClientPath& path_, std::uint32_t listener_,
-               const tcp::EndpointOptions& options, Instant now)
-        : id(id_),
-          listener(listener_),
+    Connection(const FourTuple& client_, const ClientPath& path_, std::uint32_t listener_,
+               std::uint32_t pool_, const tcp::EndpointOptions& options, Instant now)
+        : listener(listener_),
+          pool(pool_),
           client(client_),
           path(path_),
           client_end(options),
+          client_mss(options.send_mss_limit),
           opened(now),
-          last_heard(now) {}
+          last_heard(now),
+          last_traffic(now) {}
 
-    std::uint32_t id;  // slot in the slab
+    std::uint32_t id = 0;  // slot in the slab
     Phase phase = Phase::Handshake;
     std::uint32_t listener;
-    std::uint32_t pool = 0;
+    std::uint32_t pool;
 
     FourTuple client;  // local: the listener
     ClientPath path;
     tcp::Endpoint client_end;
+    std::uint16_t client_mss;  // largest payload the client takes, from its SYN and its port's MTU
 
     std::uint32_t backend = kNoBackend;  // index in the pool
     std::optional<nat::Lease> lease;
@@ -78,7 +81,6 @@ struct Connection {
 
     std::array<std::uint32_t, kMaxAttempts> tried{};
     std::uint8_t tried_count = 0;
-    bool attempt_refused_by_connack = false;
 
     Instant opened;
     Instant attempt_deadline = kNever;  // Connecting: when the broker has been silent too long

@@ -52,10 +52,10 @@ struct TcpHeader {
     std::uint16_t destination_port = 0;
     std::uint32_t sequence = 0;
     std::uint32_t acknowledgement = 0;
-    TcpFlags flags;
+    TcpFlags flags{};
     std::uint16_t window = 0;  // as on the wire, unscaled
     std::uint16_t urgent_pointer = 0;
-    TcpOptions options;
+    TcpOptions options{};
 };
 
 // Bytes of a TCP segment, header and payload, whose header length is proven to lie inside them. The view does

@@ -27,10 +27,10 @@ struct SackBlock {
 };
 
 struct TcpOptions {
-    std::optional<std::uint16_t> mss;
-    std::optional<std::uint8_t> window_scale;  // as received; the user clamps to kMaxWindowScale
+    std::optional<std::uint16_t> mss{};
+    std::optional<std::uint8_t> window_scale{};  // as received; the user clamps to kMaxWindowScale
     bool sack_permitted = false;
-    std::optional<TcpTimestamps> timestamps;
+    std::optional<TcpTimestamps> timestamps{};
     std::array<SackBlock, kMaxSackBlocks> sack{};
     std::uint8_t sack_count = 0;  // valid entries at the front of sack
 

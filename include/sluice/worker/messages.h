@@ -64,9 +64,9 @@ struct Event {
     Fault fault = Fault::PartialChecksum;
     std::uint16_t port = 0;
     std::uint64_t generation = 0;
-    backend::Offer offer;
+    backend::Offer offer{};
     Duration latency{0};
-    IpAddress address;
+    IpAddress address{};
 };
 
 // One line of `show connections`.

@@ -16,21 +16,11 @@
 #include "sluice/base/time.h"
 #include "sluice/config/model.h"
 #include "sluice/port/port.h"
+#include "sluice/worker/handover.h"
 #include "sluice/worker/messages.h"
 #include "sluice/worker/topology.h"
 
 namespace sluice::worker {
-
-// Frames on their way to the worker that owns them: rings[from][to], one producer and one consumer each.
-class HandoverRings {
-  public:
-    HandoverRings(std::uint32_t workers, std::size_t capacity);
-    Mailbox<port::Frame>& ring(std::uint32_t from, std::uint32_t to) { return *rings_[from * workers_ + to]; }
-
-  private:
-    std::uint32_t workers_;
-    std::vector<std::unique_ptr<Mailbox<port::Frame>>> rings_;
-};
 
 struct WorkerOptions {
     std::uint32_t index = 0;

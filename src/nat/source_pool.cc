@@ -1,0 +1,173 @@
+#include "sluice/nat/source_pool.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+namespace sluice::nat {
+
+SourcePool::SourcePool(Options options) : quarantine_(options.quarantine) {
+    for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
+        Family& f = families_[index_of(family)];
+        f.first_address = static_cast<std::uint32_t>(addresses_.size());
+        for (const IpAddress& address : options.addresses) {
+            if (address.family() != family) continue;
+            if (std::find(addresses_.begin(), addresses_.end(), address) == addresses_.end()) {
+                addresses_.push_back(address);
+            }
+        }
+        f.addresses = static_cast<std::uint32_t>(addresses_.size()) - f.first_address;
+    }
+
+    step_ = std::max<std::uint32_t>(options.workers, 1);
+    const std::uint32_t lowest = std::max<std::uint32_t>(options.ports.first, 1);
+    first_port_ = lowest + (options.worker % step_ + step_ - lowest % step_) % step_;
+    ports_ = first_port_ > options.ports.last ? 0 : (options.ports.last - first_port_) / step_ + 1;
+
+    if (addresses_.size() >= std::numeric_limits<std::uint16_t>::max() ||
+        addresses_.size() * ports_ >= kNoSlot) {
+        throw std::length_error("too many source addresses");
+    }
+    std::uint32_t slots = 0;
+    for (Family& f : families_) {
+        f.first_slot = slots;
+        f.slots = f.addresses * ports_;
+        slots += f.slots;
+    }
+
+    by_address_.resize(std::bit_ceil(4 * addresses_.size() + 1));
+    for (std::size_t i = 0; i < addresses_.size(); ++i) {
+        std::size_t bucket = address_bucket(addresses_[i]);
+        while (by_address_[bucket] != 0) bucket = (bucket + 1) % by_address_.size();
+        by_address_[bucket] = static_cast<std::uint16_t>(i + 1);
+    }
+    grow(options.backends);
+}
+
+void SourcePool::grow(std::uint32_t backends) {
+    const std::size_t slots = std::size_t{families_[0].slots} + families_[1].slots;
+    while (backends_.size() < backends) {
+        backends_.push_back({LazyArray<std::uint32_t>(slots),
+                             LazyArray<std::uint32_t>(slots),
+                             LazyArray<Instant::rep>(slots),
+                             {}});
+    }
+}
+
+// The addresses are the operator's, not an outsider's: a plain multiplicative hash does.
+std::uint32_t SourcePool::address_bucket(const IpAddress& address) const {
+    std::uint64_t upper;
+    std::uint64_t lower;
+    std::memcpy(&upper, address.bytes().data(), sizeof upper);
+    std::memcpy(&lower, address.bytes().data() + sizeof upper, sizeof lower);
+    const std::uint64_t mixed = (upper * 0x9e3779b97f4a7c15U) ^ (lower * 0xd6e8feb86659fd93U);
+    return static_cast<std::uint32_t>((mixed >> 40U) & (by_address_.size() - 1));
+}
+
+std::uint32_t SourcePool::slot_of(const SocketAddress& source) const {
+    std::size_t bucket = address_bucket(source.address);
+    while (by_address_[bucket] != 0 && addresses_[by_address_[bucket] - 1U] != source.address) {
+        bucket = (bucket + 1) & (by_address_.size() - 1);
+    }
+    if (by_address_[bucket] == 0 || source.port < first_port_) return kNoSlot;
+    const std::uint32_t distance = source.port - first_port_;
+    const std::uint32_t port = distance / step_;
+    if (port >= ports_ || port * step_ != distance) return kNoSlot;
+    const std::uint32_t address = by_address_[bucket] - 1U;
+    const Family& f = families_[address < families_[1].first_address ? 0 : 1];
+    return f.first_slot + port * f.addresses + (address - f.first_address);
+}
+
+std::optional<Lease> SourcePool::acquire(std::uint32_t backend, IpFamily family, std::uint32_t connection,
+                                         Instant now) {
+    assert(connection != kNoConnection);
+    if (backend >= backends_.size()) return std::nullopt;
+    Backend& b = backends_[backend];
+    const Family& f = families_[index_of(family)];
+    Free& free = b.free[index_of(family)];
+    review(b, free, now);
+
+    std::uint32_t slot;
+    if (free.fresh < f.slots) {
+        slot = f.first_slot + free.fresh++;
+    } else if (free.rested > 0) {
+        slot = free.head;
+        free.head = b.next[slot];
+        if (free.head == kNoSlot) free.tail = kNoSlot;
+        --free.listed;
+        --free.rested;
+    } else {
+        return std::nullopt;
+    }
+    b.connection[slot] = ~connection;
+    return Lease{backend, slot};
+}
+
+void SourcePool::release(Lease lease, Instant now) {
+    if (!leased(lease)) return;
+    Backend& b = backends_[lease.backend];
+    Free& free = b.free[lease.slot < families_[1].first_slot ? 0 : 1];
+    b.connection[lease.slot] = ~kNoConnection;
+    b.released[lease.slot] = now.time_since_epoch().count();
+    b.next[lease.slot] = kNoSlot;
+    if (free.tail == kNoSlot) {
+        free.head = lease.slot;
+    } else {
+        b.next[free.tail] = lease.slot;
+    }
+    free.tail = lease.slot;
+    if (free.resting == kNoSlot) free.resting = lease.slot;
+    ++free.listed;
+    review(b, free, now);
+}
+
+bool SourcePool::past_quarantine(const Backend& backend, std::uint32_t slot, Instant now) const {
+    return now - Instant(Duration(backend.released[slot])) >= quarantine_;
+}
+
+// Moves the border between the rested and the resting. A few steps a call keep up with any use, because each
+// release adds one slot only; no single call ever pays for many.
+void SourcePool::review(Backend& backend, Free& free, Instant now) const {
+    for (int step = 0; step < 4; ++step) {
+        if (free.resting == kNoSlot || !past_quarantine(backend, free.resting, now)) return;
+        free.resting = backend.next[free.resting];
+        ++free.rested;
+    }
+}
+
+bool SourcePool::leased(Lease lease) const { return connection(lease) != kNoConnection; }
+
+SocketAddress SourcePool::source(Lease lease) const {
+    const Family& f = family_of(lease.slot);
+    const std::uint32_t position = lease.slot - f.first_slot;
+    const std::uint32_t port = first_port_ + position / f.addresses * step_;
+    return {addresses_[f.first_address + position % f.addresses], static_cast<std::uint16_t>(port)};
+}
+
+std::uint32_t SourcePool::find(std::uint32_t backend, const SocketAddress& source) const {
+    const std::uint32_t slot = slot_of(source);
+    return slot == kNoSlot ? kNoConnection : connection({backend, slot});
+}
+
+std::uint32_t SourcePool::connection(Lease lease) const {
+    if (lease.backend >= backends_.size()) return kNoConnection;
+    const Backend& b = backends_[lease.backend];
+    return lease.slot < b.connection.size() ? ~b.connection[lease.slot] : kNoConnection;
+}
+
+SourcePool::Usage SourcePool::usage(std::uint32_t backend, IpFamily family, Instant now) const {
+    if (backend >= backends_.size()) return {};
+    const Backend& b = backends_[backend];
+    const Free& free = b.free[index_of(family)];
+    std::uint64_t quarantined = free.listed - free.rested;
+    for (std::uint32_t slot = free.resting; slot != kNoSlot && past_quarantine(b, slot, now);
+         slot = b.next[slot]) {
+        --quarantined;
+    }
+    return {families_[index_of(family)].slots, free.fresh - free.listed, quarantined};
+}
+
+}  // namespace sluice::nat

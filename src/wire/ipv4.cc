@@ -1,0 +1,70 @@
+// IPv4: lengths are checked before anything else is believed, because everything behind the header hangs on
+// them.
+#include "sluice/wire/ipv4.h"
+
+#include <cstring>
+
+#include "sluice/wire/checksum.h"
+
+namespace sluice::wire {
+
+std::optional<Ipv4View> Ipv4View::parse(ByteView bytes, IpError& error) {
+    error = IpError::Ipv4Malformed;
+    if (bytes.size() < kIpv4HeaderSize) return std::nullopt;
+    const std::uint8_t first = load8(bytes.data());
+    if (first >> 4U != 4) return std::nullopt;
+    const std::size_t header_size = (first & 0x0fU) * std::size_t{4};
+    const std::size_t total_length = load16(bytes.data() + 2);
+    if (header_size < kIpv4HeaderSize || total_length < header_size) return std::nullopt;
+    if (total_length > bytes.size()) {
+        error = IpError::Truncated;
+        return std::nullopt;
+    }
+    return Ipv4View(bytes.first(total_length));
+}
+
+bool Ipv4View::checksum_valid() const { return checksum_sum(bytes_.first(header_size())) == 0xffff; }
+
+Ipv4Header Ipv4View::header() const {
+    return {.traffic_class = traffic_class(),
+            .identification = identification(),
+            .dont_fragment = dont_fragment(),
+            .more_fragments = more_fragments(),
+            .fragment_offset = fragment_offset(),
+            .ttl = ttl(),
+            .protocol = protocol(),
+            .source = source(),
+            .destination = destination()};
+}
+
+std::size_t write_ipv4_header(const Ipv4Header& header, std::size_t payload_size, ByteSpan out) {
+    std::byte* const p = out.data();
+    store8(p, 0x45);  // version 4, five words
+    store8(p + 1, header.traffic_class);
+    store16(p + 2, static_cast<std::uint16_t>(kIpv4HeaderSize + payload_size));
+    store16(p + 4, header.identification);
+    store16(p + 6, static_cast<std::uint16_t>((header.dont_fragment ? 0x4000U : 0U) |
+                                              (header.more_fragments ? 0x2000U : 0U) |
+                                              (header.fragment_offset / 8U)));
+    store8(p + 8, header.ttl);
+    store8(p + 9, header.protocol);
+    store16(p + 10, 0);
+    std::memcpy(p + 12, header.source.wire_bytes().data(), 4);
+    std::memcpy(p + 16, header.destination.wire_bytes().data(), 4);
+    store16(p + 10, checksum_finish(checksum_sum(out.first(kIpv4HeaderSize))));
+    return kIpv4HeaderSize;
+}
+
+std::string to_string(const Ipv4Header& header) {
+    std::string text = "IPv4 " + header.source.to_string() + " > " + header.destination.to_string() +
+                       " protocol " + std::to_string(header.protocol) + " ttl " + std::to_string(header.ttl) +
+                       " id " + std::to_string(header.identification);
+    if (header.traffic_class != 0) text += " class " + std::to_string(header.traffic_class);
+    if (header.dont_fragment) text += " DF";
+    if (header.more_fragments || header.fragment_offset != 0) {
+        text += " fragment " + std::to_string(header.fragment_offset) + (header.more_fragments ? "+" : "");
+    }
+    return text;
+}
+
+}  // namespace sluice::wire
