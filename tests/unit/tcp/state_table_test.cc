@@ -72,15 +72,16 @@ constexpr State kLastAck = State::LastAck;
 constexpr State kTimeWait = State::TimeWait;
 
 constexpr Row kTable[] = {
-    // CLOSED: there is no connection, so section 3.10.7.1 is the owner's, who has reset_for()
-    {kClosed, SynNew, Reply::Nothing, kClosed},
-    {kClosed, SynAck, Reply::Nothing, kClosed},
-    {kClosed, Ack, Reply::Nothing, kClosed},
+    // CLOSED: section 3.10.7.1
+    {kClosed, SynNew, Reply::RstForNoAck, kClosed},
+    {kClosed, SynAck, Reply::Rst, kClosed},
+    {kClosed, Ack, Reply::Rst, kClosed},
     {kClosed, RstExact, Reply::Nothing, kClosed},
     {kClosed, RstAck, Reply::Nothing, kClosed},
-    {kClosed, Data, Reply::Nothing, kClosed},
-    {kClosed, Fin, Reply::Nothing, kClosed},
-    {kClosed, NoAckBit, Reply::Nothing, kClosed},
+    {kClosed, Data, Reply::Rst, kClosed},
+    {kClosed, Fin, Reply::Rst, kClosed},
+    {kClosed, FinData, Reply::Rst, kClosed},
+    {kClosed, NoAckBit, Reply::RstForNoAck, kClosed},
 
     // LISTEN: section 3.10.7.2
     {kListen, SynNew, Reply::SynAck, kSynRcvd},
@@ -432,7 +433,8 @@ In make(Kind kind, const Numbers& n, State state) {
         case RstExact: return {.flags = "R", .seq = n.rcv};
         case RstInWindow: return {.flags = "R", .seq = n.rcv + 1};
         case RstBefore: return {.flags = "R", .seq = n.rcv - 1};
-        case RstBeyond: return {.flags = "R", .seq = n.rcv + n.wnd};
+        case RstBeyond:
+            return {.flags = "R", .seq = n.rcv + n.wnd + 1};  // the edge itself: a full pipe's end
         case RstAck: return {.flags = "RA", .seq = n.rcv, .ack = n.nxt};
         case RstAckBad: return {.flags = "RA", .seq = n.rcv, .ack = high};
         case Data: return {.seq = n.rcv, .ack = ack, .data = "hello"};
@@ -483,6 +485,14 @@ void expect_reply(Kit& k, const Row& row, const Numbers& n, const In& in) {
         }
         case Reply::SynAck: return k.expect({.flags = "SA", .seq = 0, .ack = 1});
         case Reply::Rst: return k.expect({.flags = "R", .seq = seg_ack});
+        case Reply::RstForNoAck: {
+            const std::vector<Sent> sent = k.drain();
+            ASSERT_EQ(sent.size(), 1U);
+            EXPECT_EQ(sent[0].flags, (wire::TcpFlags{.rst = true, .ack = true}));
+            EXPECT_EQ(sent[0].seq, k.relative_to_us(Seq(0)));
+            EXPECT_EQ(sent[0].ack, *in.seq + static_cast<int>(in.data.size()) + (in.flags == "S" ? 1 : 0));
+            return;
+        }
     }
 }
 
