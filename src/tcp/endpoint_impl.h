@@ -15,6 +15,10 @@
 
 namespace sluice::tcp {
 
+// Least payload limit believed from a SYN or from ICMP: less would be mostly headers, an attack and not a
+// path.
+inline constexpr std::uint16_t kSmallestMss = 48;
+
 // How far the sender is from undisturbed sending.
 enum class Recovery : std::uint8_t {
     None,
