@@ -155,7 +155,7 @@ void LocalProtocols::on_error(Instant now, IpFamily family, ByteView quoted,
                                 .sequence = quote->sequence};
     if (mtu) {
         flows_.on_packet_too_big(now, segment, *mtu);
-    } else if (!prober_.on_unreachable(now, segment.tuple)) {
+    } else if (!prober_.on_unreachable(now, segment.tuple, tcp::Seq{segment.sequence})) {
         flows_.on_unreachable(now, segment);
     }
 }
