@@ -1,0 +1,57 @@
+// From single results (probes, and connection attempts that failed) to a broker's health: `fall` failures in
+// a row make it down, `rise` successful probes in a row make it up again. Brokers start up, so that a fresh
+// start serves at once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sluice/backend/snapshot.h"
+#include "sluice/base/time.h"
+#include "sluice/config/model.h"
+
+namespace sluice::backend {
+
+enum class ProbeFailure : std::uint8_t { None, Refused, Silent, Unreachable };
+const char* to_string(ProbeFailure failure);
+
+class HealthTracker {
+  public:
+    explicit HealthTracker(const config::Config& config);
+
+    // Each returns true when the backend's condition changed, that is when a new snapshot is due.
+    // backend: position over all pools.
+    bool on_probe(std::uint32_t backend, ProbeFailure failure, const Offer& offer, Duration latency,
+                  Instant now);
+    // A client's connection attempt that failed counts like a failed probe, but never for a backend without
+    // probes, because nothing would bring it up again.
+    bool on_attempt_failed(std::uint32_t backend, ProbeFailure failure, Instant now);
+    // A client's attempt that succeeded interrupts a row of failures.
+    void on_attempt_succeeded(std::uint32_t backend);
+
+    struct View {
+        bool healthy = true;
+        bool probed = false;          // at least one probe has answered or failed
+        std::uint32_t successes = 0;  // in a row
+        std::uint32_t failures = 0;   // in a row
+        ProbeFailure last_failure = ProbeFailure::None;
+        Duration latency{0};  // of the last successful probe
+        Instant since;        // when healthy last changed
+    };
+    const View& view(std::uint32_t backend) const { return entries_[backend].view; }
+    std::vector<Condition> conditions() const;
+
+  private:
+    struct Entry {
+        View view;
+        std::optional<Offer> offer;
+        std::uint32_t rise = 2;
+        std::uint32_t fall = 3;
+        bool probes = false;
+    };
+    bool fail(Entry& entry, ProbeFailure failure, Instant now);
+    std::vector<Entry> entries_;
+};
+
+}  // namespace sluice::backend

@@ -1,0 +1,38 @@
+// From the text of a configuration file to a Config that keeps every rule of doc/configuration.md, or to the
+// list of everything that is wrong with it. No rule needs a device, a privilege or the network, so a file can
+// be checked anywhere.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/config/model.h"
+
+namespace sluice::config {
+
+struct Problem {
+    std::string file;
+    unsigned line = 0;    // from 1; 0: the file as a whole
+    unsigned column = 0;  // from 1; 0: the file as a whole
+    std::string key;      // dotted path such as "listener.address"; empty for a fault of the TOML itself
+    std::string message;  // what is wrong
+    std::string remedy;   // what would be right
+};
+
+// "FILE:LINE: key: message; remedy", without the parts that are absent. One line, whatever the file holds.
+std::string to_string(const Problem& problem);
+
+// Either a config and no problems, or no config and at least one problem.
+struct LoadResult {
+    std::optional<Config> config;
+    std::vector<Problem> problems;  // all of them, in line order
+};
+
+// file_name only labels the problems.
+LoadResult read(std::string_view text, std::string_view file_name);
+// Reads the file at path. A file that cannot be read is a problem of the file as a whole.
+LoadResult load(const std::string& path);
+
+}  // namespace sluice::config

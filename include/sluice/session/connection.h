@@ -1,0 +1,93 @@
+// One client's connection through Sluice, from its SYN to its end: two TCP endpoints and what was decided
+// between them. Owned by one worker's slab; nobody else touches it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/base/address.h"
+#include "sluice/base/time.h"
+#include "sluice/mqtt/connect.h"
+#include "sluice/nat/source_pool.h"
+#include "sluice/tcp/endpoint.h"
+
+namespace sluice::session {
+
+// Where a connection stands. Stored, never inferred from packets.
+enum class Phase : std::uint8_t {
+    Handshake,     // the client's SYN was answered
+    AwaitConnect,  // reading the CONNECT
+    Connecting,    // a broker was chosen, its handshake is under way
+    Replaying,     // the CONNECT is with the broker, its CONNACK is awaited
+    Relayed,       // both legs up, bytes are copied between two endpoints
+    Refusing,      // a CONNACK refusal (or nothing) was sent to the client, its leg is being closed
+    Closing,       // both legs have sent or met their end
+    Ended,         // nothing is left but to remove it
+};
+const char* to_string(Phase phase);
+
+inline constexpr std::uint32_t kNoBackend = std::numeric_limits<std::uint32_t>::max();
+inline constexpr std::size_t kMaxAttempts = 11;  // first choice and at most ten retries (pool.retries)
+
+// How to reach the client: by the way its own packets came, so that no route back is needed.
+struct ClientPath {
+    std::uint16_t port = 0;
+    MacAddress mac;
+};
+
+struct Connection {
+    Connection(const FourTuple& client_, const ClientPath& path_, std::uint32_t listener_,
+               std::uint32_t pool_, const tcp::EndpointOptions& options, Instant now)
+        : listener(listener_),
+          pool(pool_),
+          client(client_),
+          path(path_),
+          client_end(options),
+          client_mss(options.send_mss_limit),
+          opened(now),
+          last_heard(now),
+          last_traffic(now) {}
+
+    std::uint32_t id = 0;  // slot in the slab
+    Phase phase = Phase::Handshake;
+    std::uint32_t listener;
+    std::uint32_t pool;
+
+    FourTuple client;  // local: the listener
+    ClientPath path;
+    tcp::Endpoint client_end;
+    std::uint16_t client_mss;  // largest payload the client takes, from its SYN and its port's MTU
+
+    std::uint32_t backend = kNoBackend;  // index in the pool
+    std::optional<nat::Lease> lease;
+    FourTuple upstream;  // local: the leased source
+    std::optional<tcp::Endpoint> upstream_end;
+
+    // From the CONNECT.
+    std::optional<mqtt::Version> version;
+    std::string client_id;
+    std::optional<std::uint64_t> key;  // hash of the balancing key; nullopt when it is empty
+    std::uint16_t keep_alive = 0;      // seconds; the broker's Server Keep Alive replaces the client's
+    std::size_t connect_size = 0;      // bytes
+    // A copy of the CONNECT, kept until the CONNACK so that another broker can be tried after "unavailable".
+    std::vector<std::byte> connect_packet;
+    std::size_t replayed = 0;  // bytes of connect_packet given to the upstream endpoint
+    bool sent_beyond_connect =
+        false;  // the broker was given more than the CONNECT: no second broker can be tried
+
+    std::array<std::uint32_t, kMaxAttempts> tried{};
+    std::uint8_t tried_count = 0;
+
+    Instant opened;
+    Instant attempt_deadline = kNever;  // Connecting: when the broker has been silent too long
+    Instant last_heard;                 // last payload from the client
+    Instant last_traffic;               // last payload from either side
+    std::uint64_t bytes_from_client = 0;
+    std::uint64_t bytes_from_broker = 0;
+};
+
+}  // namespace sluice::session

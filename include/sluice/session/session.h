@@ -1,0 +1,133 @@
+// What a connection does with what happens to it: the life of a connection from the client's SYN to both
+// ends' close (doc/connection.md). A Session is a short-lived view over one Connection and its surroundings,
+// made for one event.
+//
+//   Handshake -> AwaitConnect -> Connecting -> Replaying -> Relayed -> Closing -> Ended
+//                     |              |            |
+//                     +--------------+------------+--> Refusing -> Closing -> Ended
+//
+// No clock, no I/O: segments leave through Transmitter, the caller fires on_timer() at deadline().
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sluice/backend/chooser.h"
+#include "sluice/backend/health_tracker.h"
+#include "sluice/backend/load_table.h"
+#include "sluice/backend/snapshot.h"
+#include "sluice/base/counters.h"
+#include "sluice/base/siphash.h"
+#include "sluice/mqtt/writer.h"
+#include "sluice/nat/source_pool.h"
+#include "sluice/session/connection.h"
+
+namespace sluice::session {
+
+// What a session needs from whoever owns the wire.
+class Transmitter {
+  public:
+    virtual void to_client(const Connection& connection, const tcp::Segment& segment) = 0;
+    virtual void to_broker(const Connection& connection, const tcp::Segment& segment) = 0;
+    // Largest TCP payload, without options, that the way from `source` to a broker takes.
+    virtual std::uint16_t broker_mss(const IpAddress& source) const = 0;
+    // A broker refused, ignored or took a client's connection; position over all pools.
+    virtual void attempt_failed(std::uint32_t backend, backend::ProbeFailure failure) = 0;
+    virtual void attempt_succeeded(std::uint32_t backend) = 0;
+
+  protected:
+    ~Transmitter() = default;
+};
+
+// One worker's state that its sessions share. Borrowed.
+struct Surroundings {
+    const backend::Snapshot* snapshot;  // replaced by control between two events
+    backend::Chooser& chooser;
+    backend::LoadTable& load;
+    std::vector<nat::SourcePool>& source_pools;  // by pool
+    CounterSet& counters;
+    Transmitter& transmitter;
+    SipKey isn_key;
+    std::uint32_t worker = 0;
+};
+
+// What the endpoint towards a client offers: no more than the listener's pool can be spliced with.
+// port_mss: largest payload on the client's port. tuple: local is the listener.
+tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint32_t listener,
+                                    const FourTuple& tuple, std::uint16_t port_mss, const SipKey& key);
+
+class Session {
+  public:
+    Session(Connection& connection, Surroundings& surroundings) : c_(connection), s_(surroundings) {}
+
+    // The SYN that made this connection.
+    void open(Instant now, const tcp::Segment& syn);
+    void on_client_segment(Instant now, const tcp::Segment& segment);
+    void on_broker_segment(Instant now, const tcp::Segment& segment);
+    // The broker's address cannot be reached: ICMP unreachable that quotes our SYN, or no answer to ARP or
+    // NDP.
+    void on_broker_unreachable(Instant now);
+    void on_client_path_mss(Instant now, std::uint16_t mss);
+    void on_broker_path_mss(Instant now, std::uint16_t mss);
+    void on_timer(Instant now);
+    // Ends both legs by reset, on behalf of `reason`.
+    void terminate(Instant now, Counter reason);
+
+    // When on_timer() is due; kNever for none.
+    Instant deadline() const;
+
+  private:
+    // session.cc: which phase's step to take, and the end
+    void advance(Instant now);
+    void step_handshake(Instant now);
+    void step_closing(Instant now);
+    void end(Instant now);
+    Instant phase_deadline() const;
+    Instant idle_deadline() const;
+    void on_phase_deadline(Instant now);
+    // connect.cc: the CONNECT and refusals
+    void step_await_connect(Instant now);
+    void accept_connect(Instant now, const mqtt::Connect& connect, ByteView packet);
+    void refuse(Instant now, std::optional<mqtt::Version> version, mqtt::Refusal refusal, Counter reason);
+    void step_refusing(Instant now);
+    // upstream.cc: choice, attempt, replay, CONNACK
+    void try_next(Instant now);
+    bool attempt(Instant now, std::uint32_t backend);
+    void attempt_failed(Instant now, backend::ProbeFailure failure);
+    bool another_broker_left();
+    void give_up_upstream(Instant now);
+    void step_connecting(Instant now);
+    void step_replaying(Instant now);
+    bool read_connack(Instant now);
+    // relay.cc: bytes between the legs
+    void step_relayed(Instant now);
+    void move_to_broker(Instant now);
+    void move_to_client(Instant now);
+    bool handle_failed_leg(Instant now);
+
+    const backend::Listener& listener() const { return s_.snapshot->listeners[c_.listener]; }
+    const backend::Pool& pool() const { return s_.snapshot->pools[c_.pool]; }
+    void count(Counter id, std::uint64_t n = 1) { s_.counters.add(id, n); }
+
+    struct ClientLeg final : tcp::Output {
+        explicit ClientLeg(Session& session) : session_(session) {}
+        void send(const tcp::Segment& segment) override {
+            session_.s_.transmitter.to_client(session_.c_, segment);
+        }
+        Session& session_;
+    };
+    struct BrokerLeg final : tcp::Output {
+        explicit BrokerLeg(Session& session) : session_(session) {}
+        void send(const tcp::Segment& segment) override {
+            session_.s_.transmitter.to_broker(session_.c_, segment);
+        }
+        Session& session_;
+    };
+
+    Connection& c_;
+    Surroundings& s_;
+    ClientLeg to_client_{*this};
+    BrokerLeg to_broker_{*this};
+};
+
+}  // namespace sluice::session

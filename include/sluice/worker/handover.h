@@ -1,0 +1,44 @@
+// Frames on their way from the worker that received them to the worker that owns them, and the bells that
+// wake a resting worker.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "sluice/base/mailbox.h"
+#include "sluice/port/frame.h"
+
+namespace sluice::worker {
+
+class HandoverRings {
+  public:
+    // capacity: frames each ring holds. With one worker there are no rings.
+    HandoverRings(std::uint32_t workers, std::size_t capacity);
+
+    std::uint32_t workers() const { return workers_; }
+    // One producer (`from`) and one consumer (`to`); from != to.
+    Mailbox<port::Frame>& ring(std::uint32_t from, std::uint32_t to) { return *rings_[from * workers_ + to]; }
+
+    // --- resting ---
+    // The eventfd that wakes `worker`; set before its loop starts, not owned, -1 for none.
+    void set_bell(std::uint32_t worker, int event_fd);
+    // Said by the worker itself around a rest. After about_to_rest() it must look at its rings once more,
+    // because what was sent before that call rang no bell.
+    void about_to_rest(std::uint32_t worker);
+    void awake(std::uint32_t worker);
+    // By anybody who has put something for `worker` into a ring or mailbox.
+    void wake_if_resting(std::uint32_t worker);
+
+  private:
+    struct alignas(64) Bell {
+        std::atomic<bool> resting{false};
+        std::atomic<int> event_fd{-1};
+    };
+    std::uint32_t workers_;
+    std::vector<std::unique_ptr<Mailbox<port::Frame>>> rings_;
+    std::unique_ptr<Bell[]> bells_;
+};
+
+}  // namespace sluice::worker

@@ -1,0 +1,94 @@
+// What control and workers say to each other. Messages are small values that travel through SPSC mailboxes;
+// whatever is larger is a pointer to memory whose owner is named here.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "sluice/backend/health_tracker.h"
+#include "sluice/backend/snapshot.h"
+#include "sluice/base/address.h"
+#include "sluice/base/time.h"
+#include "sluice/neighbor/table.h"
+#include "sluice/session/connection.h"
+
+namespace sluice::worker {
+
+class Worker;
+
+// Something control wants done inside a worker, between two bursts. Control owns it and must keep it until
+// done() is seen. run() is called by the worker and must be short: whoever has much to do does it in several
+// inspections.
+class Inspection {
+  public:
+    virtual void run(Worker& worker) = 0;
+    bool done() const { return done_.load(std::memory_order_acquire); }
+    // By the worker, after run().
+    void finish() { done_.store(true, std::memory_order_release); }
+    // By control, before it is sent once more.
+    void reuse() { done_.store(false, std::memory_order_relaxed); }
+
+  protected:
+    ~Inspection() = default;
+
+  private:
+    std::atomic<bool> done_{false};
+};
+
+// Control to worker.
+struct Command {
+    enum class Kind : std::uint8_t {
+        SetSnapshot,  // use `snapshot` from now on; answered by SnapshotRetired for the one before
+        Inspect,      // run `inspection`
+        Drain,        // accept no new connections
+        Stop,         // leave the loop after this iteration, ending all connections by reset
+    };
+    Kind kind = Kind::Inspect;
+    const backend::Snapshot* snapshot = nullptr;  // owned by control until retired by every worker
+    Inspection* inspection = nullptr;
+};
+
+// Worker to control.
+struct Event {
+    enum class Kind : std::uint8_t {
+        SnapshotRetired,   // generation: no longer used by this worker
+        ProbeResult,       // backend, failure, offer, latency
+        AttemptFailed,     // backend, failure
+        AttemptSucceeded,  // backend; sent only after a failure of that backend
+        OffloadHint,       // port, address: this peer sends partial checksums or frames above the MTU
+    };
+    enum class Fault : std::uint8_t { PartialChecksum, OverMtu };
+    Kind kind = Kind::SnapshotRetired;
+    std::uint32_t backend = 0;  // position over all pools
+    backend::ProbeFailure failure = backend::ProbeFailure::None;
+    Fault fault = Fault::PartialChecksum;
+    std::uint16_t port = 0;
+    std::uint64_t generation = 0;
+    backend::Offer offer{};
+    Duration latency{0};
+    IpAddress address{};
+};
+
+// One line of `show connections`.
+struct ConnectionRow {
+    static constexpr std::size_t kShownClientId = 128;
+
+    std::uint32_t id = 0;
+    session::Phase phase = session::Phase::Handshake;
+    std::uint32_t listener = 0;
+    std::uint32_t pool = 0;
+    std::uint32_t backend = session::kNoBackend;  // index in the pool
+    FourTuple client;
+    FourTuple upstream;             // unspecified addresses until a lease was taken
+    std::uint8_t mqtt_version = 0;  // protocol level; 0 until CONNECT was read
+    std::uint16_t keep_alive = 0;   // seconds in force
+    std::array<char, kShownClientId> client_id{};
+    std::uint32_t client_id_size = 0;  // whole size; more than kShownClientId means cut
+    std::uint64_t bytes_from_client = 0;
+    std::uint64_t bytes_from_broker = 0;
+    Duration age{0};
+    Duration idle{0};
+};
+
+}  // namespace sluice::worker

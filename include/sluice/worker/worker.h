@@ -1,0 +1,93 @@
+// One worker: takes bursts from its queue of every port, finds each packet's owner and connection, drives the
+// session, sends what came of it, fires timers, answers control. Run to completion, and nothing but its
+// mailboxes and the load table is shared.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "sluice/backend/load_table.h"
+#include "sluice/base/counters.h"
+#include "sluice/base/mailbox.h"
+#include "sluice/base/siphash.h"
+#include "sluice/base/time.h"
+#include "sluice/config/model.h"
+#include "sluice/port/port.h"
+#include "sluice/worker/handover.h"
+#include "sluice/worker/messages.h"
+#include "sluice/worker/topology.h"
+
+namespace sluice::worker {
+
+struct WorkerOptions {
+    std::uint32_t index = 0;
+    std::uint32_t workers = 1;
+    std::uint32_t max_connections = 0;  // this worker's share
+    config::Idle idle = config::Idle::Adaptive;
+    SipKey isn_key;          // secret; initial sequence numbers and timestamp offsets
+    SipKey index_key;        // secret; client index
+    std::uint64_t seed = 0;  // random choices, probe jitter
+};
+
+// Everything borrowed; all of it outlives the worker.
+struct WorkerResources {
+    const config::Config& config;
+    const Topology& topology;
+    std::span<port::Port* const> ports;
+    port::FramePool& frames;
+    HandoverRings& handover;
+    backend::LoadTable& load;
+    const backend::Snapshot* snapshot;  // the first one
+};
+
+class Worker {
+  public:
+    Worker(const WorkerOptions& options, const WorkerResources& resources, Instant now);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // One turn of the loop at time `now`. True when there was anything to do.
+    bool step(Instant now);
+    // When the next timer is due (a lower bound); kNever when none.
+    Instant next_deadline() const;
+    // step() until a Stop command, with the process's monotonic clock, resting as `idle` says. `wake_fd` is
+    // an eventfd that control writes after it has sent a command.
+    void run(int wake_fd);
+
+    // --- control's side ---
+    // False when the mailbox is full; try again later.
+    [[nodiscard]] bool send(const Command& command);
+    std::size_t receive(std::span<Event> out);
+
+    // --- any thread ---
+    const CounterSet& counters() const;
+    std::uint32_t index() const;
+
+    // --- from within an Inspection only ---
+    // Writes rows of connections numbered `from` and up; returns the number to go on from, or flow::kNoEntry
+    // at the end.
+    std::uint32_t list_connections(std::uint32_t from, std::span<ConnectionRow> out,
+                                   std::size_t& written) const;
+    std::vector<neighbor::Table::Entry> neighbors(std::uint16_t port) const;
+    struct Usage {
+        std::uint32_t connections = 0;
+        std::uint32_t capacity = 0;
+        std::uint32_t half_open = 0;
+        std::uint64_t reserved_bytes = 0;  // slab, index and timers
+        struct Backend {
+            std::uint64_t leases = 0, leased = 0, quarantined = 0;
+        };
+        std::vector<Backend> backends;  // by position over all pools
+    };
+    Usage usage() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::worker

@@ -1,0 +1,106 @@
+// One table of the file, read key by key. Each reading says what the key must be; from the readings
+// themselves the section knows which keys exist, so that finish() can refuse the others.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "report.h"
+#include "sluice/base/address.h"
+#include "sluice/base/time.h"
+#include "toml.h"
+
+namespace sluice::config {
+
+enum class Need : std::uint8_t { Optional, Required };
+
+// A word of the file and what it stands for.
+template <typename E>
+struct Word {
+    std::string_view text;
+    E value;
+};
+
+// Borrows the table and the report. Every reading changes `out` and returns the value's place only when the
+// key is there and good; what is bad, or absent though Required, goes to the report.
+class Section {
+  public:
+    // path: the section's dotted name, empty for the whole file.
+    Section(const toml::table& table, std::string path, Report& report);
+
+    Place place() const;
+    // Of the key itself when it is there, else of the section; named after the key either way.
+    Place place_of(std::string_view key) const;
+    bool has(std::string_view key) const { return table_->contains(key); }
+    Report& report() { return *report_; }
+
+    std::optional<Place> text(std::string_view key, std::string& out, Need need = Need::Optional);
+    // A required text that operators can type as one word.
+    std::optional<Place> name(std::string_view key, std::string& out);
+    std::optional<Place> address(std::string_view key, SocketAddress& out);  // required
+    template <std::unsigned_integral T>
+    std::optional<Place> integer(std::string_view key, T& out, T lowest, T highest) {
+        std::uint64_t value = 0;
+        const auto place = read_integer(key, value, lowest, highest);
+        if (place) out = static_cast<T>(value);
+        return place;
+    }
+    std::optional<Place> number(std::string_view key, double& out);
+    std::optional<Place> duration(std::string_view key, Duration& out, Duration lowest, Duration highest);
+    template <std::unsigned_integral T>
+    std::optional<Place> size(std::string_view key, T& out, T lowest, T highest) {
+        std::uint64_t value = 0;
+        const auto place = read_size(key, value, lowest, highest);
+        if (place) out = static_cast<T>(value);
+        return place;
+    }
+    // later: words of the design that this version does not know yet.
+    template <typename E, std::size_t N>
+    std::optional<Place> choice(std::string_view key, E& out, const Word<E> (&words)[N],
+                                std::span<const std::string_view> later = {}) {
+        std::vector<std::string_view> texts;
+        for (const auto& word : words) texts.push_back(word.text);
+        std::size_t index = 0;
+        const auto place = read_choice(key, index, texts, later);
+        if (place) out = words[index].value;
+        return place;
+    }
+    // The strings of an array, each with its own place. Elements of another type are reported and left out.
+    std::vector<Located<std::string>> texts(std::string_view key, Need need = Need::Optional);
+    // [section.key]
+    std::optional<Section> table(std::string_view key);
+    // [[section.key]], in the file's order.
+    std::vector<Section> tables(std::string_view key);
+
+    // Reports every key that no reading asked for. later: keys of the design that this version does not know
+    // yet.
+    void finish(std::initializer_list<std::string_view> later = {});
+
+  private:
+    const toml::node* find(std::string_view key, Need need);
+    std::string path_of(std::string_view key) const;
+    Place place_of(const toml::node& node, std::string_view key) const;
+    void refuse_type(const toml::node& node, std::string_view key, std::string_view expected);
+    void refuse_unknown(const toml::key& key, const toml::node& node,
+                        std::span<const std::string_view> later);
+    std::optional<Place> read_integer(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
+                                      std::uint64_t highest);
+    std::optional<Place> read_size(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
+                                   std::uint64_t highest);
+    std::optional<Place> read_choice(std::string_view key, std::size_t& out,
+                                     std::span<const std::string_view> words,
+                                     std::span<const std::string_view> later);
+
+    const toml::table* table_;
+    std::string path_;
+    Report* report_;
+    std::vector<std::string_view> known_;  // literals, in the order they were asked for
+};
+
+}  // namespace sluice::config

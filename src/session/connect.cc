@@ -1,0 +1,136 @@
+// The client's CONNECT, read before any broker is involved, and what a client that cannot go on is told.
+#include <algorithm>
+
+#include "session/constants.h"
+#include "sluice/balance/maglev.h"
+#include "sluice/session/session.h"
+
+namespace sluice::session {
+namespace {
+
+struct Rejection {
+    Counter counter;
+    mqtt::Refusal refusal;
+};
+
+Rejection rejection_of(mqtt::ConnectError error) {
+    using mqtt::ConnectError;
+    using mqtt::Refusal;
+    switch (error) {
+        case ConnectError::NotConnect: return {Counter::ConnectNotConnect, Refusal::ProtocolError};
+        case ConnectError::ReservedHeaderFlags:
+            return {Counter::ConnectReservedHeaderFlags, Refusal::MalformedPacket};
+        case ConnectError::BadRemainingLength:
+            return {Counter::ConnectBadRemainingLength, Refusal::MalformedPacket};
+        case ConnectError::TooLarge: return {Counter::ConnectTooLarge, Refusal::PacketTooLarge};
+        case ConnectError::BadProtocolName:
+            return {Counter::ConnectBadProtocolName, Refusal::UnsupportedVersion};
+        case ConnectError::UnsupportedVersion:
+            return {Counter::ConnectUnsupportedVersion, Refusal::UnsupportedVersion};
+        case ConnectError::ReservedConnectFlag:
+            return {Counter::ConnectReservedConnectFlag, Refusal::MalformedPacket};
+        case ConnectError::BadWillFlags: return {Counter::ConnectBadWillFlags, Refusal::MalformedPacket};
+        case ConnectError::PasswordWithoutUsername:
+            return {Counter::ConnectPasswordWithoutUsername, Refusal::MalformedPacket};
+        case ConnectError::BadString: return {Counter::ConnectBadString, Refusal::MalformedPacket};
+        case ConnectError::EmptyClientId: return {Counter::ConnectEmptyClientId, Refusal::ClientIdNotValid};
+        case ConnectError::BadProperty: return {Counter::ConnectBadProperty, Refusal::ProtocolError};
+        case ConnectError::DuplicateProperty:
+            return {Counter::ConnectDuplicateProperty, Refusal::ProtocolError};
+        case ConnectError::BadPropertyLength:
+            return {Counter::ConnectBadPropertyLength, Refusal::MalformedPacket};
+        case ConnectError::FieldPastEnd: return {Counter::ConnectFieldPastEnd, Refusal::MalformedPacket};
+        case ConnectError::TrailingBytes: return {Counter::ConnectTrailingBytes, Refusal::MalformedPacket};
+    }
+    return {Counter::ConnectNotConnect, Refusal::ProtocolError};
+}
+
+// Everything readable as one piece: the endpoint's own memory, or `scratch` when its ring wraps.
+ByteView contiguous(const tcp::Endpoint& endpoint, std::vector<std::byte>& scratch) {
+    const ByteView first = endpoint.peek();
+    if (first.size() == endpoint.readable()) return first;
+    const ByteView rest = endpoint.peek(first.size());
+    scratch.assign(first.begin(), first.end());
+    scratch.insert(scratch.end(), rest.begin(), rest.end());
+    return scratch;
+}
+
+std::optional<std::uint64_t> key_of(config::HashKey kind, const mqtt::Connect& connect,
+                                    const IpAddress& client) {
+    switch (kind) {
+        case config::HashKey::ClientId:
+            if (connect.client_id.empty()) return std::nullopt;
+            return balance::key_hash(connect.client_id);
+        case config::HashKey::Username:
+            if (!connect.username || connect.username->empty()) return std::nullopt;
+            return balance::key_hash(*connect.username);
+        case config::HashKey::ClientIp: return balance::key_hash(as_text(client.wire_bytes()));
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+void Session::step_await_connect(Instant now) {
+    if (c_.client_end.state() == tcp::State::Closed) {
+        count(Counter::ClientClosedEarly);
+        end(now);
+        return;
+    }
+    if (c_.client_end.readable() != 0) {
+        std::vector<std::byte> scratch;
+        const ByteView bytes = contiguous(c_.client_end, scratch);
+        const mqtt::ConnectResult result = mqtt::read_connect(bytes, listener().max_connect_size);
+        if (const auto* connect = std::get_if<mqtt::Connect>(&result)) {
+            accept_connect(now, *connect, bytes.first(connect->size));
+            return;
+        }
+        if (const auto* malformed = std::get_if<mqtt::Malformed>(&result)) {
+            const Rejection rejection = rejection_of(malformed->reason);
+            refuse(now, malformed->version, rejection.refusal, rejection.counter);
+            return;
+        }
+    }
+    if (c_.client_end.peer_finished())
+        refuse(now, std::nullopt, mqtt::Refusal::ProtocolError, Counter::ClientClosedEarly);
+}
+
+void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView packet) {
+    count(Counter::ConnectAccepted);
+    c_.version = connect.version;
+    c_.client_id.assign(connect.client_id);
+    c_.keep_alive = connect.keep_alive;
+    c_.key = key_of(pool().hash_key, connect, c_.client.remote.address);
+    c_.connect_packet.assign(packet.begin(), packet.end());
+    // The copy is what brokers are given; the endpoint's room is for what the client pipelines behind it.
+    c_.client_end.consume(now, packet.size(), to_client_);
+    c_.bytes_from_client += packet.size();
+    try_next(now);
+}
+
+// version: the dialect to refuse in; nullopt where it was not read, then 3.1.1 can say at least "unacceptable
+// protocol version", and everything else is a plain close.
+void Session::refuse(Instant now, std::optional<mqtt::Version> version, mqtt::Refusal refusal,
+                     Counter reason) {
+    count(reason);
+    const bool speaks = version || refusal == mqtt::Refusal::UnsupportedVersion;
+    if (speaks) {
+        const auto connack = mqtt::write_refusal(version.value_or(mqtt::Version::V311), refusal);
+        if (!connack.empty()) {
+            c_.client_end.write(now, connack, to_client_);
+            count(Counter::ConnackRefusalsSent);
+        }
+    }
+    c_.client_end.shutdown(now, to_client_);
+    c_.phase = Phase::Refusing;
+    c_.attempt_deadline = now + kRefusalLinger;
+}
+
+void Session::step_refusing(Instant now) {
+    // What a refused client still sends is not for anybody.
+    c_.client_end.consume(now, c_.client_end.readable(), to_client_);
+    const tcp::State state = c_.client_end.state();
+    if (state == tcp::State::Closed || state == tcp::State::TimeWait) c_.phase = Phase::Closing;
+}
+
+}  // namespace sluice::session

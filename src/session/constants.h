@@ -1,0 +1,30 @@
+// The times and sizes of a connection's life that no configuration key sets.
+#pragma once
+
+#include "sluice/base/counters.h"
+#include "sluice/base/time.h"
+#include "sluice/tcp/endpoint.h"
+
+namespace sluice::session {
+
+// How long an end of a closed connection still answers late retransmissions. A host that closes first keeps
+// TIME-WAIT for 2 MSL; Sluice may be shorter, because a lease rests in quarantine after it and each new use
+// of a tuple starts with a later sequence number and timestamp (RFC 6191).
+inline constexpr Duration kLinger = 1s;
+
+// How long a refused client may take to close its side before it is reset.
+inline constexpr Duration kRefusalLinger = 2s;
+
+// How long a peer may stay half-closed with nothing else ending the connection; Keep Alive and idle_timeout
+// end it sooner.
+inline constexpr Duration kHalfClosed = 24h;
+
+// Largest CONNACK that is looked into; a larger one passes unread.
+inline constexpr std::size_t kMaxConnackSize = 64 * 1024;
+
+// Bytes held for one direction of a relayed connection towards the broker.
+inline constexpr std::uint32_t kBrokerBuffer = 256 * 1024;
+
+void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s);
+
+}  // namespace sluice::session

@@ -1,0 +1,74 @@
+// Two endpoints and the bytes between them. Back-pressure needs no code of its own: what one leg cannot take
+// stays in the other's receive buffer, whose window then closes.
+#include "sluice/session/session.h"
+
+namespace sluice::session {
+namespace {
+
+// Moves what fits; returns the bytes moved.
+std::size_t move(Instant now, tcp::Endpoint& from, tcp::Output& from_out, tcp::Endpoint& to,
+                 tcp::Output& to_out) {
+    std::size_t moved = 0;
+    while (from.readable() != 0) {
+        const std::size_t taken = to.write(now, from.peek(), to_out);
+        if (taken == 0) break;
+        from.consume(now, taken, from_out);
+        moved += taken;
+    }
+    // Half-close (RFC 9293 section 3.6) passes on once every byte before it has.
+    if (from.at_end() && !to.shutdown_called()) to.shutdown(now, to_out);
+    return moved;
+}
+
+bool is_over(const tcp::Endpoint& endpoint) {
+    return endpoint.state() == tcp::State::Closed || endpoint.state() == tcp::State::TimeWait;
+}
+
+}  // namespace
+
+void Session::move_to_broker(Instant now) {
+    const std::size_t moved = move(now, c_.client_end, to_client_, *c_.upstream_end, to_broker_);
+    c_.bytes_from_client += moved;
+    count(Counter::RelayBytesToBroker, moved);
+}
+
+void Session::move_to_client(Instant now) {
+    const std::size_t moved = move(now, *c_.upstream_end, to_broker_, c_.client_end, to_client_);
+    if (moved == 0) return;
+    c_.last_traffic = now;
+    c_.bytes_from_broker += moved;
+    count(Counter::RelayBytesToClient, moved);
+}
+
+void Session::step_relayed(Instant now) {
+    if (handle_failed_leg(now)) return;
+    move_to_broker(now);
+    move_to_client(now);
+    if (is_over(c_.client_end) && is_over(*c_.upstream_end)) {
+        count(Counter::ClosedOrderly);
+        c_.phase = Phase::Closing;
+    }
+}
+
+// One leg was reset or gave up: the other is told by a reset, so that its end knows that bytes may be
+// missing.
+bool Session::handle_failed_leg(Instant now) {
+    const auto failed = [](const tcp::Endpoint& e) {
+        return e.state() == tcp::State::Closed && e.failure() != tcp::Failure::None;
+    };
+    if (failed(c_.client_end)) {
+        const bool timed_out = c_.client_end.failure() == tcp::Failure::TimedOut;
+        terminate(now, timed_out ? Counter::ClosedClientTimeout : Counter::ClosedClientReset);
+        return true;
+    }
+    if (failed(*c_.upstream_end)) {
+        // What the broker said before its reset is still the client's to read.
+        if (c_.upstream_end->readable() != 0) move_to_client(now);
+        const bool timed_out = c_.upstream_end->failure() == tcp::Failure::TimedOut;
+        terminate(now, timed_out ? Counter::ClosedBrokerTimeout : Counter::ClosedBrokerReset);
+        return true;
+    }
+    return false;
+}
+
+}  // namespace sluice::session

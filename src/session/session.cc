@@ -1,0 +1,213 @@
+#include "sluice/session/session.h"
+
+#include <algorithm>
+
+#include "session/constants.h"
+#include "sluice/tcp/isn.h"
+
+namespace sluice::session {
+
+void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s) {
+    counters.add(Counter::TcpRetransmits, s.retransmits);
+    counters.add(Counter::TcpTimeouts, s.timeouts);
+    counters.add(Counter::TcpChallengeAcks, s.challenge_acks);
+    counters.add(Counter::TcpPawsRejected, s.paws_rejected);
+    counters.add(Counter::TcpOutOfWindow, s.out_of_window);
+}
+
+const char* to_string(Phase phase) {
+    switch (phase) {
+        case Phase::Handshake: return "handshake";
+        case Phase::AwaitConnect: return "await-connect";
+        case Phase::Connecting: return "connecting";
+        case Phase::Replaying: return "replaying";
+        case Phase::Relayed: return "relayed";
+        case Phase::Refusing: return "refusing";
+        case Phase::Closing: return "closing";
+        case Phase::Ended: return "ended";
+    }
+    return "?";
+}
+
+tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint32_t listener_index,
+                                    const FourTuple& tuple, std::uint16_t port_mss, const SipKey& key) {
+    const backend::Listener& listener = snapshot.listeners[listener_index];
+    const backend::Offer& offer = snapshot.pools[listener.pool].offer;
+    tcp::EndpointOptions options;
+    options.receive_mss = offer.mss == 0 ? port_mss : std::min(port_mss, offer.mss);
+    options.send_mss_limit = port_mss;
+    options.default_send_mss = tuple.remote.address.is_v4() ? 536 : 1220;
+    // The largest CONNECT must fit, or it could never be read whole.
+    options.receive_buffer =
+        std::max(listener.connect_window, static_cast<std::uint32_t>(listener.max_connect_size));
+    options.window_scale = offer.window_scale;
+    options.sack = offer.sack;
+    options.timestamps = offer.timestamps;
+    options.timestamp_offset = tcp::timestamp_offset(key, tuple);
+    options.time_wait = kLinger;
+    options.fin_wait_2 = kHalfClosed;
+    return options;
+}
+
+void Session::open(Instant now, const tcp::Segment& syn) {
+    const std::uint16_t unannounced =
+        c_.client.remote.address.is_v4() ? 536 : 1220;  // RFC 9293 section 3.7.1
+    c_.client_mss = std::min(c_.client_mss, syn.options.mss.value_or(unannounced));
+    c_.client_end.listen(tcp::initial_sequence(s_.isn_key, c_.client, now));
+    on_client_segment(now, syn);
+}
+
+void Session::on_client_segment(Instant now, const tcp::Segment& segment) {
+    const std::size_t unread = c_.client_end.readable();
+    c_.client_end.on_segment(now, segment, to_client_);
+    if (c_.client_end.readable() > unread) {
+        c_.last_heard = now;
+        c_.last_traffic = now;
+    }
+    advance(now);
+}
+
+void Session::on_broker_segment(Instant now, const tcp::Segment& segment) {
+    if (!c_.upstream_end) return;
+    c_.upstream_end->on_segment(now, segment, to_broker_);
+    advance(now);
+}
+
+void Session::on_broker_unreachable(Instant now) {
+    // Once established, TCP itself finds out whether the way is really gone (RFC 5461: a soft error).
+    if (c_.phase != Phase::Connecting) return;
+    attempt_failed(now, backend::ProbeFailure::Unreachable);
+    advance(now);
+}
+
+void Session::on_client_path_mss(Instant now, std::uint16_t mss) {
+    c_.client_end.on_path_mss(now, mss, to_client_);
+    advance(now);
+}
+
+void Session::on_broker_path_mss(Instant now, std::uint16_t mss) {
+    if (c_.upstream_end) c_.upstream_end->on_path_mss(now, mss, to_broker_);
+    advance(now);
+}
+
+void Session::on_timer(Instant now) {
+    if (c_.client_end.next_deadline() <= now) c_.client_end.on_timer(now, to_client_);
+    if (c_.upstream_end && c_.upstream_end->next_deadline() <= now)
+        c_.upstream_end->on_timer(now, to_broker_);
+    advance(now);
+    if (c_.phase != Phase::Ended && phase_deadline() <= now) {
+        on_phase_deadline(now);
+        advance(now);
+    }
+}
+
+void Session::terminate(Instant now, Counter reason) {
+    c_.client_end.abort(now, to_client_);
+    if (c_.upstream_end) c_.upstream_end->abort(now, to_broker_);
+    count(reason);
+    end(now);
+}
+
+Instant Session::deadline() const {
+    Instant earliest = std::min(c_.client_end.next_deadline(), phase_deadline());
+    if (c_.upstream_end) earliest = std::min(earliest, c_.upstream_end->next_deadline());
+    return earliest;
+}
+
+void Session::advance(Instant now) {
+    Phase before;
+    do {
+        before = c_.phase;
+        switch (c_.phase) {
+            case Phase::Handshake: step_handshake(now); break;
+            case Phase::AwaitConnect: step_await_connect(now); break;
+            case Phase::Connecting: step_connecting(now); break;
+            case Phase::Replaying: step_replaying(now); break;
+            case Phase::Relayed: step_relayed(now); break;
+            case Phase::Refusing: step_refusing(now); break;
+            case Phase::Closing: step_closing(now); break;
+            case Phase::Ended: break;
+        }
+    } while (c_.phase != before);
+}
+
+void Session::step_handshake(Instant now) {
+    switch (c_.client_end.state()) {
+        case tcp::State::Listen:
+        case tcp::State::SynSent:
+        case tcp::State::SynReceived: return;
+        case tcp::State::Closed:
+            count(Counter::ClientHandshakeFailed);
+            end(now);
+            return;
+        case tcp::State::Established:
+        case tcp::State::FinWait1:
+        case tcp::State::FinWait2:
+        case tcp::State::CloseWait:
+        case tcp::State::Closing:
+        case tcp::State::LastAck:
+        case tcp::State::TimeWait: break;
+    }
+    count(Counter::ClientAccepted);
+    c_.phase = Phase::AwaitConnect;
+}
+
+// Both legs are through with each other and answer stragglers until their endpoints say that it is enough.
+void Session::step_closing(Instant now) {
+    const bool client_closed = c_.client_end.state() == tcp::State::Closed;
+    const bool upstream_closed = !c_.upstream_end || c_.upstream_end->state() == tcp::State::Closed;
+    if (client_closed && upstream_closed) end(now);
+}
+
+void Session::end(Instant now) {
+    give_up_upstream(now);
+    count_statistics(s_.counters, c_.client_end.statistics());
+    c_.phase = Phase::Ended;
+}
+
+Instant Session::phase_deadline() const {
+    switch (c_.phase) {
+        case Phase::Handshake:
+        case Phase::AwaitConnect: return c_.opened + listener().connect_timeout;
+        case Phase::Connecting:
+        case Phase::Replaying:
+        case Phase::Refusing: return c_.attempt_deadline;
+        case Phase::Relayed: return idle_deadline();
+        case Phase::Closing:
+        case Phase::Ended: return kNever;
+    }
+    return kNever;
+}
+
+// MQTT 3.1.1 section 3.1.2.10: a server gives up after one and a half Keep Alive without a packet from the
+// client.
+Instant Session::idle_deadline() const {
+    if (c_.keep_alive != 0) return c_.last_heard + std::chrono::seconds(c_.keep_alive) * 3 / 2;
+    const Duration timeout = listener().idle_timeout;
+    return timeout == Duration::zero() ? kNever : c_.last_traffic + timeout;
+}
+
+void Session::on_phase_deadline(Instant now) {
+    switch (c_.phase) {
+        case Phase::Handshake: terminate(now, Counter::ClientHandshakeFailed); return;
+        case Phase::AwaitConnect: terminate(now, Counter::ClientConnectTimeout); return;
+        case Phase::Connecting: attempt_failed(now, backend::ProbeFailure::Silent); return;
+        case Phase::Replaying:
+            if (c_.sent_beyond_connect) {
+                terminate(now, Counter::ClosedBrokerTimeout);
+            } else {
+                attempt_failed(now, backend::ProbeFailure::Silent);
+            }
+            return;
+        case Phase::Relayed: terminate(now, Counter::ClosedIdle); return;
+        case Phase::Refusing:
+            // The reason was counted when the refusal was sent.
+            c_.client_end.abort(now, to_client_);
+            end(now);
+            return;
+        case Phase::Closing:
+        case Phase::Ended: return;
+    }
+}
+
+}  // namespace sluice::session

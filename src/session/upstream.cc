@@ -1,0 +1,191 @@
+// The broker's side of a connection: choice, attempt, replay of the CONNECT, and the CONNACK that ends the
+// waiting.
+#include <algorithm>
+
+#include "session/constants.h"
+#include "sluice/mqtt/connack.h"
+#include "sluice/session/session.h"
+#include "sluice/tcp/isn.h"
+
+namespace sluice::session {
+namespace {
+
+// The upstream SYN asks for what the client agreed to, so that no option differs between the legs; when the
+// client took none, the broker is offered none.
+tcp::EndpointOptions upstream_options(const Connection& c, std::uint16_t broker_mss) {
+    const tcp::Endpoint::Position client = c.client_end.position();
+    tcp::EndpointOptions options;
+    options.receive_mss = std::min(broker_mss, c.client_mss);
+    options.send_mss_limit = broker_mss;
+    options.default_send_mss = c.upstream.remote.address.is_v4() ? 536 : 1220;
+    options.receive_buffer = kBrokerBuffer;
+    options.send_buffer = kBrokerBuffer;
+    options.window_scale = client.window_scale ? std::optional(client.send_scale) : std::nullopt;
+    options.sack = client.sack;
+    options.timestamps = client.timestamps;
+    // One clock for all connections: a broker in TIME-WAIT accepts a tuple again only with a later timestamp
+    // (RFC 6191).
+    options.timestamp_offset = 0;
+    options.time_wait = kLinger;
+    options.fin_wait_2 = kHalfClosed;
+    return options;
+}
+
+Counter counter_of(backend::ProbeFailure failure) {
+    switch (failure) {
+        case backend::ProbeFailure::Refused: return Counter::UpstreamRefused;
+        case backend::ProbeFailure::Unreachable: return Counter::UpstreamUnreachable;
+        case backend::ProbeFailure::None:
+        case backend::ProbeFailure::Silent: break;
+    }
+    return Counter::UpstreamSilent;
+}
+
+}  // namespace
+
+// Gives the client to the next broker that can be attempted, or refuses it.
+void Session::try_next(Instant now) {
+    Counter reason = Counter::RefusedNoBackend;
+    mqtt::Refusal refusal = mqtt::Refusal::ServerUnavailable;
+    while (c_.tried_count <= pool().retries) {
+        const auto tried = std::span(c_.tried).first(c_.tried_count);
+        const backend::Choice choice = s_.chooser.choose(*s_.snapshot, c_.pool, c_.key, tried);
+        if (choice.outcome == backend::Choice::Outcome::AllFull) {
+            reason = Counter::RefusedBackendFull;
+            refusal = mqtt::Refusal::ServerBusy;
+        }
+        if (choice.outcome != backend::Choice::Outcome::Chosen) break;
+        c_.tried[c_.tried_count++] = choice.backend;
+        if (attempt(now, choice.backend)) return;
+        // No source address and port is free towards this broker; another broker has its own.
+        reason = Counter::RefusedSourcePorts;
+        refusal = mqtt::Refusal::QuotaExceeded;
+    }
+    refuse(now, c_.version, refusal, reason);
+}
+
+bool Session::attempt(Instant now, std::uint32_t index) {
+    const backend::Backend& broker = pool().backends[index];
+    nat::SourcePool& sources = s_.source_pools[c_.pool];
+    c_.lease = sources.acquire(index, broker.address.address.family(), c_.id, now);
+    if (!c_.lease) return false;
+
+    count(Counter::LeasesAcquired);
+    count(Counter::UpstreamAttempts);
+    c_.backend = index;
+    c_.upstream = {.local = sources.source(*c_.lease), .remote = broker.address};
+    s_.load.add(s_.worker, pool().first_backend + index, 1);
+    c_.upstream_end.emplace(upstream_options(c_, s_.transmitter.broker_mss(c_.upstream.local.address)));
+    c_.replayed = 0;
+    c_.phase = Phase::Connecting;
+    c_.attempt_deadline = now + pool().attempt_timeout;
+    c_.upstream_end->connect(now, tcp::initial_sequence(s_.isn_key, c_.upstream, now), to_broker_);
+    return true;
+}
+
+// The broker did not take the client; the client, still waiting, goes to the next choice.
+void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
+    count(counter_of(failure));
+    s_.transmitter.attempt_failed(pool().first_backend + c_.backend, failure);
+    c_.upstream_end->abort(now, to_broker_);
+    give_up_upstream(now);
+    if (c_.tried_count <= pool().retries) count(Counter::UpstreamRetried);
+    try_next(now);
+}
+
+bool Session::another_broker_left() {
+    if (c_.tried_count > pool().retries) return false;
+    const auto tried = std::span(c_.tried).first(c_.tried_count);
+    return s_.chooser.choose(*s_.snapshot, c_.pool, c_.key, tried).outcome ==
+           backend::Choice::Outcome::Chosen;
+}
+
+// Gives back what the broker's leg holds. Its last words, if any, were sent by the caller.
+void Session::give_up_upstream(Instant now) {
+    if (!c_.lease) return;
+    count_statistics(s_.counters, c_.upstream_end->statistics());
+    c_.upstream_end.reset();
+    s_.source_pools[c_.pool].release(*c_.lease, now);
+    c_.lease.reset();
+    s_.load.add(s_.worker, pool().first_backend + c_.backend, -1);
+    count(Counter::LeasesReleased);
+}
+
+void Session::step_connecting(Instant now) {
+    if (c_.client_end.state() == tcp::State::Closed) {
+        terminate(now, Counter::ClientGoneWhileConnecting);
+        return;
+    }
+    switch (c_.upstream_end->state()) {
+        case tcp::State::Closed:
+            attempt_failed(now, c_.upstream_end->failure() == tcp::Failure::Refused
+                                    ? backend::ProbeFailure::Refused
+                                    : backend::ProbeFailure::Silent);
+            return;
+        case tcp::State::Listen:
+        case tcp::State::SynSent:
+        case tcp::State::SynReceived: return;
+        case tcp::State::Established:
+        case tcp::State::FinWait1:
+        case tcp::State::FinWait2:
+        case tcp::State::CloseWait:
+        case tcp::State::Closing:
+        case tcp::State::LastAck:
+        case tcp::State::TimeWait: break;
+    }
+    count(Counter::UpstreamEstablished);
+    s_.transmitter.attempt_succeeded(pool().first_backend + c_.backend);
+    c_.phase = Phase::Replaying;
+    // A broker that takes the CONNECT and never answers is as silent as one that never took it.
+    c_.attempt_deadline = now + listener().connect_timeout;
+}
+
+void Session::step_replaying(Instant now) {
+    if (handle_failed_leg(now)) return;
+    if (c_.replayed < c_.connect_packet.size()) {
+        const ByteView rest = ByteView(c_.connect_packet).subspan(c_.replayed);
+        c_.replayed += c_.upstream_end->write(now, rest, to_broker_);
+    }
+    if (c_.replayed == c_.connect_packet.size()) {
+        if (c_.client_end.readable() != 0) c_.sent_beyond_connect = true;
+        move_to_broker(now);
+    }
+    if (!read_connack(now)) return;
+    c_.phase = Phase::Relayed;
+    c_.connect_packet = {};
+    c_.last_heard = now;
+    c_.last_traffic = now;
+}
+
+// True when the broker's answer is known, whatever it is, and its bytes may pass to the client.
+bool Session::read_connack(Instant now) {
+    if (c_.upstream_end->readable() == 0) return c_.upstream_end->peer_finished();
+    // The answer lies at the start of the stream, so it is in one piece unless it is larger than anything
+    // worth reading.
+    const mqtt::ConnackResult result =
+        mqtt::read_connack(c_.upstream_end->peek(), *c_.version, kMaxConnackSize);
+    if (std::holds_alternative<mqtt::NeedMore>(result)) return c_.upstream_end->peer_finished();
+    const auto* connack = std::get_if<mqtt::Connack>(&result);
+    if (connack == nullptr) {
+        // AUTH, the one packet that may come first (MQTT 5 section 4.12), is the client's to answer, and so
+        // is nonsense.
+        constexpr std::byte kAuth{0xf0};
+        if (c_.upstream_end->peek()[0] != kAuth) count(Counter::ConnackMalformed);
+        return true;
+    }
+    if (connack->accepted()) {
+        count(Counter::ConnackAccepted);
+        if (connack->server_keep_alive) c_.keep_alive = *connack->server_keep_alive;
+        if (connack->assigned_client_id) c_.client_id.assign(*connack->assigned_client_id);
+        return true;
+    }
+    count(Counter::ConnackRefused);
+    if (!connack->try_another(*c_.version) || c_.sent_beyond_connect || !another_broker_left()) return true;
+    count(Counter::ConnackRetried);
+    c_.upstream_end->abort(now, to_broker_);
+    give_up_upstream(now);
+    try_next(now);
+    return false;
+}
+
+}  // namespace sluice::session

@@ -1,0 +1,145 @@
+// Endpoint, opening: LISTEN (RFC 9293 section 3.10.7.2), SYN-SENT (3.10.7.3), what is special in
+// SYN-RECEIVED, and what the SYNs agree on.
+#include <algorithm>
+
+#include "endpoint_impl.h"
+
+namespace sluice::tcp {
+
+// There is no connection that this segment could belong to.
+void Endpoint::Impl::refuse(const Segment& segment, Output& out) {
+    const auto reset = reset_for(segment);
+    if (!reset) return;
+    ++statistics.segments_out;
+    out.send(*reset);
+}
+
+void Endpoint::Impl::on_listen(Instant now, const Segment& segment, Output& out) {
+    if (segment.flags.rst) return;
+    if (segment.flags.ack) return refuse(segment, out);
+    if (!segment.flags.syn) return;
+    accept_syn(now, segment);
+    state = State::SynReceived;
+    send_syn(now, out);
+}
+
+void Endpoint::Impl::on_syn_sent(Instant now, const Segment& segment, Output& out) {
+    // First, check the ACK bit.
+    if (segment.flags.ack && (!segment.ack.after(iss) || segment.ack.after(snd_nxt))) {
+        return refuse(segment, out);
+    }
+    // Second, check the RST bit; it counts only beside an ACK of our SYN (RFC 5961 section 3.2).
+    if (segment.flags.rst) {
+        if (segment.flags.ack) close(Failure::Refused);
+        return;
+    }
+    // Fourth, check the SYN bit.
+    if (!segment.flags.syn) return;
+    accept_syn(now, segment);
+    if (!segment.flags.ack) {  // both sides opened at once
+        state = State::SynReceived;
+        send_syn(now, out);
+        return;
+    }
+    measure(now, segment);
+    establish(segment);
+    snd_wnd = segment.window;  // a SYN's window is never scaled (RFC 7323 section 2.2)
+    max_snd_wnd = snd_wnd;
+    ack_now = true;
+    transmit(now, out);
+    if (ack_now) send_ack(now, out);
+}
+
+// The peer's SYN again in SYN-RECEIVED. Without ACK, our SYN-ACK was lost. With ACK, it answers our SYN in a
+// simultaneous open: its SYN taken off, it is an ordinary ACK.
+void Endpoint::Impl::on_repeated_syn(Instant now, const Segment& segment, Output& out) {
+    if (segment.flags.ack) {
+        Segment rest = segment;
+        rest.flags.syn = false;
+        rest.seq = segment.seq.advance(1);
+        return on_synchronized(now, rest, out);
+    }
+    note_timestamp(now, segment);
+    ++statistics.retransmits;
+    timing = false;
+    send_syn(now, out);
+}
+
+// SYN-RECEIVED, fifth step: false when the segment does not acknowledge our SYN.
+bool Endpoint::Impl::complete_handshake(const Segment& segment, Output& out) {
+    if (!segment.ack.after(snd_una) || segment.ack.after(snd_nxt)) {
+        refuse(segment, out);
+        return false;
+    }
+    return true;
+}
+
+// Takes over what the peer's SYN says.
+void Endpoint::Impl::accept_syn(Instant now, const Segment& segment) {
+    const wire::TcpOptions& offer = segment.options;
+    irs = segment.seq;
+    rcv_nxt = irs.advance(1);
+    last_ack_sent = rcv_nxt;
+    reassembly.start(rcv_nxt);
+    receive_edge = rcv_nxt.advance(std::min(options.receive_buffer, 0xffffU));
+
+    const std::uint16_t announced = std::max(offer.mss.value_or(options.default_send_mss), kSmallestMss);
+    peer_mss = std::min({announced, options.send_mss_limit, peer_mss});
+    scaling = options.window_scale.has_value() && offer.window_scale.has_value();
+    if (scaling) {  // RFC 7323 section 2.3: a shift above 14 is taken for 14
+        send_scale = std::min(*offer.window_scale, wire::kMaxWindowScale);
+        receive_scale = *options.window_scale;
+    }
+    sack = options.sack && offer.sack_permitted;
+    timestamps = options.timestamps && offer.timestamps.has_value();
+    if (timestamps) {
+        ts_recent = offer.timestamps->value;
+        ts_recent_at = now;
+    }
+    snd_wl1 = segment.seq;
+    snd_wl2 = segment.flags.ack ? segment.ack : snd_una;
+    snd_wnd = segment.window;
+    max_snd_wnd = snd_wnd;
+}
+
+// Our SYN is acknowledged.
+void Endpoint::Impl::establish(const Segment& segment) {
+    const bool syn_repeated = statistics.retransmits != 0;
+    state = State::Established;
+    snd_una = segment.ack;
+    snd_wl1 = segment.seq;
+    snd_wl2 = segment.ack;
+    scoreboard.start(snd_una);
+    recovery_point = iss;
+    congestion.start(send_mss(), syn_repeated);
+    if (syn_repeated) rto.distrust_handshake();
+    expiries = 0;
+    retransmit_at = kNever;
+}
+
+// SYN, or SYN-ACK in SYN-RECEIVED. Also when it is sent again.
+void Endpoint::Impl::send_syn(Instant now, Output& out) {
+    const bool answer = state == State::SynReceived;
+    Segment segment = blank();
+    segment.seq = iss;
+    segment.flags = {.syn = true, .ack = answer};
+    segment.window = static_cast<std::uint16_t>(std::min(options.receive_buffer, 0xffffU));
+    segment.options.mss = options.receive_mss;
+    if (answer ? scaling : options.window_scale.has_value())
+        segment.options.window_scale = *options.window_scale;
+    segment.options.sack_permitted = answer ? sack : options.sack;
+    if (answer ? timestamps : options.timestamps) {
+        segment.options.timestamps = wire::TcpTimestamps{
+            .value = milliseconds32(now) + options.timestamp_offset, .echo = answer ? ts_recent : 0};
+    }
+    if (snd_nxt == iss) {
+        snd_nxt = iss.advance(1);
+        timing = true;
+        timed_end = snd_nxt;
+        timed_at = now;
+    }
+    if (retransmit_at == kNever) retransmit_at = now + rto.value();
+    emit(segment, out);
+}
+
+}  // namespace sluice::tcp

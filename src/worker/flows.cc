@@ -1,0 +1,346 @@
+#include "worker/flows.h"
+
+#include <algorithm>
+
+#include "worker/segment_frame.h"
+
+namespace sluice::worker {
+namespace {
+
+constexpr std::size_t kTimersPerTurn = 256;
+constexpr std::size_t kAwaitingPerNeighbor = 4096;
+
+// A share of a limit that holds for all workers together, rounded up so that no worker is left with nothing.
+std::uint32_t share(std::uint32_t limit, std::uint32_t workers) { return (limit + workers - 1) / workers; }
+
+std::vector<nat::SourcePool> make_source_pools(const config::Config& config, const WorkerOptions& options) {
+    std::vector<nat::SourcePool> pools;
+    pools.reserve(config.pools.size());
+    for (const config::Pool& p : config.pools) {
+        pools.emplace_back(nat::SourcePool::Options{
+            .addresses = p.source_addresses,
+            .ports = {p.source_ports.first, p.source_ports.last},
+            .worker = options.index,
+            .workers = options.workers,
+            .backends = static_cast<std::uint32_t>(p.backends.size()),
+        });
+    }
+    return pools;
+}
+
+}  // namespace
+
+Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
+             CounterSet& counters, Mail& mail, Instant now)
+    : options_(options),
+      config_(resources.config),
+      topology_(resources.topology),
+      output_(output),
+      counters_(counters),
+      mail_(mail),
+      chooser_(resources.load, options.seed),
+      source_pools_(make_source_pools(resources.config, options)),
+      surroundings_{.snapshot = resources.snapshot,
+                    .chooser = chooser_,
+                    .load = resources.load,
+                    .source_pools = source_pools_,
+                    .counters = counters,
+                    .transmitter = *this,
+                    .isn_key = options.isn_key,
+                    .worker = options.index},
+      slab_(options.max_connections),
+      index_(options.max_connections, options.index_key),
+      wheel_(options.max_connections, now),
+      listeners_(resources.config.listeners.size()),
+      failing_(resources.snapshot->backend_count, false),
+      resets_(1000, 1000),
+      now_(now) {
+    for (std::uint32_t p = 0; p < config_.pools.size(); ++p) {
+        const config::Pool& pool = config_.pools[p];
+        for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
+            for (const IpAddress& source : pool.source_addresses) {
+                brokers_.try_emplace(BrokerKey{pool.backends[b].address, source}, PoolBackend{p, b});
+            }
+        }
+    }
+}
+
+// --- input ---
+
+std::uint32_t Flows::find_client(const FourTuple& tuple, std::uint64_t hash) const {
+    return index_.find(hash, [&](std::uint32_t id) { return slab_[id].client == tuple; });
+}
+
+std::uint32_t Flows::find_broker(const FourTuple& tuple) const {
+    const auto entry = brokers_.find(BrokerKey{tuple.remote, tuple.local.address});
+    if (entry == brokers_.end()) return flow::kNoEntry;
+    const std::uint32_t id = source_pools_[entry->second.pool].find(entry->second.backend, tuple.local);
+    return id == nat::kNoConnection ? flow::kNoEntry : id;
+}
+
+void Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                              const Arrival& arrival, const tcp::Segment& segment) {
+    const std::uint64_t hash = index_.hash(tuple);
+    std::uint32_t id = find_client(tuple, hash);
+    const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
+    if (id != flow::kNoEntry && opens && makes_room_for(slab_[id], segment)) {
+        drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedOrderly); });
+        id = flow::kNoEntry;
+    }
+    if (id != flow::kNoEntry) {
+        // A client may move behind another gateway; its packets are still the best way back.
+        slab_[id].path = {arrival.port, arrival.source_mac};
+        drive(now, id, [&](session::Session& s) { s.on_client_segment(now, segment); });
+    } else if (opens && accepting_) {
+        accept(now, listener, tuple, arrival, segment, hash);
+    } else {
+        counters_.add(Counter::TcpNoConnection);
+        reset(now, tuple, arrival, segment);
+    }
+}
+
+// RFC 9293 section 3.10.7.4 and RFC 6191: a SYN may open anew what is only waiting for stragglers, if it lies
+// after everything that the old connection has used.
+bool Flows::makes_room_for(const session::Connection& old, const tcp::Segment& syn) const {
+    if (old.phase != session::Phase::Closing) return false;
+    const tcp::State state = old.client_end.state();
+    if (state == tcp::State::Closed) return true;
+    return state == tcp::State::TimeWait && syn.seq.after(old.client_end.position().receive_next);
+}
+
+void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
+                   const tcp::Segment& segment, std::uint64_t hash) {
+    const backend::Listener& facts = surroundings_.snapshot->listeners[listener];
+    ListenerLoad& load = listeners_[listener];
+    const auto refuse = [&](Counter reason) { counters_.add(reason); };
+    if (!facts.admits(tuple.remote.address)) return refuse(Counter::DropSynDenied);
+    if (load.half_open >= share(facts.half_open, options_.workers)) return refuse(Counter::DropSynHalfOpen);
+    if (facts.max_connections != 0 && load.connections >= share(facts.max_connections, options_.workers)) {
+        return refuse(Counter::DropSynListenerFull);
+    }
+    const std::uint16_t mss = topology_.ports()[arrival.port].mss(tuple.local.address.family());
+    const tcp::EndpointOptions endpoint =
+        session::client_options(*surroundings_.snapshot, listener, tuple, mss, options_.isn_key);
+    const std::uint32_t id = slab_.insert(tuple, session::ClientPath{arrival.port, arrival.source_mac},
+                                          listener, facts.pool, endpoint, now);
+    if (id == flow::kNoEntry) return refuse(Counter::DropSynTableFull);
+    slab_[id].id = id;
+    index_.insert(hash, id);
+    ++load.connections;
+    ++load.half_open;  // until drive() sees another phase
+    drive(now, id, [&](session::Session& s) { s.open(now, segment); });
+}
+
+void Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
+                              const tcp::Segment& segment) {
+    const std::uint32_t id = find_broker(tuple);
+    if (id == flow::kNoEntry) {
+        counters_.add(Counter::TcpNoConnection);
+        reset(now, tuple, arrival, segment);
+        return;
+    }
+    drive(now, id, [&](session::Session& s) { s.on_broker_segment(now, segment); });
+}
+
+// ICMP is easily forged; RFC 5927 section 4.1 wants the quoted sequence number to be one that is in flight.
+void Flows::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t mtu) {
+    const auto in_flight = [&](const tcp::Endpoint& end) {
+        const tcp::Endpoint::Position p = end.position();
+        const tcp::Seq seq{quoted.sequence};
+        return seq.at_or_after(p.send_unacked) && seq.before(p.send_next);
+    };
+    const std::uint32_t headers = quoted.tuple.local.address.is_v4() ? 40 : 60;
+    if (mtu <= headers) return;
+    const auto mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu - headers, 0xffff));
+    if (const std::uint32_t id = find_broker(quoted.tuple); id != flow::kNoEntry) {
+        if (!slab_[id].upstream_end || !in_flight(*slab_[id].upstream_end)) return;
+        counters_.add(Counter::IcmpTooBigApplied);
+        drive(now, id, [&](session::Session& s) { s.on_broker_path_mss(now, mss); });
+        return;
+    }
+    const std::uint32_t id = find_client(quoted.tuple, index_.hash(quoted.tuple));
+    if (id == flow::kNoEntry || !in_flight(slab_[id].client_end)) return;
+    counters_.add(Counter::IcmpTooBigApplied);
+    drive(now, id, [&](session::Session& s) { s.on_client_path_mss(now, mss); });
+}
+
+void Flows::on_unreachable(Instant now, const QuotedSegment& quoted) {
+    const std::uint32_t id = find_broker(quoted.tuple);
+    if (id == flow::kNoEntry || slab_[id].phase != session::Phase::Connecting) return;
+    if (slab_[id].upstream_end->position().send_unacked != tcp::Seq{quoted.sequence}) return;
+    counters_.add(Counter::IcmpUnreachableApplied);
+    drive(now, id, [&](session::Session& s) { s.on_broker_unreachable(now); });
+}
+
+void Flows::neighbor_failed(Instant now, const IpAddress& neighbor) {
+    const auto entry = awaiting_neighbor_.find(neighbor);
+    if (entry == awaiting_neighbor_.end()) return;
+    const std::vector<std::uint32_t> ids = std::move(entry->second);
+    awaiting_neighbor_.erase(entry);
+    for (const std::uint32_t id : ids) {
+        // The slot may have been given to another connection since.
+        if (!slab_.contains(id) || slab_[id].phase != session::Phase::Connecting) continue;
+        const auto hop = topology_.route(slab_[id].upstream.local.address, slab_[id].upstream.remote.address);
+        if (!hop || hop->neighbor != neighbor) continue;
+        drive(now, id, [&](session::Session& s) { s.on_broker_unreachable(now); });
+    }
+}
+
+void Flows::reset(Instant now, const FourTuple& tuple, const Arrival& arrival, const tcp::Segment& segment) {
+    const auto answer = tcp::reset_for(segment);
+    if (!answer) return;
+    if (!resets_.take(now)) {
+        counters_.add(Counter::DropTcpResetRate);
+        return;
+    }
+    auto frame = output_.allocate();
+    if (!frame) return;
+    write_segment(*frame, tuple, topology_.ports()[arrival.port].mac, arrival.source_mac, *answer);
+    output_.send(arrival.port, *frame);
+    counters_.add(Counter::TcpResetsSent);
+}
+
+// --- driving a session ---
+
+template <typename Event>
+void Flows::drive(Instant now, std::uint32_t id, Event&& event) {
+    now_ = now;
+    session::Connection& c = slab_[id];
+    const bool was_half_open = c.phase == session::Phase::Handshake;
+    session::Session session(c, surroundings_);
+    event(session);
+    if (was_half_open && c.phase != session::Phase::Handshake) --listeners_[c.listener].half_open;
+    if (c.phase == session::Phase::Ended) {
+        remove(id);
+    } else {
+        wheel_.arm(id, session.deadline());
+    }
+    drain_unreachable(now);
+}
+
+// A session that finds its broker's neighbor dead while sending is told so here, outside its own call. Each
+// telling makes it try its next choice, so this ends when choices do.
+void Flows::drain_unreachable(Instant now) {
+    while (!unreachable_.empty()) {
+        const std::uint32_t id = unreachable_.back();
+        unreachable_.pop_back();
+        if (!slab_.contains(id) || slab_[id].phase != session::Phase::Connecting) continue;
+        drive(now, id, [&](session::Session& s) { s.on_broker_unreachable(now); });
+    }
+}
+
+void Flows::remove(std::uint32_t id) {
+    const session::Connection& c = slab_[id];
+    --listeners_[c.listener].connections;
+    wheel_.cancel(id);
+    index_.erase(index_.hash(c.client), id);
+    slab_.erase(id);
+}
+
+bool Flows::on_timer(Instant now) {
+    return wheel_.advance(
+               now, [&](std::uint32_t id) { drive(now, id, [&](session::Session& s) { s.on_timer(now); }); },
+               kTimersPerTurn) != 0;
+}
+
+void Flows::end_all(Instant now) {
+    for (std::uint32_t id = slab_.next(0); id != flow::kNoEntry; id = slab_.next(id + 1)) {
+        drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
+    }
+}
+
+// --- session::Transmitter ---
+
+void Flows::to_client(const session::Connection& c, const tcp::Segment& segment) {
+    auto frame = output_.allocate();
+    if (!frame) return;
+    write_segment(*frame, c.client, topology_.ports()[c.path.port].mac, c.path.mac, segment);
+    output_.send(c.path.port, *frame);
+}
+
+void Flows::to_broker(const session::Connection& c, const tcp::Segment& segment) {
+    const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
+    if (!hop) {
+        counters_.add(Counter::DropNoRoute);
+        return;
+    }
+    auto frame = output_.allocate();
+    if (!frame) return;
+    write_segment(*frame, c.upstream, topology_.ports()[hop->port].mac, MacAddress{}, segment);
+    switch (output_.send_via(now_, *hop, *frame)) {
+        case FrameOutput::Fate::Sent:
+            if (!awaiting_neighbor_.empty()) awaiting_neighbor_.erase(hop->neighbor);
+            return;
+        case FrameOutput::Fate::Waiting: {
+            auto& ids = awaiting_neighbor_[hop->neighbor];
+            if (ids.size() < kAwaitingPerNeighbor) ids.push_back(c.id);
+            return;
+        }
+        case FrameOutput::Fate::Failed: unreachable_.push_back(c.id); return;
+    }
+}
+
+std::uint16_t Flows::broker_mss(const IpAddress& source) const {
+    return topology_.ports()[topology_.owned(source)->port].mss(source.family());
+}
+
+void Flows::attempt_failed(std::uint32_t backend, backend::ProbeFailure failure) {
+    failing_[backend] = true;
+    mail_.post({.kind = Event::Kind::AttemptFailed, .backend = backend, .failure = failure});
+}
+
+void Flows::attempt_succeeded(std::uint32_t backend) {
+    if (!failing_[backend]) return;
+    failing_[backend] = !mail_.post({.kind = Event::Kind::AttemptSucceeded, .backend = backend});
+}
+
+// --- listing ---
+
+std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+                          std::size_t& written) const {
+    written = 0;
+    std::uint32_t id = slab_.next(from);
+    for (; id != flow::kNoEntry && written < out.size(); id = slab_.next(id + 1)) {
+        const session::Connection& c = slab_[id];
+        ConnectionRow& row = out[written++];
+        row = {.id = id,
+               .phase = c.phase,
+               .listener = c.listener,
+               .pool = c.pool,
+               .backend = c.lease ? c.backend : session::kNoBackend,
+               .client = c.client,
+               .upstream = c.lease ? c.upstream : FourTuple{},
+               .mqtt_version = c.version ? static_cast<std::uint8_t>(*c.version) : std::uint8_t{0},
+               .keep_alive = c.keep_alive,
+               .client_id = {},
+               .client_id_size = static_cast<std::uint32_t>(c.client_id.size()),
+               .bytes_from_client = c.bytes_from_client,
+               .bytes_from_broker = c.bytes_from_broker,
+               .age = now - c.opened,
+               .idle = now - std::max(c.last_heard, c.last_traffic)};
+        c.client_id.copy(row.client_id.data(), row.client_id.size());
+    }
+    return id;
+}
+
+Worker::Usage Flows::usage(Instant now) const {
+    Worker::Usage usage{
+        .connections = slab_.size(),
+        .capacity = slab_.capacity(),
+        .half_open = 0,
+        .reserved_bytes = slab_.memory_bytes() + index_.memory_bytes() + wheel_.memory_bytes(),
+        .backends = {}};
+    for (const ListenerLoad& l : listeners_) usage.half_open += l.half_open;
+    for (std::uint32_t p = 0; p < config_.pools.size(); ++p) {
+        const config::Pool& pool = config_.pools[p];
+        for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
+            const nat::SourcePool::Usage u =
+                source_pools_[p].usage(b, pool.backends[b].address.address.family(), now);
+            usage.backends.push_back(
+                {.leases = u.capacity, .leased = u.leased, .quarantined = u.quarantined});
+        }
+    }
+    return usage;
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,128 @@
+// The connections of one worker: finds the one a segment belongs to, from the client's side by its four-tuple
+// and from the broker's side by its lease, drives its session, keeps its timer, and writes what the session
+// sends as frames.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "sluice/base/token_bucket.h"
+#include "sluice/flow/client_index.h"
+#include "sluice/flow/slab.h"
+#include "sluice/flow/timer_wheel.h"
+#include "sluice/session/session.h"
+#include "sluice/worker/worker.h"
+#include "worker/frame_output.h"
+#include "worker/mail.h"
+
+namespace sluice::worker {
+
+// The way a packet came, which is the way back to whoever sent it.
+struct Arrival {
+    std::uint16_t port = 0;
+    MacAddress source_mac;
+};
+
+// A TCP packet that an ICMP error quotes: one that Sluice sent.
+struct QuotedSegment {
+    FourTuple tuple;  // local: the packet's source
+    std::uint32_t sequence = 0;
+};
+
+class Flows final : public session::Transmitter, public FailedNeighbors {
+  public:
+    Flows(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
+          CounterSet& counters, Mail& mail, Instant now);
+
+    // --- input; tuple.local is Sluice's end ---
+    void on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                           const Arrival& arrival, const tcp::Segment& segment);
+    void on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
+                           const tcp::Segment& segment);
+    // mtu: of the hop that could not pass the packet on, in bytes.
+    void on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t mtu);
+    void on_unreachable(Instant now, const QuotedSegment& quoted);
+    void neighbor_failed(Instant now, const IpAddress& neighbor) override;
+    // A segment that reaches no connection (RFC 9293 section 3.10.7.1).
+    void reset(Instant now, const FourTuple& tuple, const Arrival& arrival, const tcp::Segment& segment);
+
+    // --- time ---
+    // At most one batch of due timers a turn, so that packets are not kept waiting; true when any fired.
+    bool on_timer(Instant now);
+    Instant next_deadline() const { return wheel_.next_deadline(); }
+
+    // --- control ---
+    const backend::Snapshot* snapshot() const { return surroundings_.snapshot; }
+    void use(const backend::Snapshot* snapshot) { surroundings_.snapshot = snapshot; }
+    void accept_no_more() { accepting_ = false; }
+    void end_all(Instant now);
+    std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+                       std::size_t& written) const;
+    Worker::Usage usage(Instant now) const;
+
+    // --- session::Transmitter ---
+    void to_client(const session::Connection& connection, const tcp::Segment& segment) override;
+    void to_broker(const session::Connection& connection, const tcp::Segment& segment) override;
+    std::uint16_t broker_mss(const IpAddress& source) const override;
+    void attempt_failed(std::uint32_t backend, backend::ProbeFailure failure) override;
+    void attempt_succeeded(std::uint32_t backend) override;
+
+  private:
+    // A broker as seen from a source address: which pool's lease table names the connection.
+    struct BrokerKey {
+        SocketAddress broker;
+        IpAddress source;
+        friend bool operator==(const BrokerKey&, const BrokerKey&) = default;
+        template <typename H>
+        friend H AbslHashValue(H h, const BrokerKey& k) {
+            return H::combine(std::move(h), k.broker, k.source);
+        }
+    };
+    struct PoolBackend {
+        std::uint32_t pool = 0;
+        std::uint32_t backend = 0;
+    };
+    struct ListenerLoad {
+        std::uint32_t half_open = 0;
+        std::uint32_t connections = 0;
+    };
+
+    void accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
+                const tcp::Segment& segment, std::uint64_t hash);
+    std::uint32_t find_client(const FourTuple& tuple, std::uint64_t hash) const;
+    std::uint32_t find_broker(const FourTuple& tuple) const;
+    bool makes_room_for(const session::Connection& old, const tcp::Segment& syn) const;
+    // Runs `event(session)` on a connection and settles what it changed: timer, counts, removal.
+    template <typename Event>
+    void drive(Instant now, std::uint32_t id, Event&& event);
+    void drain_unreachable(Instant now);
+    void remove(std::uint32_t id);
+
+    const WorkerOptions options_;
+    const config::Config& config_;
+    const Topology& topology_;
+    FrameOutput& output_;
+    CounterSet& counters_;
+    Mail& mail_;
+    backend::Chooser chooser_;
+    std::vector<nat::SourcePool> source_pools_;
+    session::Surroundings surroundings_;
+    flow::Slab<session::Connection> slab_;
+    flow::ClientIndex index_;
+    flow::TimerWheel wheel_;
+    absl::flat_hash_map<BrokerKey, PoolBackend> brokers_;
+    std::vector<ListenerLoad> listeners_;
+    std::vector<bool> failing_;  // by backend position: an AttemptFailed was the last that control heard
+    TokenBucket resets_;
+    Instant now_;  // of the event being driven; Transmitter's calls happen within it
+    bool accepting_ = true;
+
+    // Connections whose packets wait for a neighbor, so that they can be told at once when it does not
+    // answer.
+    absl::flat_hash_map<IpAddress, std::vector<std::uint32_t>> awaiting_neighbor_;
+    std::vector<std::uint32_t> unreachable_;  // found so while being driven; told afterwards
+};
+
+}  // namespace sluice::worker

@@ -1,0 +1,175 @@
+#include "worker/frame_output.h"
+
+#include <algorithm>
+
+#include "sluice/wire/ethernet.h"
+#include "worker/neighbor_frames.h"
+
+namespace sluice::worker {
+namespace {
+
+constexpr std::size_t kAllocateAtOnce = 32;
+constexpr std::size_t kKeepSpare = 64;
+
+void set_destination(const port::Frame& frame, const MacAddress& mac) { wire::store_mac(frame.data, mac); }
+
+}  // namespace
+
+FrameOutput::Way::Way(FrameOutput& output_, std::uint16_t index_, port::Port& device_)
+    : output(output_), index(index_), device(device_), table(neighbor::Options{}) {}
+
+FrameOutput::FrameOutput(const Topology& topology, std::span<port::Port* const> ports, port::FramePool& pool,
+                         CounterSet& counters, std::uint16_t queue)
+    : topology_(topology), pool_(pool), counters_(counters), queue_(queue) {
+    for (std::uint16_t i = 0; i < ports.size(); ++i)
+        ways_.push_back(std::make_unique<Way>(*this, i, *ports[i]));
+}
+
+FrameOutput::~FrameOutput() {
+    for (const auto& way : ways_) {
+        pool_.release(way->batch);
+        for (const auto& [address, frames] : way->waiting) pool_.release(frames);
+    }
+    pool_.release(spare_);
+}
+
+std::optional<port::Frame> FrameOutput::allocate() {
+    if (spare_.empty()) {
+        spare_.resize(kAllocateAtOnce);
+        spare_.resize(pool_.allocate(spare_));
+        if (spare_.empty()) {
+            counters_.add(Counter::DropNoFrame);
+            return std::nullopt;
+        }
+    }
+    const port::Frame frame = spare_.back();
+    spare_.pop_back();
+    return frame;
+}
+
+void FrameOutput::release(std::span<const port::Frame> frames) { pool_.release(frames); }
+
+void FrameOutput::send(std::uint16_t port, const port::Frame& frame) {
+    Way& way = *ways_[port];
+    if (way.batch.size() == kBacklog) {
+        counters_.add(Counter::DropTxFull);
+        release(std::span(&frame, 1));
+        return;
+    }
+    way.batch.push_back(frame);
+}
+
+FrameOutput::Fate FrameOutput::send_via(Instant now, const NextHop& hop, const port::Frame& frame) {
+    Way& way = *ways_[hop.port];
+    if (const auto mac = way.table.lookup(now, hop.neighbor, way)) {
+        set_destination(frame, *mac);
+        send(hop.port, frame);
+        return Fate::Sent;
+    }
+    if (way.table.failed(hop.neighbor)) {
+        counters_.add(Counter::DropNeighborFailed);
+        release(std::span(&frame, 1));
+        return Fate::Failed;
+    }
+    std::vector<port::Frame>& queue = way.waiting[hop.neighbor];
+    if (queue.size() == kWaitPerNeighbor || waiting_ == kWaitInAll) {
+        counters_.add(Counter::DropNeighborQueue);
+        release(std::span(&frame, 1));
+        return Fate::Waiting;
+    }
+    queue.push_back(frame);
+    ++waiting_;
+    return Fate::Waiting;
+}
+
+bool FrameOutput::flush() {
+    bool left = false;
+    for (const auto& way : ways_) {
+        if (way->batch.empty()) continue;
+        const std::size_t sent = way->device.transmit(queue_, way->batch);
+        counters_.add(Counter::TxFrames, sent);
+        std::uint64_t bytes = 0;
+        for (std::size_t i = 0; i < sent; ++i) bytes += way->batch[i].length;
+        counters_.add(Counter::TxBytes, bytes);
+        way->batch.erase(way->batch.begin(), way->batch.begin() + static_cast<std::ptrdiff_t>(sent));
+        left = left || !way->batch.empty();
+    }
+    if (spare_.size() > kKeepSpare) {
+        release(std::span(spare_).subspan(kKeepSpare));
+        spare_.resize(kKeepSpare);
+    }
+    return left;
+}
+
+void FrameOutput::learn_answer(Instant now, std::uint16_t port, const IpAddress& address,
+                               const MacAddress& mac) {
+    ways_[port]->table.on_answer(now, address, mac, *ways_[port]);
+}
+
+void FrameOutput::learn_announcement(Instant now, std::uint16_t port, const IpAddress& address,
+                                     const MacAddress& mac) {
+    ways_[port]->table.on_announcement(now, address, mac, *ways_[port]);
+}
+
+void FrameOutput::on_timer(Instant now, FailedNeighbors& told) {
+    for (const auto& way : ways_) {
+        if (way->table.next_deadline() <= now) way->table.on_timer(now, *way);
+        // Whoever is told may send again and fail again, so the list is taken first.
+        for (const IpAddress& address : std::exchange(way->failed, {})) told.neighbor_failed(now, address);
+    }
+}
+
+Instant FrameOutput::next_deadline() const {
+    Instant earliest = kNever;
+    for (const auto& way : ways_) {
+        if (!way->failed.empty()) return Instant{};
+        earliest = std::min(earliest, way->table.next_deadline());
+    }
+    return earliest;
+}
+
+void FrameOutput::Way::solicit(const neighbor::Solicitation& solicitation) {
+    const auto source = output.topology_.interface_address(index, solicitation.target);
+    if (!source) {
+        output.counters_.add(Counter::DropNoRoute);
+        return;
+    }
+    auto frame = output.allocate();
+    if (!frame) return;
+    const MacAddress& own = output.topology_.ports()[index].mac;
+    frame->length = static_cast<std::uint32_t>(
+        write_question(own, *source, solicitation.target, solicitation.to, frame->writable()));
+    output.counters_.add(Counter::NeighborSolicitations);
+    output.send(index, *frame);
+}
+
+void FrameOutput::Way::resolved(const neighbor::Resolution& resolution) {
+    if (!resolution.mac) {
+        output.counters_.add(Counter::NeighborFailures);
+        failed.push_back(resolution.address);
+    }
+    const auto entry = waiting.find(resolution.address);
+    if (entry == waiting.end()) return;
+    const std::vector<port::Frame> frames = std::move(entry->second);
+    waiting.erase(entry);
+    output.waiting_ -= frames.size();
+    if (!resolution.mac) {
+        output.counters_.add(Counter::DropNeighborFailed, frames.size());
+        output.release(frames);
+        return;
+    }
+    for (const port::Frame& frame : frames) {
+        set_destination(frame, *resolution.mac);
+        output.send(index, frame);
+    }
+}
+
+void FrameOutput::announce(std::uint16_t port, const IpAddress& address) {
+    auto frame = allocate();
+    if (!frame) return;
+    frame->length = static_cast<std::uint32_t>(
+        write_announcement(topology_.ports()[port].mac, address, frame->writable()));
+    send(port, *frame);
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,96 @@
+// The way out of a worker: buffers to write frames into, one transmit batch per port, and the neighbors that
+// frames wait for while ARP or NDP asks for their MAC.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "sluice/base/counters.h"
+#include "sluice/base/time.h"
+#include "sluice/neighbor/table.h"
+#include "sluice/port/port.h"
+#include "sluice/worker/topology.h"
+
+namespace sluice::worker {
+
+// Told when an address that frames waited for did not answer.
+class FailedNeighbors {
+  public:
+    virtual void neighbor_failed(Instant now, const IpAddress& neighbor) = 0;
+
+  protected:
+    ~FailedNeighbors() = default;
+};
+
+class FrameOutput {
+  public:
+    // queue: this worker's transmit queue on every port.
+    FrameOutput(const Topology& topology, std::span<port::Port* const> ports, port::FramePool& pool,
+                CounterSet& counters, std::uint16_t queue);
+    ~FrameOutput();
+    FrameOutput(const FrameOutput&) = delete;
+    FrameOutput& operator=(const FrameOutput&) = delete;
+
+    // An empty frame; nullopt (counted) when the pool has none. The caller gives it to send(), send_via() or
+    // discard().
+    std::optional<port::Frame> allocate();
+    void discard(const port::Frame& frame) { spare_.push_back(frame); }
+    // A finished frame, its destination MAC included.
+    void send(std::uint16_t port, const port::Frame& frame);
+    enum class Fate : std::uint8_t { Sent, Waiting, Failed };
+    // A frame that lacks only its destination MAC: sent now, or when the neighbor has answered. Failed: the
+    // neighbor is known not to answer, the frame was dropped.
+    Fate send_via(Instant now, const NextHop& hop, const port::Frame& frame);
+    // Hands the batches to the ports. What a full port does not take is offered again at the next flush; true
+    // when something is left.
+    bool flush();
+
+    // What was learned from the wire, on the port where it was.
+    void learn_answer(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac);
+    void learn_announcement(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac);
+    void on_timer(Instant now, FailedNeighbors& listener);
+    Instant next_deadline() const;
+    const neighbor::Table& neighbors(std::uint16_t port) const { return ways_[port]->table; }
+
+    // Gratuitous ARP or unsolicited neighbor advertisement: tells the network where an own address lives now.
+    void announce(std::uint16_t port, const IpAddress& address);
+
+  private:
+    static constexpr std::size_t kBacklog = 1024;  // frames a port's batch may hold
+    static constexpr std::size_t kWaitPerNeighbor = 32;
+    static constexpr std::size_t kWaitInAll = 4096;
+
+    // One port: its batch, its neighbors, and the frames that wait for them.
+    struct Way final : neighbor::Actions {
+        Way(FrameOutput& output, std::uint16_t index, port::Port& device);
+        void solicit(const neighbor::Solicitation& solicitation) override;
+        void resolved(const neighbor::Resolution& resolution) override;
+
+        FrameOutput& output;
+        std::uint16_t index;
+        port::Port& device;
+        neighbor::Table table;
+        std::vector<port::Frame> batch;
+        absl::flat_hash_map<IpAddress, std::vector<port::Frame>> waiting;
+        std::vector<IpAddress> failed;  // told to the FailedNeighbors at the next chance
+    };
+
+    void release(std::span<const port::Frame> frames);
+
+    const Topology& topology_;
+    port::FramePool& pool_;
+    CounterSet& counters_;
+    std::uint16_t queue_;
+    std::vector<std::unique_ptr<Way>> ways_;  // by port
+    std::vector<port::Frame> spare_;          // allocated, unused
+    std::size_t waiting_ = 0;                 // over all neighbors
+};
+
+}  // namespace sluice::worker

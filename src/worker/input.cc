@@ -1,0 +1,260 @@
+#include "worker/input.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "sluice/wire/checksum.h"
+#include "sluice/wire/icmp.h"
+#include "sluice/wire/icmpv6.h"
+#include "sluice/wire/ndp.h"
+#include "sluice/wire/tcp_quote.h"
+
+namespace sluice::worker {
+namespace {
+
+Counter counter_of(wire::IpError error) {
+    switch (error) {
+        case wire::IpError::NotIp: return Counter::DropEthernetType;
+        case wire::IpError::Ipv4Malformed: return Counter::DropIpv4Malformed;
+        case wire::IpError::Ipv4Checksum: return Counter::DropIpv4Checksum;
+        case wire::IpError::Ipv4Fragment: return Counter::DropIpv4Fragment;
+        case wire::IpError::Ipv6Malformed: return Counter::DropIpv6Malformed;
+        case wire::IpError::Ipv6Extension: return Counter::DropIpv6Extension;
+        case wire::IpError::Truncated: return Counter::DropIpTruncated;
+    }
+    return Counter::DropEthernetType;
+}
+
+bool is_icmp(const wire::IpPacket& packet) {
+    return packet.protocol == (packet.family == IpFamily::V4 ? wire::kProtocolIcmp : wire::kProtocolIcmpv6);
+}
+
+enum class IcmpKind : std::uint8_t { Local, Discovery, Error };
+
+// Decides only who must see a message; whether it is sound is checked by whoever does.
+IcmpKind kind_of(const wire::IpPacket& packet) {
+    if (packet.payload.empty()) return IcmpKind::Local;
+    const std::uint8_t type = load8(packet.payload.data());
+    if (packet.family == IpFamily::V4)
+        return type == wire::kIcmpUnreachable ? IcmpKind::Error : IcmpKind::Local;
+    if (type == wire::kIcmpv6NeighborSolicitation || type == wire::kIcmpv6NeighborAdvertisement) {
+        return IcmpKind::Discovery;
+    }
+    return type == wire::kIcmpv6Unreachable || type == wire::kIcmpv6PacketTooBig ? IcmpKind::Error
+                                                                                 : IcmpKind::Local;
+}
+
+}  // namespace
+
+Input::Input(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
+             Flows& flows, Prober& prober, LocalProtocols& local, CounterSet& counters, Mail& mail)
+    : worker_(options.index),
+      topology_(resources.topology),
+      handover_(resources.handover),
+      output_(output),
+      flows_(flows),
+      prober_(prober),
+      local_(local),
+      counters_(counters),
+      mail_(mail),
+      owner_(options.workers),
+      hints_(1, 4),
+      given_(options.workers, false) {
+    for (std::uint32_t i = 0; i < resources.config.listeners.size(); ++i) {
+        listeners_[resources.config.listeners[i].address] = i;
+    }
+}
+
+bool Input::on_frame(Instant now, const port::Frame& frame, bool handed_over) {
+    if (!handed_over) {
+        counters_.add(Counter::RxFrames);
+        counters_.add(Counter::RxBytes, frame.length);
+    }
+    const auto ethernet = wire::EthernetView::parse(frame.bytes());
+    if (!ethernet) {
+        counters_.add(Counter::DropEthernetShort);
+        return false;
+    }
+    if (!for_this_port(frame, ethernet->destination())) {
+        counters_.add(Counter::DropEthernetDestination);
+        return false;
+    }
+    if (ethernet->ether_type() == wire::kEtherTypeArp) {
+        if (!handed_over) copy_to_others(frame);
+        local_.on_arp(now, {frame.port, ethernet->source()}, ethernet->payload(), !handed_over);
+        return false;
+    }
+    return on_ip(now, frame, *ethernet, handed_over);
+}
+
+bool Input::for_this_port(const port::Frame& frame, const MacAddress& destination) const {
+    return destination.is_multicast() || destination == topology_.ports()[frame.port].mac;
+}
+
+// Ours on that port, or a group that neighbor discovery speaks to.
+bool Input::destination_good(std::uint16_t port, const IpAddress& destination) const {
+    if (destination.is_v6() && destination.is_multicast()) return true;
+    const OwnedAddress* owned = topology_.owned(destination);
+    return owned != nullptr && owned->port == port;
+}
+
+bool Input::on_ip(Instant now, const port::Frame& frame, const wire::EthernetView& ethernet,
+                  bool handed_over) {
+    wire::IpError error{};
+    const auto packet = wire::parse_ip_packet(ethernet.ether_type(), ethernet.payload(), error);
+    if (!packet) {
+        counters_.add(frame.multi_segment ? Counter::DropMultiSegment : counter_of(error));
+        // The port cuts what is larger than its buffers, and the address is unknown then.
+        if (error == wire::IpError::Truncated) hint(now, frame.port, IpAddress{}, Event::Fault::OverMtu);
+        return false;
+    }
+    const auto drop = [&](Counter reason) {
+        counters_.add(reason);
+        return false;
+    };
+    if (packet->header_size + packet->payload.size() > topology_.ports()[frame.port].mtu) {
+        hint(now, frame.port, packet->source, Event::Fault::OverMtu);
+        return drop(Counter::DropIpOverMtu);
+    }
+    const bool discovery = packet->family == IpFamily::V6 && packet->destination.is_multicast();
+    const bool duplicate_probe = discovery && packet->source.is_unspecified();
+    if (packet->source.is_multicast() || packet->source.is_loopback() ||
+        (packet->source.is_unspecified() && !duplicate_probe)) {
+        return drop(Counter::DropIpSource);
+    }
+    if (!destination_good(frame.port, packet->destination)) return drop(Counter::DropIpNotOurs);
+    const Arrival arrival{frame.port, ethernet.source()};
+    if (is_icmp(*packet)) return on_icmp(now, frame, arrival, *packet, handed_over);
+    if (packet->protocol != wire::kProtocolTcp || discovery) return drop(Counter::DropIpProtocol);
+    return on_tcp(now, frame, arrival, *packet, handed_over);
+}
+
+bool Input::on_icmp(Instant now, const port::Frame& frame, const Arrival& arrival,
+                    const wire::IpPacket& packet, bool handed_over) {
+    switch (kind_of(packet)) {
+        case IcmpKind::Local: break;
+        case IcmpKind::Discovery:
+            if (!handed_over) copy_to_others(frame);
+            break;
+        case IcmpKind::Error: {
+            if (handed_over || packet.payload.size() < wire::kIcmpHeaderSize) break;
+            const auto quote =
+                wire::parse_tcp_quote(packet.family, packet.payload.subspan(wire::kIcmpHeaderSize));
+            if (!quote) break;
+            const std::uint32_t owner = owner_of({.local = quote->source, .remote = quote->destination});
+            if (owner != worker_) return hand_over(frame, owner);
+            break;
+        }
+    }
+    local_.on_icmp(now, arrival, packet, !handed_over);
+    return false;
+}
+
+bool Input::on_tcp(Instant now, const port::Frame& frame, const Arrival& arrival,
+                   const wire::IpPacket& packet, bool handed_over) {
+    const auto view = wire::TcpView::parse(packet.payload);
+    if (!view) {
+        counters_.add(Counter::DropTcpMalformed);
+        return false;
+    }
+    const FourTuple tuple{.local = {packet.destination, view->destination_port()},
+                          .remote = {packet.source, view->source_port()}};
+    if (!handed_over) {
+        const std::uint32_t owner = owner_of(tuple);
+        if (owner != worker_) return hand_over(frame, owner);
+    }
+    if (!checksum_good(now, arrival, packet, view->bytes())) return false;
+    const auto header = view->header();
+    if (!header) {
+        counters_.add(Counter::DropTcpMalformed);
+        return false;
+    }
+    deliver(now, arrival, tuple, listener_at(tuple.local),
+            {.seq = tcp::Seq(header->sequence),
+             .ack = tcp::Seq(header->acknowledgement),
+             .flags = header->flags,
+             .window = header->window,
+             .options = header->options,
+             .payload = view->payload(),
+             .payload_tail = {}});
+    return false;
+}
+
+bool Input::checksum_good(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+                          ByteView segment) {
+    if (wire::tcp_checksum_valid(packet.source, packet.destination, segment)) return true;
+    if (wire::is_partial_checksum(packet.source, packet.destination, segment)) {
+        counters_.add(Counter::DropTcpPartialChecksum);
+        hint(now, arrival.port, packet.source, Event::Fault::PartialChecksum);
+    } else {
+        counters_.add(Counter::DropTcpChecksum);
+    }
+    return false;
+}
+
+void Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
+                    std::optional<std::uint32_t> listener, const tcp::Segment& segment) {
+    if (listener) {
+        flows_.on_client_segment(now, *listener, tuple, arrival, segment);
+        return;
+    }
+    if (prober_.on_segment(now, tuple, segment)) return;
+    if (topology_.owned(tuple.local.address)->source) {
+        flows_.on_broker_segment(now, tuple, arrival, segment);
+        return;
+    }
+    counters_.add(Counter::TcpNoListener);
+    flows_.reset(now, tuple, arrival, segment);
+}
+
+std::optional<std::uint32_t> Input::listener_at(const SocketAddress& address) const {
+    const auto entry = listeners_.find(address);
+    return entry == listeners_.end() ? std::nullopt : std::optional(entry->second);
+}
+
+std::uint32_t Input::owner_of(const FourTuple& tuple) const {
+    return listener_at(tuple.local) ? owner_.of_client(tuple) : owner_.of_source_port(tuple.local.port);
+}
+
+bool Input::hand_over(const port::Frame& frame, std::uint32_t owner) {
+    if (!handover_.ring(worker_, owner).send(frame)) {
+        counters_.add(Counter::DropHandoverFull);
+        return false;
+    }
+    counters_.add(Counter::HandoverFrames);
+    given_[owner] = true;
+    return true;
+}
+
+// Answers about neighbors reach one worker, but every worker has asked for itself.
+void Input::copy_to_others(const port::Frame& frame) {
+    for (std::uint32_t other = 0; other < given_.size(); ++other) {
+        if (other == worker_) continue;
+        auto copy = output_.allocate();
+        if (!copy) return;
+        copy->length = std::min(frame.length, copy->capacity);
+        copy->port = frame.port;
+        copy->multi_segment = frame.multi_segment;
+        std::memcpy(copy->data, frame.data, copy->length);
+        if (!hand_over(*copy, other)) output_.discard(*copy);
+    }
+}
+
+void Input::ring_bells() {
+    for (std::uint32_t other = 0; other < given_.size(); ++other) {
+        if (!given_[other]) continue;
+        given_[other] = false;
+        handover_.wake_if_resting(other);
+    }
+}
+
+// Control tells the operator; a few a second are enough for that, and the drop counters have the whole
+// number.
+void Input::hint(Instant now, std::uint16_t port, const IpAddress& peer, Event::Fault fault) {
+    if (!hints_.take(now)) return;
+    if (mail_.post({.kind = Event::Kind::OffloadHint, .fault = fault, .port = port, .address = peer})) {
+        counters_.add(Counter::HintOffload);
+    }
+}
+
+}  // namespace sluice::worker

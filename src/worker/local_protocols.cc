@@ -1,0 +1,190 @@
+#include "worker/local_protocols.h"
+
+#include "sluice/wire/arp.h"
+#include "sluice/wire/frame.h"
+#include "sluice/wire/icmp.h"
+#include "sluice/wire/icmpv6.h"
+#include "sluice/wire/ndp.h"
+#include "sluice/wire/tcp_quote.h"
+
+namespace sluice::worker {
+
+LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Prober& prober,
+                               CounterSet& counters)
+    : topology_(topology),
+      output_(output),
+      flows_(flows),
+      prober_(prober),
+      counters_(counters),
+      echoes_(1000, 1000) {}
+
+bool LocalProtocols::owned_on(std::uint16_t port, const IpAddress& address) const {
+    const OwnedAddress* owned = topology_.owned(address);
+    return owned != nullptr && owned->port == port;
+}
+
+// RFC 826, "Packet Reception": merge first, then answer what is asked of us.
+void LocalProtocols::on_arp(Instant now, const Arrival& arrival, ByteView payload, bool answer) {
+    const auto view = wire::ArpView::parse(payload);
+    if (!view || view->sender_mac().is_multicast()) {
+        counters_.add(Counter::DropArpMalformed);
+        return;
+    }
+    const wire::ArpPacket packet = view->packet();
+    const bool for_us = owned_on(arrival.port, packet.target_ip);
+    if (packet.operation == wire::ArpOperation::Reply && for_us) {
+        output_.learn_answer(now, arrival.port, packet.sender_ip, packet.sender_mac);
+        return;
+    }
+    output_.learn_announcement(now, arrival.port, packet.sender_ip, packet.sender_mac);
+    if (packet.operation != wire::ArpOperation::Request || !for_us || !answer) return;
+    auto frame = output_.allocate();
+    if (!frame) return;
+    frame->length =
+        static_cast<std::uint32_t>(wire::write_arp_frame(packet.sender_mac,
+                                                         {.operation = wire::ArpOperation::Reply,
+                                                          .sender_mac = topology_.ports()[arrival.port].mac,
+                                                          .sender_ip = packet.target_ip,
+                                                          .target_mac = packet.sender_mac,
+                                                          .target_ip = packet.sender_ip},
+                                                         frame->writable()));
+    output_.send(arrival.port, *frame);
+    counters_.add(Counter::ArpReplies);
+}
+
+void LocalProtocols::on_icmp(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer) {
+    if (packet.family == IpFamily::V4) {
+        on_icmp_v4(now, arrival, packet);
+    } else {
+        on_icmp_v6(now, arrival, packet, answer);
+    }
+}
+
+void LocalProtocols::on_icmp_v4(Instant now, const Arrival& arrival, const wire::IpPacket& packet) {
+    const auto view = wire::IcmpView::parse(packet.payload);
+    if (!view || !view->checksum_valid()) {
+        counters_.add(Counter::DropIcmpMalformed);
+        return;
+    }
+    if (view->type() == wire::kIcmpEchoRequest) {
+        echo(now, arrival, packet, wire::echo_reply(*view));
+    } else if (view->type() == wire::kIcmpUnreachable && view->code() == wire::kIcmpCodeFragmentationNeeded) {
+        on_error(now, packet.family, view->body(), view->next_hop_mtu());
+    } else if (view->type() == wire::kIcmpUnreachable) {
+        on_error(now, packet.family, view->body(), std::nullopt);
+    } else {
+        counters_.add(Counter::DropIcmpUnhandled);
+    }
+}
+
+void LocalProtocols::on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+                                bool answer) {
+    const auto view = wire::Icmpv6View::parse(packet.payload);
+    if (!view || !view->checksum_valid(packet.source, packet.destination)) {
+        counters_.add(Counter::DropIcmpMalformed);
+        return;
+    }
+    switch (view->type()) {
+        case wire::kIcmpv6NeighborSolicitation: on_solicitation(now, arrival, packet, answer); return;
+        case wire::kIcmpv6NeighborAdvertisement: on_advertisement(now, arrival, packet); return;
+        case wire::kIcmpv6EchoRequest: echo(now, arrival, packet, wire::echo_reply(*view)); return;
+        case wire::kIcmpv6PacketTooBig: on_error(now, packet.family, view->body(), view->mtu()); return;
+        case wire::kIcmpv6Unreachable: on_error(now, packet.family, view->body(), std::nullopt); return;
+        default: counters_.add(Counter::DropIcmpUnhandled); return;  // types are open-ended
+    }
+}
+
+void LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+                                     bool answer) {
+    const auto question = wire::parse_neighbor_solicitation(packet);
+    if (!question) {
+        counters_.add(Counter::DropIcmpMalformed);
+        return;
+    }
+    if (!owned_on(arrival.port, question->target)) {
+        counters_.add(Counter::DropIpNotOurs);
+        return;
+    }
+    if (question->source_mac) {
+        output_.learn_announcement(now, arrival.port, packet.source, *question->source_mac);
+    }
+    if (!answer) return;
+    auto frame = output_.allocate();
+    if (!frame) return;
+    // RFC 4861 section 7.2.4: a probe for duplicates has no source to answer to, so everybody is told.
+    const bool duplicate_probe = packet.source.is_unspecified();
+    const IpAddress to = duplicate_probe ? wire::all_nodes_multicast() : packet.source;
+    const MacAddress own = topology_.ports()[arrival.port].mac;
+    frame->length = static_cast<std::uint32_t>(wire::write_neighbor_advertisement_frame(
+        {.source_mac = own,
+         .destination_mac = duplicate_probe ? wire::multicast_mac(to) : arrival.source_mac,
+         .source = question->target,
+         .destination = to},
+        {.target = question->target,
+         .solicited = !duplicate_probe,
+         .override_entry = true,
+         .target_mac = own},
+        frame->writable()));
+    output_.send(arrival.port, *frame);
+    counters_.add(Counter::NdpAdvertisements);
+}
+
+void LocalProtocols::on_advertisement(Instant now, const Arrival& arrival, const wire::IpPacket& packet) {
+    const auto message = wire::parse_neighbor_advertisement(packet);
+    if (!message) {
+        counters_.add(Counter::DropIcmpMalformed);
+        return;
+    }
+    // RFC 4861 section 7.2.5; a unicast answer may leave the option out.
+    const MacAddress mac = message->target_mac.value_or(arrival.source_mac);
+    if (message->solicited) {
+        output_.learn_answer(now, arrival.port, message->target, mac);
+    } else if (message->override_entry) {
+        output_.learn_announcement(now, arrival.port, message->target, mac);
+    }
+}
+
+void LocalProtocols::on_error(Instant now, IpFamily family, ByteView quoted,
+                              std::optional<std::uint32_t> mtu) {
+    const auto quote = wire::parse_tcp_quote(family, quoted);
+    if (!quote) {
+        counters_.add(Counter::DropIcmpUnhandled);
+        return;
+    }
+    const QuotedSegment segment{.tuple = {.local = quote->source, .remote = quote->destination},
+                                .sequence = quote->sequence};
+    if (mtu) {
+        flows_.on_packet_too_big(now, segment, *mtu);
+    } else if (!prober_.on_unreachable(now, segment.tuple)) {
+        flows_.on_unreachable(now, segment);
+    }
+}
+
+void LocalProtocols::echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+                          const wire::IcmpMessage& reply) {
+    if (!owned_on(arrival.port, packet.destination)) {
+        counters_.add(Counter::DropIpNotOurs);
+        return;
+    }
+    if (!echoes_.take(now)) {
+        counters_.add(Counter::DropIcmpRate);
+        return;
+    }
+    auto frame = output_.allocate();
+    if (!frame) return;
+    frame->length =
+        static_cast<std::uint32_t>(wire::write_icmp_frame({.source_mac = topology_.ports()[arrival.port].mac,
+                                                           .destination_mac = arrival.source_mac,
+                                                           .source = packet.destination,
+                                                           .destination = packet.source},
+                                                          reply, frame->writable()));
+    if (frame->length == 0) {
+        output_.discard(*frame);
+        counters_.add(Counter::DropIcmpMalformed);
+        return;
+    }
+    output_.send(arrival.port, *frame);
+    counters_.add(Counter::IcmpEchoReplies);
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,46 @@
+// What Sluice answers for its own addresses beside TCP: ARP, neighbor discovery, echo; and what it learns
+// from ICMP errors. One per worker; it holds nothing but a rate.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "sluice/base/counters.h"
+#include "sluice/base/token_bucket.h"
+#include "sluice/wire/icmp.h"
+#include "sluice/wire/ip_packet.h"
+#include "worker/flows.h"
+#include "worker/frame_output.h"
+#include "worker/prober.h"
+
+namespace sluice::worker {
+
+class LocalProtocols {
+  public:
+    LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Prober& prober,
+                   CounterSet& counters);
+
+    // answer: false for a copy of a frame that another worker has answered; then it is only learned from.
+    void on_arp(Instant now, const Arrival& arrival, ByteView payload, bool answer);
+    // packet.destination may be a multicast group.
+    void on_icmp(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
+
+  private:
+    void on_icmp_v4(Instant now, const Arrival& arrival, const wire::IpPacket& packet);
+    void on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
+    void on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
+    void on_advertisement(Instant now, const Arrival& arrival, const wire::IpPacket& packet);
+    void on_error(Instant now, IpFamily family, ByteView quoted, std::optional<std::uint32_t> mtu);
+    void echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+              const wire::IcmpMessage& reply);
+    bool owned_on(std::uint16_t port, const IpAddress& address) const;
+
+    const Topology& topology_;
+    FrameOutput& output_;
+    Flows& flows_;
+    Prober& prober_;
+    CounterSet& counters_;
+    TokenBucket echoes_;
+};
+
+}  // namespace sluice::worker

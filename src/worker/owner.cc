@@ -1,0 +1,72 @@
+#include "worker/owner.h"
+
+namespace sluice::worker {
+namespace {
+
+// The key that the RSS specification publishes for verification, and that NICs are set to here.
+constexpr std::array<std::uint8_t, 40> kKey{0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67,
+                                            0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
+                                            0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30,
+                                            0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+constexpr std::size_t kLongestInput = 36;  // two IPv6 addresses and two ports
+
+// NICs spread over queues through an indirection table of this many entries, filled round robin.
+constexpr std::uint32_t kIndirectionEntries = 128;
+
+using Contribution = std::array<std::array<std::uint32_t, 256>, kLongestInput>;
+
+// What each value of each input byte adds to the hash: the XOR of the 32-bit key windows at its set bits.
+constexpr std::uint32_t key_window(std::size_t bit) {
+    std::uint32_t window = 0;
+    for (std::size_t i = 0; i < 32; ++i) {
+        const std::size_t b = bit + i;
+        window = (window << 1U) | ((kKey[b / 8] >> (7 - b % 8)) & 1U);
+    }
+    return window;
+}
+
+const Contribution& contributions() {
+    static const auto table = [] {
+        auto t = std::make_unique<Contribution>();
+        for (std::size_t position = 0; position < kLongestInput; ++position) {
+            for (std::size_t value = 0; value < 256; ++value) {
+                std::uint32_t hash = 0;
+                for (std::size_t bit = 0; bit < 8; ++bit) {
+                    if ((value >> (7 - bit) & 1U) != 0) hash ^= key_window(position * 8 + bit);
+                }
+                (*t)[position][value] = hash;
+            }
+        }
+        return t;
+    }();
+    return *table;
+}
+
+}  // namespace
+
+Owner::Owner(std::uint32_t workers) : workers_(workers) {}
+
+std::uint32_t Owner::toeplitz(const FourTuple& tuple) {
+    const Contribution& table = contributions();
+    std::uint32_t hash = 0;
+    std::size_t position = 0;
+    const auto feed = [&](std::span<const std::byte> bytes) {
+        for (const std::byte b : bytes) hash ^= table[position++][static_cast<std::uint8_t>(b)];
+    };
+    const auto feed_port = [&](std::uint16_t port) {
+        hash ^= table[position++][port >> 8U];
+        hash ^= table[position++][port & 0xffU];
+    };
+    feed(tuple.remote.address.wire_bytes());
+    feed(tuple.local.address.wire_bytes());
+    feed_port(tuple.remote.port);
+    feed_port(tuple.local.port);
+    return hash;
+}
+
+std::uint32_t Owner::of_client(const FourTuple& tuple) const {
+    if (workers_ == 1) return 0;
+    return toeplitz(tuple) % kIndirectionEntries % workers_;
+}
+
+}  // namespace sluice::worker

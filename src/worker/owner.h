@@ -1,0 +1,30 @@
+// Which worker owns a packet, from the packet alone. From the client's side: the Toeplitz hash over the
+// four-tuple, with the key and the way of reading it that NICs use for RSS, so that where a NIC spreads by
+// it, packets arrive at their owner. From the broker's side: the leased source port, of which every worker
+// has its own residues.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "sluice/base/address.h"
+
+namespace sluice::worker {
+
+class Owner {
+  public:
+    explicit Owner(std::uint32_t workers);
+
+    // tuple.local: the listener. The hash input is source address, destination address, source port,
+    // destination port, as the packet has them (Microsoft RSS specification, "NdisHashFunctionToeplitz").
+    std::uint32_t of_client(const FourTuple& tuple) const;
+    std::uint32_t of_source_port(std::uint16_t port) const { return workers_ == 1 ? 0 : port % workers_; }
+
+    static std::uint32_t toeplitz(const FourTuple& tuple);
+
+  private:
+    std::uint32_t workers_;
+};
+
+}  // namespace sluice::worker

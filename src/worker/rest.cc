@@ -1,0 +1,47 @@
+#include "worker/rest.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace sluice::worker {
+
+Instant monotonic_now() {
+    timespec t{};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return Instant(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
+}
+
+Rest::Rest(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd) {
+    for (const port::Port* const port : ports) {
+        if (queue >= port->info().rx_queues) continue;  // nothing ever arrives there
+        const std::vector<int> fds = port->wait_handles(queue);
+        can_wait_ = can_wait_ && !fds.empty();
+        for (const int fd : fds) handles_.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    }
+    handles_.push_back({.fd = wake_fd, .events = POLLIN, .revents = 0});
+}
+
+void Rest::was_busy(Instant now) {
+    busy_ = now;
+    nap_ = kShortestNap;
+}
+
+void Rest::until(Instant now, Instant deadline) {
+    Duration limit = kLongestRest;
+    if (!can_wait_) {
+        limit = nap_;
+        nap_ = std::min(nap_ * 2, kLongestNap);
+    }
+    const Duration rest = deadline <= now ? Duration::zero() : std::min(deadline - now, limit);
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(rest);
+    const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = (rest - seconds).count()};
+    if (ppoll(handles_.data(), handles_.size(), &timeout, nullptr) > 0 &&
+        (handles_.back().revents & POLLIN) != 0) {
+        std::uint64_t rings = 0;
+        [[maybe_unused]] const auto n = read(handles_.back().fd, &rings, sizeof rings);
+    }
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,314 @@
+#include "worker/lab.h"
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+
+#include "sluice/config/reader.h"
+#include "sluice/flow/slab.h"
+#include "sluice/mqtt/writer.h"
+
+namespace sluice::test {
+namespace {
+
+IpAddress broker_address(unsigned i, bool ipv6) {
+    return ipv6 ? *IpAddress::parse("fd00:2::" + std::to_string(2 + i))
+                : IpAddress::v4(10, 2, 0, static_cast<std::uint8_t>(2 + i));
+}
+
+std::string configuration(const Setup& s) {
+    std::ostringstream t;
+    t << "[runtime]\nworkers = " << s.workers << "\nmax_connections = " << s.max_connections << "\n"
+      << "[[port]]\nname = \"front\"\ndevice = \"memory0\"\naddresses = [\"10.1.0.1/16\", \"fd00:1::1/64\"]\n"
+      << "[[port]]\nname = \"back\"\ndevice = \"memory1\"\naddresses = [\"10.2.0.1/24\", \"fd00:2::1/64\"]\n"
+      << "[[listener]]\nname = \"mqtt\"\npool = \"brokers\"\naddress = \""
+      << (s.ipv6 ? "[fd00:1::1]:1883" : "10.1.0.1:1883") << "\"\n"
+      << s.listener << "\n[[pool]]\nname = \"brokers\"\n";
+    if (s.pool.find("source_addresses") == std::string::npos) {
+        t << "source_addresses = [\"" << (s.ipv6 ? "fd00:2::10-fd00:2::13" : "10.2.0.10-10.2.0.13")
+          << "\"]\n";
+    }
+    t << s.pool << "\n[pool.health]\n" << s.health << "\n";
+    for (unsigned i = 0; i < s.brokers; ++i) {
+        t << "[[pool.backend]]\nname = \"broker-" << i + 1 << "\"\naddress = \""
+          << SocketAddress{broker_address(i, s.ipv6), 1883}.to_string() << "\"\n"
+          << (s.backend ? s.backend(i) : "") << "\n";
+    }
+    return t.str();
+}
+
+config::Config read(const Setup& setup) {
+    const config::LoadResult result = config::read(configuration(setup), "lab.toml");
+    if (result.config) return *result.config;
+    std::string all;
+    for (const config::Problem& p : result.problems) all += to_string(p) + "\n";
+    throw std::runtime_error(all);
+}
+
+}  // namespace
+
+std::string connect_packet(const std::string& client_id, mqtt::Version version, std::uint16_t keep_alive) {
+    return std::string(as_text(mqtt::write_connect({.version = version,
+                                                    .client_id = client_id,
+                                                    .keep_alive = keep_alive,
+                                                    .username = {},
+                                                    .password = {}})));
+}
+
+Broker::Broker(std::vector<IpAddress> addresses, std::uint8_t number)
+    : host(MacAddress{{0x02, 0, 0, 0, 3, number}}, std::move(addresses)) {
+    host.listen(1883, [this](Socket& s) { on_data(s); });
+}
+
+void Broker::on_data(Socket& socket) {
+    for (const Session& s : sessions_) {
+        if (s.socket == &socket) return;
+    }
+    const auto result = mqtt::read_connect(as_bytes(socket.received), 1 << 20);
+    const auto* connect = std::get_if<mqtt::Connect>(&result);
+    if (connect == nullptr) return;
+    visits.push_back({std::string(connect->client_id), socket.tuple.remote});
+    sessions_.push_back({std::string(connect->client_id), connect->size, &socket});
+    if (!answers) return;
+    std::string connack;
+    if (connect->version != mqtt::Version::V5) {
+        connack = {'\x20', '\x02', '\x00', static_cast<char>(connack_code)};
+    } else if (server_keep_alive == 0) {
+        connack = {'\x20', '\x03', '\x00', static_cast<char>(connack_code), '\x00'};
+    } else {
+        connack = {'\x20',
+                   '\x06',
+                   '\x00',
+                   static_cast<char>(connack_code),
+                   '\x03',
+                   '\x13',
+                   static_cast<char>(server_keep_alive >> 8U),
+                   static_cast<char>(server_keep_alive & 0xffU)};
+    }
+    socket.write(std::string_view(connack));
+}
+
+std::string Broker::after_connect(const std::string& client_id) const {
+    for (auto s = sessions_.rbegin(); s != sessions_.rend(); ++s) {
+        if (s->client_id == client_id) return s->socket->received.substr(s->connect_size);
+    }
+    return {};
+}
+
+Socket* Broker::socket_of(const std::string& client_id) {
+    for (auto s = sessions_.rbegin(); s != sessions_.rend(); ++s) {
+        if (s->client_id == client_id) return s->socket;
+    }
+    return nullptr;
+}
+
+Lab::Lab(const Setup& setup)
+    : clients(MacAddress{{0x02, 0, 0, 0, 1, 99}}, {}), config(read(setup)), setup_(setup) {
+    frames = std::make_unique<port::HeapFramePool>(16384);
+    const std::array<MacAddress, 2> macs{kFrontMac, kBackMac};
+    for (std::uint16_t i = 0; i < 2; ++i) {
+        ports.push_back(std::make_unique<port::MemoryPort>(
+            port::MemoryPortOptions{.name = config.ports[i].name,
+                                    .index = i,
+                                    .mac = macs[i],
+                                    .mtu = config.ports[i].mtu,
+                                    .queues = static_cast<std::uint16_t>(setup.workers)},
+            *frames));
+        devices_.push_back(ports.back().get());
+    }
+    for (unsigned i = 0; i < setup.brokers; ++i) {
+        brokers.push_back(std::make_unique<Broker>(std::vector{broker_address(i, setup.ipv6)},
+                                                   static_cast<std::uint8_t>(i + 1)));
+    }
+    topology_ = std::make_unique<worker::Topology>(config, macs);
+    handover_ = std::make_unique<worker::HandoverRings>(setup.workers, 4096);
+    load_ = std::make_unique<backend::LoadTable>(setup.workers, setup.brokers);
+    health = std::make_unique<backend::HealthTracker>(config);
+    snapshots_.push_back(backend::build_snapshot(config, health->conditions(), 1, nullptr));
+    for (std::uint32_t i = 0; i < setup.workers; ++i) {
+        workers.push_back(std::make_unique<worker::Worker>(
+            worker::WorkerOptions{.index = i,
+                                  .workers = setup.workers,
+                                  .max_connections = setup.max_connections / setup.workers,
+                                  .isn_key = {1, 2},
+                                  .index_key = {3, 4},
+                                  .seed = 5 + i},
+            worker::WorkerResources{config, *topology_, devices_, *frames, *handover_, *load_,
+                                    snapshots_.back().get()},
+            now));
+    }
+    settle();
+}
+
+Lab::~Lab() = default;
+
+SocketAddress Lab::listener() const { return config.listeners[0].address; }
+
+SocketAddress Lab::next_client_address() {
+    const std::uint32_t n = clients_made_++;
+    const std::uint32_t host = 256 + n / 1000;
+    const auto port = static_cast<std::uint16_t>(20000 + n % 1000);
+    const IpAddress address = setup_.ipv6 ? *IpAddress::parse("fd00:1::1:" + std::to_string(host))
+                                          : IpAddress::v4(0x0a010000U + host);
+    return {address, port};
+}
+
+Socket& Lab::client() { return client(next_client_address()); }
+
+Socket& Lab::client(const SocketAddress& from) {
+    clients.now = now;
+    if (std::ranges::find(clients.addresses, from.address) == clients.addresses.end()) {
+        clients.addresses.push_back(from.address);
+    }
+    return clients.connect(from, listener(), kFrontMac);
+}
+
+Socket& Lab::connect(const std::string& client_id) {
+    Socket& socket = client();
+    settle();
+    socket.write(std::string_view(connect_packet(client_id)));
+    settle();
+    return socket;
+}
+
+void Lab::inject(std::uint16_t port, ByteView frame) {
+    // Queues in turn, so that with several workers most frames arrive at the wrong one.
+    ports[port]->inject(frame, static_cast<std::uint16_t>(spread_++ % setup_.workers));
+}
+
+bool Lab::move_frames() {
+    bool any = false;
+    const auto to_sluice = [&](std::uint16_t port, Host& host) {
+        while (!host.out.empty()) {
+            const std::vector<std::byte> frame = std::move(host.out.front());
+            host.out.pop_front();
+            any = true;
+            if (!lose_received || !lose_received(port, frame)) inject(port, frame);
+        }
+    };
+    to_sluice(0, clients);
+    for (const auto& b : brokers) to_sluice(1, b->host);
+    for (const auto& w : workers) any = w->step(now) || any;
+    for (std::uint16_t p = 0; p < 2; ++p) {
+        for (const std::vector<std::byte>& frame : ports[p]->take()) {
+            any = true;
+            if (lose_sent && lose_sent(p, frame)) continue;
+            if (p == 0) clients.on_frame(now, frame);
+            for (const auto& b : brokers) {
+                if (p == 1) b->host.on_frame(now, frame);
+            }
+        }
+    }
+    take_events();
+    return any;
+}
+
+void Lab::take_events() {
+    std::array<worker::Event, 64> batch;
+    for (const auto& w : workers) {
+        const std::size_t n = w->receive(batch);
+        for (std::size_t i = 0; i < n; ++i) {
+            const worker::Event& e = batch[i];
+            events.push_back(e);
+            bool changed = false;
+            if (e.kind == worker::Event::Kind::ProbeResult) {
+                changed = health->on_probe(e.backend, e.failure, e.offer, e.latency, now);
+            } else if (e.kind == worker::Event::Kind::AttemptFailed) {
+                changed = health->on_attempt_failed(e.backend, e.failure, now);
+            } else if (e.kind == worker::Event::Kind::AttemptSucceeded) {
+                health->on_attempt_succeeded(e.backend);
+            }
+            if (changed && follow_health) publish();
+        }
+    }
+}
+
+void Lab::publish() {
+    std::vector<backend::Condition> conditions = health->conditions();
+    for (const unsigned b : forced_down_) conditions[b].healthy = false;
+    snapshots_.push_back(
+        backend::build_snapshot(config, conditions, snapshots_.size() + 1, snapshots_.back().get()));
+    for (const auto& w : workers) {
+        if (!w->send({.kind = worker::Command::Kind::SetSnapshot, .snapshot = snapshots_.back().get()})) {
+            throw std::runtime_error("a worker's mailbox is full");
+        }
+    }
+}
+
+void Lab::set_down(const std::set<unsigned>& down) {
+    forced_down_ = down;
+    publish();
+    settle();
+}
+
+void Lab::settle() {
+    clients.on_timer(now);
+    for (const auto& b : brokers) b->host.on_timer(now);
+    for (int turns = 0; move_frames(); ++turns) {
+        if (turns > 1'000'000) throw std::runtime_error("the lab never comes to rest");
+    }
+}
+
+Instant Lab::next_deadline() const {
+    Instant earliest = clients.next_deadline();
+    for (const auto& b : brokers) earliest = std::min(earliest, b->host.next_deadline());
+    for (const auto& w : workers) earliest = std::min(earliest, w->next_deadline());
+    return earliest;
+}
+
+void Lab::run(Duration duration) {
+    const Instant end = now + duration;
+    settle();
+    while (now < end) {
+        // The wheel's bound may lie before its next timer, so time moves by a millisecond at least.
+        now = std::min(end, std::max(next_deadline(), now + std::chrono::milliseconds(1)));
+        settle();
+    }
+}
+
+std::uint64_t Lab::count(Counter id) const {
+    std::uint64_t sum = 0;
+    for (const auto& w : workers) sum += w->counters().get(id);
+    return sum;
+}
+
+std::vector<worker::ConnectionRow> Lab::rows() const {
+    std::vector<worker::ConnectionRow> all;
+    for (const auto& w : workers) {
+        for (std::uint32_t from = 0; from != flow::kNoEntry;) {
+            std::vector<worker::ConnectionRow> chunk(16);
+            std::size_t written = 0;
+            from = w->list_connections(from, chunk, written);
+            all.insert(all.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(written));
+        }
+    }
+    return all;
+}
+
+worker::Worker::Usage Lab::usage() const {
+    worker::Worker::Usage sum;
+    sum.backends.resize(setup_.brokers);
+    for (const auto& w : workers) {
+        const auto u = w->usage();
+        sum.connections += u.connections;
+        sum.capacity += u.capacity;
+        sum.half_open += u.half_open;
+        for (std::size_t i = 0; i < u.backends.size(); ++i) {
+            sum.backends[i].leases += u.backends[i].leases;
+            sum.backends[i].leased += u.backends[i].leased;
+            sum.backends[i].quarantined += u.backends[i].quarantined;
+        }
+    }
+    return sum;
+}
+
+Broker* Lab::broker_of(const std::string& client_id) {
+    for (const auto& b : brokers) {
+        for (const Broker::Visit& v : b->visits) {
+            if (v.client_id == client_id) return b.get();
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace sluice::test

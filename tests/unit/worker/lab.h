@@ -1,0 +1,131 @@
+// A whole balancer in a unit test: workers over two memory ports, a host of clients on the front, hosts of
+// brokers on the back, and one virtual clock. No thread, no privilege, no sleep; a run can be repeated to the
+// bit.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sluice/backend/health_tracker.h"
+#include "sluice/backend/load_table.h"
+#include "sluice/backend/snapshot.h"
+#include "sluice/config/model.h"
+#include "sluice/port/memory_port.h"
+#include "sluice/worker/worker.h"
+#include "worker/host.h"
+
+namespace sluice::test {
+
+// An MQTT broker on a host: answers every CONNECT with a CONNACK, echoes nothing, remembers who came.
+struct Broker {
+    explicit Broker(std::vector<IpAddress> addresses, std::uint8_t number);
+
+    struct Visit {
+        std::string client_id;
+        SocketAddress source;  // as the broker sees it
+    };
+    // Sockets whose CONNECT has been answered.
+    std::vector<Visit> visits;
+    std::uint8_t connack_code = 0;
+    bool answers = true;                  // false: takes the CONNECT and stays silent
+    std::uint16_t server_keep_alive = 0;  // MQTT 5 only; 0: none
+    Host host;
+
+    // What the clients' sockets sent behind their CONNECT, by client ID, newest connection.
+    std::string after_connect(const std::string& client_id) const;
+    Socket* socket_of(const std::string& client_id);
+
+  private:
+    void on_data(Socket& socket);
+    struct Session {
+        std::string client_id;
+        std::size_t connect_size = 0;
+        Socket* socket = nullptr;
+    };
+    std::vector<Session> sessions_;
+};
+
+// The usual configuration, with lines that a test wants to add to a section.
+struct Setup {
+    unsigned workers = 1;
+    unsigned brokers = 3;
+    std::string listener;  // extra lines in [[listener]]
+    std::string pool;      // extra lines in [[pool]], replacing source_addresses when it names them
+    std::string health = "type = \"none\"";
+    bool ipv6 = false;  // clients and brokers speak IPv6
+    std::uint32_t max_connections = 4096;
+    std::function<std::string(unsigned)> backend;  // extra lines in [[pool.backend]]
+};
+
+class Lab {
+  public:
+    explicit Lab(const Setup& setup = {});
+    ~Lab();
+
+    // Runs until nothing is under way and no timer is due within `duration`, or until `duration` has passed.
+    void run(Duration duration = std::chrono::milliseconds(10));
+    // Moves frames and fires what is due now, without letting time pass.
+    void settle();
+
+    // A client with an own address and port; its handshake is under way.
+    Socket& client();
+    Socket& client(const SocketAddress& from);
+    // client(), run, CONNECT, run.
+    Socket& connect(const std::string& client_id);
+    SocketAddress next_client_address();
+    // The frame arrives on Sluice's port, front (0) or back (1).
+    void inject(std::uint16_t port, ByteView frame);
+
+    std::uint64_t count(Counter id) const;
+    std::vector<worker::ConnectionRow> rows() const;
+    worker::Worker::Usage usage() const;  // summed over workers
+    Broker* broker_of(const std::string& client_id);
+    // Publishes the picture in which the named brokers are down.
+    void set_down(const std::set<unsigned>& brokers);
+
+    SocketAddress listener() const;
+    MacAddress front_mac() const { return kFrontMac; }
+
+    static constexpr MacAddress kFrontMac{{0x02, 0, 0, 0, 1, 1}};
+    static constexpr MacAddress kBackMac{{0x02, 0, 0, 0, 2, 1}};
+
+    Instant now = Instant{} + std::chrono::hours(1);
+    Host clients;
+    std::vector<std::unique_ptr<Broker>> brokers;
+    config::Config config;
+    std::unique_ptr<port::HeapFramePool> frames;
+    std::vector<std::unique_ptr<port::MemoryPort>> ports;
+    std::vector<std::unique_ptr<worker::Worker>> workers;
+    std::vector<worker::Event> events;  // from all workers, oldest first
+    std::unique_ptr<backend::HealthTracker> health;
+    bool follow_health = true;  // publish a new snapshot when health changes, as control does
+    // True for frames that are lost; from Sluice: which port, and the frame.
+    std::function<bool(std::uint16_t port, ByteView frame)> lose_sent;
+    std::function<bool(std::uint16_t port, ByteView frame)> lose_received;
+
+  private:
+    bool move_frames();
+    void take_events();
+    void publish();
+    Instant next_deadline() const;
+
+    Setup setup_;
+    std::vector<port::Port*> devices_;  // the workers' view of `ports`
+    std::unique_ptr<worker::Topology> topology_;
+    std::unique_ptr<worker::HandoverRings> handover_;
+    std::unique_ptr<backend::LoadTable> load_;
+    std::vector<std::unique_ptr<const backend::Snapshot>> snapshots_;
+    std::set<unsigned> forced_down_;
+    std::uint32_t clients_made_ = 0;
+    std::uint16_t spread_ = 0;  // queue for the next injected frame
+};
+
+// A 3.1.1 CONNECT, or of another version.
+std::string connect_packet(const std::string& client_id, mqtt::Version version = mqtt::Version::V311,
+                           std::uint16_t keep_alive = 60);
+inline const std::string kConnackAccepted("\x20\x02\x00\x00", 4);
+
+}  // namespace sluice::test
