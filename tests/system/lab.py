@@ -32,7 +32,7 @@ CLIENTS = [f"10.1.0.{n}" for n in range(2, 6)]
 CLIENTS6 = [f"fd00:1::{n}" for n in range(2, 6)]
 SOURCES = ["10.2.0.10-10.2.0.13"]
 SOURCES6 = ["fd00:2::10", "fd00:2::11", "fd00:2::12", "fd00:2::13"]
-HEALTH = {"type": "mqtt", "interval": "1s", "timeout": "500ms", "rise": 1, "fall": 2}
+HEALTH = {"type": "tcp", "interval": "1s", "timeout": "500ms", "rise": 1, "fall": 2}
 
 _ARRIVAL = re.compile(r"New client connected from (\S+):(\d+) as (.*) \(p\d")
 

@@ -105,7 +105,7 @@ class AdminTest(LabTest):
 
 
 class IdleTest(LabTest):
-    lab_options = {"health": {"type": "mqtt", "interval": "2s", "timeout": "1s"}}
+    lab_options = {"health": {"type": "tcp", "interval": "2s", "timeout": "1s"}}
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.lab.sluiced.pid}/stat").read_text().rpartition(")")[2].split()
