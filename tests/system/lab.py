@@ -235,7 +235,11 @@ class Lab:
         return done
 
     def counter(self, name):
-        return self.admin("show counters")["counters"][name]
+        return next(c["value"] for c in self.admin("show counters all")["counters"] if c["name"] == name)
+
+    def explain(self, client_id):
+        """The name of the broker that a client of the IPv4 listener would be given."""
+        return self.admin(f"explain {client_id} listener mqtt")["backend"]
 
     def backend_states(self):
         """Name -> state, of both pools."""
