@@ -5,9 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "sluice/base/address.h"
 #include "sluice/base/time.h"
@@ -34,12 +39,15 @@ struct Solicitation {
     std::optional<MacAddress> to;
 };
 
-// The address became known or unreachable: packets held for it may go, or must be dropped.
+// The address became known or unreachable: packets held for it may go, or must be dropped. Every Incomplete
+// entry ends in exactly one of these, also one that gives way to another because the table is full.
 struct Resolution {
     IpAddress address;
     std::optional<MacAddress> mac;  // nullopt: failed
 };
 
+// Called as the last thing that a Table function does with its entries, so either may call back into the
+// Table.
 class Actions {
   public:
     virtual void solicit(const Solicitation& solicitation) = 0;
@@ -53,20 +61,23 @@ class Table {
   public:
     explicit Table(const Options& options);
 
+    // `now` never goes back from call to call.
+    //
     // The MAC to send to now; nullopt while unknown (a solicitation is on its way) or failed (failed()
     // tells). Use of a stale entry starts a unicast re-check and meanwhile goes on using it.
     std::optional<MacAddress> lookup(Instant now, const IpAddress& address, Actions& actions);
     bool failed(const IpAddress& address) const;
 
     // An answer to a request of ours: ARP reply, or solicited neighbor advertisement. Ignored when nothing
-    // asked for it.
+    // asked for it, and when mac cannot be a neighbor's (zero, multicast).
     void on_answer(Instant now, const IpAddress& address, const MacAddress& mac, Actions& actions);
     // An unsolicited announcement (gratuitous ARP, unsolicited advertisement with override) or the sender
     // fields of a request that was for us: updates an entry that exists, creates none (RFC 826's merge flag).
     void on_announcement(Instant now, const IpAddress& address, const MacAddress& mac, Actions& actions);
 
+    // Does what is due: call it when next_deadline() has come; earlier does nothing.
     void on_timer(Instant now, Actions& actions);
-    Instant next_deadline() const;
+    Instant next_deadline() const;  // kNever when nothing is pending; cheap
 
     struct Entry {
         IpAddress address;
@@ -75,7 +86,28 @@ class Table {
         Instant since;  // when it took this state
     };
     std::vector<Entry> entries() const;  // sorted by address
-    std::size_t size() const;
+    std::size_t size() const { return index_.size(); }
+
+  private:
+    struct Record {
+        Entry entry;
+        Instant deadline = kNever;  // in due_
+        std::uint8_t asked = 0;     // solicitations sent in this state
+    };
+    using Records = std::list<Record>;  // most recently used first
+
+    void enter(Instant now, Record& record, State state, Duration until_deadline);
+    void set_deadline(Record& record, Instant deadline);
+    void erase(Records::iterator record);
+    // Makes room for one entry; the address of one that somebody waits for, when that had to go.
+    std::optional<IpAddress> make_room();
+    void learn(Instant now, Record& record, const MacAddress& mac, State state, Actions& actions);
+    void expire(Instant now, Records::iterator record, Actions& actions);
+
+    const Options options_;
+    Records records_;
+    absl::flat_hash_map<IpAddress, Records::iterator> index_;
+    std::set<std::pair<Instant, IpAddress>> due_;
 };
 
 }  // namespace sluice::neighbor

@@ -1,0 +1,189 @@
+// What the operator's commands may ask of the running balancer, as plain values. The daemon implements it;
+// the commands turn the values into JSON and know nothing of workers, ports or threads.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sluice/base/address.h"
+#include "sluice/base/counters.h"
+#include "sluice/base/time.h"
+
+namespace sluice::admin {
+
+// A question that has no answer: a name that does not exist, a worker that does not reply. what() is one line
+// for the operator.
+class Refused : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+struct Info {
+    std::string version;
+    Duration uptime{0};
+    std::uint32_t workers = 0;
+    std::string idle;  // runtime.idle
+    bool draining = false;
+    std::uint64_t connections = 0;
+    std::uint64_t max_connections = 0;
+    std::uint64_t half_open = 0;
+    std::uint64_t reserved_bytes = 0;  // for connections, over all workers
+    std::string dpdk;                  // version
+    std::string memory;                // "hugepages" or "pages"
+    std::uint64_t snapshot_generation = 0;
+};
+
+struct ListenerRow {
+    std::string name;
+    SocketAddress address;
+    std::string pool;
+    std::uint32_t max_connections = 0;  // 0: no limit
+    std::uint32_t half_open = 0;
+    Duration connect_timeout{0};
+    std::uint64_t max_connect_size = 0;  // bytes
+    std::uint64_t connect_window = 0;    // bytes
+    Duration idle_timeout{0};
+    std::vector<IpPrefix> allow;
+    std::vector<IpPrefix> deny;
+};
+
+// TCP options as learned from brokers' SYN-ACKs.
+struct Offer {
+    std::uint16_t mss = 0;  // bytes; 0: not learned
+    std::optional<std::uint8_t> window_scale;
+    bool sack = false;
+    bool timestamps = false;
+};
+
+struct PoolRow {
+    std::string name;
+    std::string balance;
+    std::string hash_key;
+    double bounded_load = 0;  // 0: no bound
+    std::uint32_t retries = 0;
+    std::uint32_t backends = 0;
+    std::uint32_t usable = 0;  // backends that take new clients
+    std::uint64_t connections = 0;
+    std::string health;  // type of probe
+    Offer offer;         // what clients of this pool are offered
+};
+
+struct BackendRow {
+    std::string pool;
+    std::string name;
+    SocketAddress address;
+    std::string state;  // up, down, drain, maintenance
+    struct Health {
+        bool probed = false;
+        std::uint32_t successes = 0;    // in a row
+        std::uint32_t failures = 0;     // in a row
+        std::string last_failure;       // "none" when there was none
+        Duration latency{0};            // of the last successful probe
+        std::optional<Duration> since;  // how long it has been up or down; nullopt: since the start
+    } health;
+    std::uint32_t weight = 0;
+    std::uint64_t connections = 0;
+    std::uint32_t max_connections = 0;  // 0: no limit
+    struct Leases {
+        std::uint64_t capacity = 0;
+        std::uint64_t leased = 0;
+        std::uint64_t quarantined = 0;
+    } leases;
+    std::optional<Offer> offer;  // nullopt: not learned
+};
+
+// Which connections to show; every condition that is present must hold.
+struct ConnectionFilter {
+    std::optional<std::string> backend;  // name
+    std::optional<std::string> client_id;
+    std::optional<std::string> client_id_prefix;
+    // The client's address or the source address leased for it; port 0: any.
+    std::optional<SocketAddress> address;
+    std::optional<std::string> phase;  // name
+    std::size_t limit = 1000;
+};
+
+struct ConnectionRow {
+    std::uint32_t id = 0;  // unique in its worker
+    std::uint32_t worker = 0;
+    std::string phase;
+    std::string listener;
+    std::string pool;
+    std::string backend;  // empty until chosen
+    SocketAddress client;
+    std::optional<SocketAddress> source;  // leased; nullopt until it was taken
+    std::string client_id;                // as sent, perhaps cut
+    bool client_id_cut = false;
+    std::string version;           // "3.1", "3.1.1", "5"; empty until the CONNECT was read
+    std::uint16_t keep_alive = 0;  // seconds
+    std::uint64_t bytes_from_client = 0;
+    std::uint64_t bytes_from_broker = 0;
+    Duration age{0};
+    Duration idle{0};
+};
+
+struct ConnectionList {
+    std::vector<ConnectionRow> rows;
+    bool truncated = false;  // more rows would have matched
+};
+
+struct PortRow {
+    std::string name;
+    std::string driver;
+    MacAddress mac;
+    std::uint16_t mtu = 0;
+    std::uint16_t queues = 0;
+    bool link_up = false;
+    std::uint32_t link_mbps = 0;  // 0: unknown
+    std::vector<IpAddress> addresses;
+    std::vector<std::pair<std::string, std::uint64_t>> statistics;  // the device's own
+};
+
+struct NeighborRow {
+    std::uint32_t worker = 0;
+    std::string port;
+    IpAddress address;
+    MacAddress mac;
+    std::string state;
+    Duration age{0};  // since it took this state
+};
+
+struct Explanation {
+    std::string client_id;
+    std::string pool;
+    std::optional<std::uint64_t> hash;   // of the balancing key; nullopt when the key is empty
+    std::optional<std::string> backend;  // nullopt: nobody can take the client
+    std::optional<SocketAddress> address;
+    bool by_key = false;     // by hash of the key; otherwise by load or turn
+    bool displaced = false;  // the key's first choice was passed over
+    std::string why;         // one sentence
+};
+
+// Every function may throw Refused.
+class View {
+  public:
+    virtual Info info() = 0;
+    virtual std::vector<ListenerRow> listeners() = 0;
+    virtual std::vector<PoolRow> pools() = 0;
+    virtual std::vector<BackendRow> backends() = 0;
+    virtual ConnectionList connections(const ConnectionFilter& filter) = 0;
+    virtual std::vector<PortRow> ports() = 0;
+    virtual std::vector<NeighborRow> neighbors() = 0;
+    // Sum over all workers.
+    virtual std::uint64_t counter(Counter id) = 0;
+    // Where a client with this ID would go now, by the pool of that name, or of the listener of that name;
+    // at most one is not empty; with neither: by the only pool there is.
+    virtual Explanation explain(const std::string& client_id, const std::string& pool,
+                                const std::string& listener) = 0;
+    virtual void set_log_level(const std::string& level) = 0;
+
+  protected:
+    ~View() = default;
+};
+
+}  // namespace sluice::admin

@@ -1,0 +1,28 @@
+// sluicectl without its process: words in, text and exit code out.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sluice::ctl {
+
+inline constexpr int kExitGood = 0;
+inline constexpr int kExitRuntime = 1;
+inline constexpr int kExitUsage = 64;  // sysexits.h, EX_USAGE
+
+struct Options {
+    std::string socket = "/run/sluice/admin.sock";
+    bool json = false;
+    std::vector<std::string> words;
+};
+
+// Options, or an exit code when there is nothing left to do: help and version are written to `out`, faults to
+// `err`.
+std::variant<Options, int> parse(int argc, const char* const* argv, std::ostream& out, std::ostream& err);
+
+// Asks the daemon and prints its answer; returns the exit code.
+int run(const Options& options, std::ostream& out, std::ostream& err);
+
+}  // namespace sluice::ctl

@@ -1,0 +1,106 @@
+// The control side of the balancer, without threads, clocks or sockets of its own: it hears what workers
+// report, keeps the brokers' health, publishes snapshots, and answers the operator. Whoever runs it calls
+// turn() often and gives it the time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sluice/admin/view.h"
+#include "sluice/backend/chooser.h"
+#include "sluice/backend/health_tracker.h"
+#include "sluice/backend/load_table.h"
+#include "sluice/config/model.h"
+#include "sluice/daemon/crew_link.h"
+#include "sluice/daemon/offload_hints.h"
+#include "sluice/daemon/snapshot_store.h"
+#include "sluice/port/port.h"
+#include "sluice/worker/topology.h"
+
+namespace sluice::daemon {
+
+// The running parts that control looks after. All borrowed, and outliving its last turn(); the ports are
+// those of the configuration, in its order.
+struct Crew {
+    std::vector<worker::Worker*> workers;  // as many as runtime.workers
+    std::vector<port::Port*> ports;
+    const worker::Topology* topology = nullptr;
+    std::string dpdk;  // version
+    bool hugepages = false;
+    Wait wait;  // how to wait for a worker's answer, and how long
+};
+
+class Control final : public admin::View {
+  public:
+    // seed: of the random choices that `explain` shows.
+    Control(config::Config config, Instant now, std::uint64_t seed);
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+
+    // What workers are built with. References stay valid as long as control lives.
+    const config::Config& config() const { return config_; }
+    backend::LoadTable& load() { return load_; }
+    const backend::Snapshot& snapshot() const { return store_.newest(); }
+    std::size_t snapshots_kept() const { return store_.kept(); }
+
+    // Once, before the first turn().
+    void attach(Crew crew);
+
+    // Hears the workers' events, publishes a snapshot when a broker's condition changed, sends what is due.
+    void turn(Instant now);
+    // No new connections from now on.
+    void drain();
+    // Ends the workers' loops. Returns when each has been told, or does not listen.
+    void stop();
+    // Connections of all workers, or nullopt when one does not answer.
+    std::optional<std::uint64_t> live_connections();
+    // Whether all workers answered since the call before (see CrewLink::heartbeat).
+    bool heartbeat() { return link_->heartbeat(); }
+
+    // --- admin::View; as of the last turn(), and not before attach() ---
+    admin::Info info() override;
+    std::vector<admin::ListenerRow> listeners() override;
+    std::vector<admin::PoolRow> pools() override;
+    std::vector<admin::BackendRow> backends() override;
+    admin::ConnectionList connections(const admin::ConnectionFilter& filter) override;
+    std::vector<admin::PortRow> ports() override;
+    std::vector<admin::NeighborRow> neighbors() override;
+    std::uint64_t counter(Counter id) override;
+    admin::Explanation explain(const std::string& client_id, const std::string& pool,
+                               const std::string& listener) override;
+    void set_log_level(const std::string& level) override;
+
+  private:
+    // control.cc
+    void hear(std::uint32_t worker);
+    void on_event(std::uint32_t worker, const worker::Event& event);
+    void on_health(const worker::Event& event);
+    void log_health(std::uint32_t backend, bool was_healthy) const;
+    // views.cc
+    std::vector<worker::Worker::Usage> usage();
+    // connections.cc
+    admin::ConnectionRow describe(const worker::ConnectionRow& row, std::uint32_t worker) const;
+    // explain.cc
+    std::uint32_t find_pool(const std::string& pool, const std::string& listener) const;
+    std::string explain_choice(const backend::Choice& choice, const backend::Pool& pool,
+                               std::optional<std::uint64_t> key) const;
+
+    const config::Config config_;
+    const Instant started_;
+    Instant now_;
+    backend::LoadTable load_;
+    backend::HealthTracker health_;
+    SnapshotStore store_;
+    backend::Chooser chooser_;
+    OffloadHints hints_;
+    Crew crew_;
+    std::optional<CrewLink> link_;
+    bool snapshot_due_ = false;
+    bool draining_ = false;
+};
+
+}  // namespace sluice::daemon

@@ -1,0 +1,160 @@
+#include "json.h"
+
+#include <cmath>
+
+namespace sluice::admin {
+namespace {
+
+// Milliseconds are enough for people, microseconds for latencies; more digits are noise.
+double seconds(Duration d) {
+    constexpr double kMicro = 1e6;
+    return std::round(std::chrono::duration<double>(d).count() * kMicro) / kMicro;
+}
+
+template <typename T>
+Json texts(const std::vector<T>& values) {
+    Json array = Json::array();
+    for (const T& value : values) array.push_back(value.to_string());
+    return array;
+}
+
+template <typename T>
+Json text_or_null(const std::optional<T>& value) {
+    return value ? Json(value->to_string()) : Json(nullptr);
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json offer_json(const Offer& offer) {
+    return {{"mss", offer.mss == 0 ? Json(nullptr) : Json(offer.mss)},
+            {"window_scale", offer.window_scale ? Json(*offer.window_scale) : Json(nullptr)},
+            {"sack", offer.sack},
+            {"timestamps", offer.timestamps}};
+}
+
+// A 64-bit number does not survive readers that keep numbers as doubles, so a hash is text.
+Json hash_text(const std::optional<std::uint64_t>& hash) {
+    if (!hash) return nullptr;
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text = "0x";
+    for (unsigned shift = 64; shift != 0; shift -= 4) text.push_back(kDigits[(*hash >> (shift - 4)) & 0xfU]);
+    return text;
+}
+
+}  // namespace
+
+Json to_json(const Info& info) {
+    return {{"version", info.version},
+            {"uptime_seconds", seconds(info.uptime)},
+            {"workers", info.workers},
+            {"idle", info.idle},
+            {"draining", info.draining},
+            {"connections", info.connections},
+            {"max_connections", info.max_connections},
+            {"half_open", info.half_open},
+            {"reserved_bytes", info.reserved_bytes},
+            {"dpdk", info.dpdk},
+            {"memory", info.memory},
+            {"snapshot_generation", info.snapshot_generation}};
+}
+
+Json to_json(const ListenerRow& row) {
+    return {{"name", row.name},
+            {"address", row.address.to_string()},
+            {"pool", row.pool},
+            {"max_connections", row.max_connections},
+            {"half_open", row.half_open},
+            {"connect_timeout_seconds", seconds(row.connect_timeout)},
+            {"idle_timeout_seconds", seconds(row.idle_timeout)},
+            {"max_connect_size_bytes", row.max_connect_size},
+            {"connect_window_bytes", row.connect_window},
+            {"allow", texts(row.allow)},
+            {"deny", texts(row.deny)}};
+}
+
+Json to_json(const PoolRow& row) {
+    return {{"name", row.name},         {"balance", row.balance},
+            {"hash_key", row.hash_key}, {"bounded_load", row.bounded_load},
+            {"retries", row.retries},   {"backends", row.backends},
+            {"usable", row.usable},     {"connections", row.connections},
+            {"health", row.health},     {"offer", offer_json(row.offer)}};
+}
+
+Json to_json(const BackendRow& row) {
+    const Json health = {
+        {"probed", row.health.probed},
+        {"successes", row.health.successes},
+        {"failures", row.health.failures},
+        {"last_failure", row.health.last_failure},
+        {"latency_seconds", seconds(row.health.latency)},
+        {"since_seconds", row.health.since ? Json(seconds(*row.health.since)) : Json(nullptr)}};
+    return {{"pool", row.pool},
+            {"name", row.name},
+            {"address", row.address.to_string()},
+            {"state", row.state},
+            {"weight", row.weight},
+            {"connections", row.connections},
+            {"max_connections", row.max_connections},
+            {"leases",
+             {{"leased", row.leases.leased},
+              {"quarantined", row.leases.quarantined},
+              {"capacity", row.leases.capacity}}},
+            {"health", health},
+            {"offer", row.offer ? offer_json(*row.offer) : Json(nullptr)}};
+}
+
+Json to_json(const ConnectionRow& row) {
+    Json json = {{"worker", row.worker},
+                 {"id", row.id},
+                 {"phase", row.phase},
+                 {"listener", row.listener},
+                 {"pool", row.pool},
+                 {"backend", text_or_null(row.backend)},
+                 {"client", row.client.to_string()},
+                 {"source", text_or_null(row.source)},
+                 {"client_id", row.client_id},
+                 {"version", text_or_null(row.version)},
+                 {"keep_alive_seconds", row.keep_alive},
+                 {"from_client_bytes", row.bytes_from_client},
+                 {"from_broker_bytes", row.bytes_from_broker},
+                 {"age_seconds", seconds(row.age)},
+                 {"idle_seconds", seconds(row.idle)}};
+    if (row.client_id_cut) json["client_id_cut"] = true;
+    return json;
+}
+
+Json to_json(const PortRow& row) {
+    Json statistics = Json::object();
+    for (const auto& [name, value] : row.statistics) statistics[name] = value;
+    return {{"name", row.name},
+            {"driver", row.driver},
+            {"mac", to_string(row.mac)},
+            {"mtu", row.mtu},
+            {"queues", row.queues},
+            {"link", row.link_up ? "up" : "down"},
+            {"link_mbps", row.link_mbps == 0 ? Json(nullptr) : Json(row.link_mbps)},
+            {"addresses", texts(row.addresses)},
+            {"statistics", statistics}};
+}
+
+Json to_json(const NeighborRow& row) {
+    return {{"worker", row.worker},
+            {"port", row.port},
+            {"address", row.address.to_string()},
+            {"mac", row.mac.is_zero() ? Json(nullptr) : Json(to_string(row.mac))},
+            {"state", row.state},
+            {"age_seconds", seconds(row.age)}};
+}
+
+Json to_json(const Explanation& explanation) {
+    return {{"client_id", explanation.client_id},
+            {"pool", explanation.pool},
+            {"hash", hash_text(explanation.hash)},
+            {"backend", explanation.backend ? Json(*explanation.backend) : Json(nullptr)},
+            {"address", text_or_null(explanation.address)},
+            {"by_key", explanation.by_key},
+            {"displaced", explanation.displaced},
+            {"why", explanation.why}};
+}
+
+}  // namespace sluice::admin

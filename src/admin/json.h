@@ -1,0 +1,22 @@
+// From the plain values of view.h to the JSON that the admin socket speaks. Keys end in their unit: _seconds
+// is a number of seconds (fractions allowed), _bytes a number of bytes.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "sluice/admin/view.h"
+
+namespace sluice::admin {
+
+using Json = nlohmann::ordered_json;  // people read it too: keys stay in the order they were written
+
+Json to_json(const Info& info);
+Json to_json(const ListenerRow& row);
+Json to_json(const PoolRow& row);
+Json to_json(const BackendRow& row);
+Json to_json(const ConnectionRow& row);
+Json to_json(const PortRow& row);
+Json to_json(const NeighborRow& row);
+Json to_json(const Explanation& explanation);
+
+}  // namespace sluice::admin

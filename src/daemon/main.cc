@@ -1,0 +1,103 @@
+// sluiced: from the command line to the running balancer, and back.
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <thread>
+
+#include "control_loop.h"
+#include "fault.h"
+#include "hardware.h"
+#include "log.h"
+#include "random.h"
+#include "service_manager.h"
+#include "sluice/admin/commands.h"
+#include "sluice/admin/server.h"
+#include "sluice/config/reader.h"
+#include "sluice/daemon/command_line.h"
+#include "sluice/daemon/control.h"
+#include "workers.h"
+
+namespace sluice::daemon {
+namespace {
+
+// Workers answer within microseconds; two seconds mean that one hangs.
+constexpr Duration kPatience = 2s;
+
+bool wait_for_worker(const std::function<bool()>& done) {
+    const Instant start = monotonic_now();
+    Duration nap = 20us;
+    while (!done()) {
+        if (monotonic_now() - start > kPatience) return false;
+        std::this_thread::sleep_for(nap);
+        nap = std::min<Duration>(nap * 2, 1ms);
+    }
+    return true;
+}
+
+// Workers are joined when their turn to be destroyed comes, so they must be told to stop before, whatever way
+// out is taken.
+class StopAtEnd {
+  public:
+    explicit StopAtEnd(Control& control) : control_(control) {}
+    ~StopAtEnd() { control_.stop(); }
+    StopAtEnd(const StopAtEnd&) = delete;
+    StopAtEnd& operator=(const StopAtEnd&) = delete;
+
+  private:
+    Control& control_;
+};
+
+void balance(config::Config config) {
+    const Signals signals;
+    Control control(std::move(config), monotonic_now(), random_number());
+    // Before the hardware: a second daemon ends here and has touched nothing.
+    admin::Server server(control.config().admin.socket,
+                         [&](std::string_view line) { return admin::answer(control, line); });
+    Hardware hardware(control.config());
+    const worker::Topology topology(control.config(), hardware.macs());
+    Workers workers(control, control.load(), topology, hardware);
+    control.attach({.workers = workers.all(),
+                    .ports = hardware.ports(),
+                    .topology = &topology,
+                    .dpdk = SLUICE_DPDK_VERSION,
+                    .hugepages = hardware.environment().uses_hugepages(),
+                    .wait = wait_for_worker});
+    ControlLoop loop(control, server, signals);
+
+    const StopAtEnd stop(control);
+    workers.launch();
+    spdlog::info("sluiced {} is ready: {} listeners, {} pools, {} workers", SLUICE_VERSION,
+                 control.config().listeners.size(), control.config().pools.size(), workers.all().size());
+    service_manager::ready("balancing");
+    loop.run();
+}
+
+int start(const Options& options) {
+    config::LoadResult loaded = config::load(options.config);
+    if (!loaded.config) {
+        print_problems(loaded, std::cerr);
+        return kExitConfiguration;
+    }
+    if (options.check_config) {
+        std::cout << options.config << ": good\n";
+        return kExitGood;
+    }
+    start_log(loaded.config->admin.log);
+    try {
+        balance(std::move(*loaded.config));
+        spdlog::info("stopped");
+        return kExitGood;
+    } catch (const std::exception& fault) {
+        spdlog::error("{}", fault.what());
+        return kExitRuntime;
+    }
+}
+
+}  // namespace
+}  // namespace sluice::daemon
+
+int main(int argc, char** argv) {
+    const auto parsed = sluice::daemon::parse(argc, argv, std::cout, std::cerr);
+    if (const int* code = std::get_if<int>(&parsed)) return *code;
+    return sluice::daemon::start(std::get<sluice::daemon::Options>(parsed));
+}

@@ -1,0 +1,217 @@
+// What the operator sees of the balancer as a whole: Control's side of `show ...`.
+#include <spdlog/spdlog.h>
+
+#include "names.h"
+#include "sluice/daemon/control.h"
+
+namespace sluice::daemon {
+namespace {
+
+class UsageInspection final : public worker::Inspection {
+  public:
+    void run(worker::Worker& worker) override { usage = worker.usage(); }
+    worker::Worker::Usage usage;
+};
+
+class NeighborInspection final : public worker::Inspection {
+  public:
+    explicit NeighborInspection(std::uint16_t port_) : port(port_) {}
+    void run(worker::Worker& worker) override { entries = worker.neighbors(port); }
+    std::uint16_t port;
+    std::vector<neighbor::Table::Entry> entries;
+};
+
+admin::Offer offer_of(const backend::Offer& offer) {
+    return {.mss = offer.mss,
+            .window_scale = offer.window_scale,
+            .sack = offer.sack,
+            .timestamps = offer.timestamps};
+}
+
+const char* state_of(const backend::Backend& broker) {
+    switch (broker.configured) {
+        case config::BackendState::Up: return broker.healthy ? "up" : "down";
+        case config::BackendState::Drain: return "drain";
+        case config::BackendState::Maintenance: return "maintenance";
+    }
+    return "?";
+}
+
+}  // namespace
+
+std::vector<worker::Worker::Usage> Control::usage() {
+    std::vector<worker::Worker::Usage> all;
+    for (std::uint32_t w = 0; w < link_->size(); ++w) {
+        const auto inspection = std::make_shared<UsageInspection>();
+        link_->inspect(w, inspection);
+        all.push_back(std::move(inspection->usage));
+    }
+    return all;
+}
+
+std::optional<std::uint64_t> Control::live_connections() {
+    try {
+        std::uint64_t sum = 0;
+        for (const auto& part : usage()) sum += part.connections;
+        return sum;
+    } catch (const admin::Refused&) {
+        return std::nullopt;
+    }
+}
+
+admin::Info Control::info() {
+    admin::Info info{.version = SLUICE_VERSION,
+                     .uptime = now_ - started_,
+                     .workers = link_->size(),
+                     .idle = name(config_.runtime.idle),
+                     .draining = draining_,
+                     .max_connections = config_.runtime.max_connections,
+                     .dpdk = crew_.dpdk,
+                     .memory = crew_.hugepages ? "hugepages" : "pages",
+                     .snapshot_generation = store_.newest().generation};
+    for (const auto& part : usage()) {
+        info.connections += part.connections;
+        info.half_open += part.half_open;
+        info.reserved_bytes += part.reserved_bytes;
+    }
+    return info;
+}
+
+std::vector<admin::ListenerRow> Control::listeners() {
+    std::vector<admin::ListenerRow> rows;
+    for (const config::Listener& listener : config_.listeners) {
+        rows.push_back({.name = listener.name,
+                        .address = listener.address,
+                        .pool = listener.pool,
+                        .max_connections = listener.max_connections,
+                        .half_open = listener.half_open,
+                        .connect_timeout = listener.connect_timeout,
+                        .max_connect_size = listener.max_connect_size,
+                        .connect_window = listener.connect_window,
+                        .idle_timeout = listener.idle_timeout,
+                        .allow = listener.allow,
+                        .deny = listener.deny});
+    }
+    return rows;
+}
+
+std::vector<admin::PoolRow> Control::pools() {
+    std::vector<admin::PoolRow> rows;
+    for (const backend::Pool& pool : store_.newest().pools) {
+        admin::PoolRow row{.name = pool.name,
+                           .balance = name(pool.balance),
+                           .hash_key = name(pool.hash_key),
+                           .bounded_load = pool.bounded_load,
+                           .retries = pool.retries,
+                           .backends = static_cast<std::uint32_t>(pool.backends.size()),
+                           .health = name(pool.health.type),
+                           .offer = offer_of(pool.offer)};
+        for (std::uint32_t i = 0; i < pool.backends.size(); ++i) {
+            row.usable += pool.backends[i].usable() ? 1 : 0;
+            row.connections += load_.connections(pool.first_backend + i);
+        }
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+std::vector<admin::BackendRow> Control::backends() {
+    const std::vector<worker::Worker::Usage> parts = usage();
+    std::vector<admin::BackendRow> rows;
+    for (const backend::Pool& pool : store_.newest().pools) {
+        for (std::uint32_t i = 0; i < pool.backends.size(); ++i) {
+            const backend::Backend& broker = pool.backends[i];
+            const std::uint32_t position = pool.first_backend + i;
+            const backend::HealthTracker::View& health = health_.view(position);
+            admin::BackendRow row;
+            row.pool = pool.name;
+            row.name = broker.name;
+            row.address = broker.address;
+            row.state = state_of(broker);
+            row.health = {.probed = health.probed,
+                          .successes = health.successes,
+                          .failures = health.failures,
+                          .last_failure = backend::to_string(health.last_failure),
+                          .latency = health.latency,
+                          .since = std::nullopt};
+            // A broker whose health never changed has the time line's origin there.
+            if (health.since != Instant{}) row.health.since = now_ - health.since;
+            row.weight = broker.weight;
+            row.connections = load_.connections(position);
+            row.max_connections = broker.max_connections;
+            for (const auto& part : parts) {
+                const auto& leases = part.backends[position];
+                row.leases.capacity += leases.leases;
+                row.leases.leased += leases.leased;
+                row.leases.quarantined += leases.quarantined;
+            }
+            if (broker.offer) row.offer = offer_of(*broker.offer);
+            rows.push_back(std::move(row));
+        }
+    }
+    return rows;
+}
+
+std::vector<admin::PortRow> Control::ports() {
+    std::vector<admin::PortRow> rows;
+    for (std::size_t i = 0; i < crew_.ports.size(); ++i) {
+        const port::PortInfo& info = crew_.ports[i]->info();
+        const port::Link link = crew_.ports[i]->link();
+        const port::PortStatistics counts = crew_.ports[i]->statistics();
+        rows.push_back({.name = info.name,
+                        .driver = info.driver,
+                        .mac = info.mac,
+                        .mtu = info.mtu,
+                        .queues = info.rx_queues,
+                        .link_up = link.up,
+                        .link_mbps = link.speed,
+                        .addresses = crew_.topology->addresses(static_cast<std::uint16_t>(i)),
+                        .statistics = {{"rx_frames", counts.rx_frames},
+                                       {"rx_bytes", counts.rx_bytes},
+                                       {"rx_missed", counts.rx_missed},
+                                       {"rx_errors", counts.rx_errors},
+                                       {"rx_no_buffer", counts.rx_no_buffer},
+                                       {"tx_frames", counts.tx_frames},
+                                       {"tx_bytes", counts.tx_bytes},
+                                       {"tx_errors", counts.tx_errors}}});
+    }
+    return rows;
+}
+
+std::vector<admin::NeighborRow> Control::neighbors() {
+    std::vector<admin::NeighborRow> rows;
+    for (std::uint32_t w = 0; w < link_->size(); ++w) {
+        for (std::size_t p = 0; p < crew_.ports.size(); ++p) {
+            const auto inspection = std::make_shared<NeighborInspection>(static_cast<std::uint16_t>(p));
+            link_->inspect(w, inspection);
+            for (const neighbor::Table::Entry& entry : inspection->entries) {
+                rows.push_back({.worker = w,
+                                .port = crew_.ports[p]->info().name,
+                                .address = entry.address,
+                                .mac = entry.mac,
+                                .state = neighbor::to_string(entry.state),
+                                .age = now_ - entry.since});
+            }
+        }
+    }
+    return rows;
+}
+
+std::uint64_t Control::counter(Counter id) {
+    std::uint64_t sum = 0;
+    for (std::uint32_t w = 0; w < link_->size(); ++w) sum += link_->worker(w).counters().get(id);
+    return sum;
+}
+
+void Control::set_log_level(const std::string& level) {
+    for (const auto known :
+         {spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err}) {
+        const auto known_name = spdlog::level::to_string_view(known);
+        if (level != std::string_view(known_name.data(), known_name.size())) continue;
+        spdlog::set_level(known);
+        return;
+    }
+    throw admin::Refused("unknown level '" + level + "'; there are debug, info, warning and error");
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,65 @@
+#include "workers.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "control_loop.h"
+#include "fault.h"
+#include "random.h"
+
+namespace sluice::daemon {
+
+Workers::Workers(const Control& control, backend::LoadTable& load, const worker::Topology& topology,
+                 Hardware& hardware)
+    : environment_(hardware.environment()),
+      ports_(hardware.ports()),
+      handover_(control.config().runtime.workers, kHandoverCapacity) {
+    const config::Runtime& runtime = control.config().runtime;
+    // One for all: a client that comes back to another worker still meets sequence numbers that go on
+    // (RFC 6528).
+    const SipKey isn_key = random_key();
+    for (std::uint32_t i = 0; i < runtime.workers; ++i) {
+        const std::uint32_t share = runtime.max_connections / runtime.workers +
+                                    (i < runtime.max_connections % runtime.workers ? 1 : 0);
+        const worker::WorkerOptions options{.index = i,
+                                            .workers = runtime.workers,
+                                            .max_connections = share,
+                                            .idle = runtime.idle,
+                                            .isn_key = isn_key,
+                                            .index_key = random_key(),
+                                            .seed = random_number()};
+        const worker::WorkerResources resources{.config = control.config(),
+                                                .topology = topology,
+                                                .ports = ports_,
+                                                .frames = environment_.frames(),
+                                                .handover = handover_,
+                                                .load = load,
+                                                .snapshot = &control.snapshot()};
+        const int bell = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (bell < 0) throw StartFault(std::string("no eventfd to be had: ") + std::strerror(errno));
+        bells_.push_back(bell);
+        workers_.push_back(std::make_unique<worker::Worker>(options, resources, monotonic_now()));
+    }
+}
+
+Workers::~Workers() {
+    environment_.join();
+    for (const int bell : bells_) ::close(bell);
+}
+
+std::vector<worker::Worker*> Workers::all() const {
+    std::vector<worker::Worker*> all;
+    for (const auto& worker : workers_) all.push_back(worker.get());
+    return all;
+}
+
+void Workers::launch() {
+    for (std::uint32_t i = 0; i < workers_.size(); ++i) {
+        environment_.launch(i, [worker = workers_[i].get(), bell = bells_[i]] { worker->run(bell); });
+    }
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,40 @@
+// The workers of the daemon with what they share, on DPDK's threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "hardware.h"
+#include "sluice/daemon/control.h"
+#include "sluice/worker/handover.h"
+#include "sluice/worker/topology.h"
+#include "sluice/worker/worker.h"
+
+namespace sluice::daemon {
+
+class Workers {
+  public:
+    // Frames that each handover ring holds.
+    static constexpr std::size_t kHandoverCapacity = 1024;
+
+    // All borrowed. Throws StartFault.
+    Workers(const Control& control, backend::LoadTable& load, const worker::Topology& topology,
+            Hardware& hardware);
+    // Every loop must have been told to stop (Control::stop); waits for them.
+    ~Workers();
+    Workers(const Workers&) = delete;
+    Workers& operator=(const Workers&) = delete;
+
+    std::vector<worker::Worker*> all() const;
+    void launch();
+
+  private:
+    port::DpdkEnvironment& environment_;
+    std::vector<port::Port*> ports_;
+    worker::HandoverRings handover_;
+    std::vector<int> bells_;  // eventfds, by worker
+    std::vector<std::unique_ptr<worker::Worker>> workers_;
+};
+
+}  // namespace sluice::daemon

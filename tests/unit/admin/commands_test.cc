@@ -1,0 +1,279 @@
+#include "sluice/admin/commands.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace sluice::admin {
+namespace {
+
+using nlohmann::json;
+
+class FakeView final : public View {
+  public:
+    Info info() override {
+        return {.version = "1.2.3",
+                .uptime = 90s,
+                .workers = 2,
+                .idle = "adaptive",
+                .draining = false,
+                .connections = 7,
+                .max_connections = 1000,
+                .half_open = 1,
+                .reserved_bytes = 4096,
+                .dpdk = "22.11.4",
+                .memory = "pages",
+                .snapshot_generation = 3};
+    }
+    std::vector<ListenerRow> listeners() override {
+        return {{.name = "mqtt",
+                 .address = *SocketAddress::parse("10.1.0.1:1883"),
+                 .pool = "brokers",
+                 .connect_timeout = 10s,
+                 .max_connect_size = 65536,
+                 .allow = {*IpPrefix::parse("10.0.0.0/8")},
+                 .deny = {}}};
+    }
+    std::vector<PoolRow> pools() override {
+        return {{.name = "brokers",
+                 .balance = "maglev",
+                 .hash_key = "client_id",
+                 .backends = 2,
+                 .usable = 1,
+                 .connections = 7,
+                 .health = "tcp",
+                 .offer = {.mss = 1460, .window_scale = std::uint8_t{7}, .sack = true}}};
+    }
+    std::vector<BackendRow> backends() override {
+        BackendRow up;
+        up.pool = "brokers";
+        up.name = "b1";
+        up.address = *SocketAddress::parse("10.2.0.2:1883");
+        up.state = "up";
+        up.health = {.probed = true, .successes = 9, .last_failure = "none", .latency = 1500us, .since = {}};
+        up.leases = {.capacity = 100, .leased = 7, .quarantined = 2};
+        BackendRow down = up;
+        down.address = *SocketAddress::parse("[fd00::2]:1883");
+        down.state = "down";
+        down.health = {.probed = true, .failures = 4, .last_failure = "refused", .since = 12s};
+        return {up, down};
+    }
+    ConnectionList connections(const ConnectionFilter& filter) override {
+        asked = filter;
+        if (filter.backend == "nobody") throw Refused("no backend is named 'nobody'");
+        ConnectionRow row{.id = 5,
+                          .worker = 1,
+                          .phase = "relayed",
+                          .listener = "mqtt",
+                          .pool = "brokers",
+                          .backend = "b1",
+                          .client = *SocketAddress::parse("10.1.0.9:40000"),
+                          .source = SocketAddress::parse("10.2.0.10:1024"),
+                          .client_id = "caf\xe9",
+                          .version = "3.1.1",
+                          .keep_alive = 60,
+                          .bytes_from_client = 1,
+                          .bytes_from_broker = 2,
+                          .age = 3s,
+                          .idle = 250ms};
+        return {.rows = {row}, .truncated = true};
+    }
+    std::vector<PortRow> ports() override {
+        return {{.name = "front",
+                 .driver = "net_af_packet",
+                 .mac = {{2, 0, 0, 0, 0, 1}},
+                 .mtu = 1500,
+                 .queues = 2,
+                 .link_up = true,
+                 .link_mbps = 10000,
+                 .addresses = {*IpAddress::parse("10.1.0.1")},
+                 .statistics = {{"rx_frames", 11}}}};
+    }
+    std::vector<NeighborRow> neighbors() override {
+        return {{.worker = 0,
+                 .port = "front",
+                 .address = *IpAddress::parse("10.1.0.9"),
+                 .mac = {},
+                 .state = "incomplete",
+                 .age = 1s}};
+    }
+    std::uint64_t counter(Counter id) override { return id == Counter::DropTcpChecksum ? 42 : 0; }
+    Explanation explain(const std::string& client_id, const std::string& pool,
+                        const std::string& listener) override {
+        return {.client_id = client_id,
+                .pool = pool.empty() ? "of " + listener : pool,
+                .hash = 0xfedcba9876543210U,
+                .backend = "b1",
+                .address = SocketAddress::parse("10.2.0.2:1883"),
+                .by_key = true,
+                .why = "its hash"};
+    }
+    void set_log_level(const std::string& level) override {
+        if (level != "debug") throw Refused("no such level");
+        log_level = level;
+    }
+
+    ConnectionFilter asked;
+    std::string log_level;
+};
+
+json ask(FakeView& view, std::string_view line) {
+    const std::string reply = answer(view, line);
+    EXPECT_EQ(reply.find('\n'), std::string::npos);
+    const json parsed = json::parse(reply);
+    EXPECT_TRUE(parsed.is_object());
+    return parsed;
+}
+json ask(std::string_view line) {
+    FakeView view;
+    return ask(view, line);
+}
+
+TEST(Commands, ShowInfo) {
+    const json info = ask("show info")["info"];
+    EXPECT_EQ(info["version"], "1.2.3");
+    EXPECT_EQ(info["uptime_seconds"], 90.0);
+    EXPECT_EQ(info["workers"], 2);
+    EXPECT_EQ(info["memory"], "pages");
+    EXPECT_EQ(info["max_connections"], 1000);
+    EXPECT_EQ(info["snapshot_generation"], 3);
+}
+
+TEST(Commands, ShowListeners) {
+    const json row = ask("show listeners")["listeners"][0];
+    EXPECT_EQ(row["address"], "10.1.0.1:1883");
+    EXPECT_EQ(row["pool"], "brokers");
+    EXPECT_EQ(row["connect_timeout_seconds"], 10.0);
+    EXPECT_EQ(row["allow"], json({"10.0.0.0/8"}));
+    EXPECT_EQ(row["deny"], json::array());
+}
+
+TEST(Commands, ShowPools) {
+    const json row = ask("show pools")["pools"][0];
+    EXPECT_EQ(row["usable"], 1);
+    EXPECT_EQ(row["offer"],
+              json({{"mss", 1460}, {"window_scale", 7}, {"sack", true}, {"timestamps", false}}));
+}
+
+TEST(Commands, ShowBackends) {
+    const json rows = ask("show backends")["backends"];
+    EXPECT_EQ(rows[0]["state"], "up");
+    EXPECT_EQ(rows[0]["leases"], json({{"leased", 7}, {"quarantined", 2}, {"capacity", 100}}));
+    EXPECT_EQ(rows[0]["health"]["latency_seconds"], 0.0015);
+    EXPECT_EQ(rows[0]["health"]["since_seconds"], nullptr);
+    EXPECT_EQ(rows[0]["offer"], nullptr);
+    EXPECT_EQ(rows[1]["address"], "[fd00::2]:1883");
+    EXPECT_EQ(rows[1]["health"]["last_failure"], "refused");
+    EXPECT_EQ(rows[1]["health"]["since_seconds"], 12.0);
+}
+
+TEST(Commands, ShowConnectionsMakesClientTextValidUtf8) {
+    const json reply = ask("show connections");
+    EXPECT_EQ(reply["truncated"], true);
+    const json row = reply["connections"][0];
+    EXPECT_EQ(row["client_id"], "caf\xef\xbf\xbd");
+    EXPECT_FALSE(row.contains("client_id_cut"));
+    EXPECT_EQ(row["source"], "10.2.0.10:1024");
+    EXPECT_EQ(row["idle_seconds"], 0.25);
+}
+
+TEST(Commands, ShowConnectionsReadsItsFilter) {
+    FakeView view;
+    ask(view,
+        R"(show connections backend=b1 client_id="a b" client_id_prefix=x= address=[fd00::1]:7 phase=relayed limit=5)");
+    EXPECT_EQ(view.asked.backend, "b1");
+    EXPECT_EQ(view.asked.client_id, "a b");
+    EXPECT_EQ(view.asked.client_id_prefix, "x=");
+    EXPECT_EQ(view.asked.address, SocketAddress::parse("[fd00::1]:7"));
+    EXPECT_EQ(view.asked.phase, "relayed");
+    EXPECT_EQ(view.asked.limit, 5U);
+
+    ask(view, "show connections address=10.0.0.1");
+    EXPECT_EQ(view.asked.address, (SocketAddress{*IpAddress::parse("10.0.0.1"), 0}));
+    EXPECT_EQ(view.asked.limit, 1000U);
+    EXPECT_FALSE(view.asked.backend);
+}
+
+TEST(Commands, ShowConnectionsRefusesABadFilter) {
+    for (const char* line : {"show connections b1", "show connections color=red", "show connections limit=0",
+                             "show connections limit=5x", "show connections limit=100001",
+                             "show connections address=10.0.0", "show connections backend=nobody"}) {
+        EXPECT_TRUE(ask(line).contains("error")) << line;
+    }
+    EXPECT_EQ(ask("show connections backend=nobody")["error"], "no backend is named 'nobody'");
+}
+
+TEST(Commands, ShowPorts) {
+    const json row = ask("show ports")["ports"][0];
+    EXPECT_EQ(row["mac"], "02:00:00:00:00:01");
+    EXPECT_EQ(row["link"], "up");
+    EXPECT_EQ(row["statistics"]["rx_frames"], 11);
+    EXPECT_EQ(row["addresses"], json({"10.1.0.1"}));
+}
+
+TEST(Commands, ShowNeighbors) {
+    const json row = ask("show neighbors")["neighbors"][0];
+    EXPECT_EQ(row["mac"], nullptr);
+    EXPECT_EQ(row["state"], "incomplete");
+}
+
+TEST(Commands, ShowCountersLeavesZeroesOutUnlessAskedForAll) {
+    const json some = ask("show counters")["counters"];
+    ASSERT_EQ(some.size(), 1U);
+    EXPECT_EQ(some[0]["name"], "drop_tcp_checksum");
+    EXPECT_EQ(some[0]["value"], 42);
+    EXPECT_EQ(some[0]["severity"], "notice");
+    EXPECT_FALSE(some[0]["meaning"].get<std::string>().empty());
+    EXPECT_EQ(ask("show counters all")["counters"].size(), kCounterCount);
+    EXPECT_TRUE(ask("show counters some").contains("error"));
+}
+
+TEST(Commands, ExplainByPoolByListenerOrAlone) {
+    const json reply = ask("explain sensor-1 pool brokers");
+    EXPECT_EQ(reply["client_id"], "sensor-1");
+    EXPECT_EQ(reply["pool"], "brokers");
+    EXPECT_EQ(reply["hash"], "0xfedcba9876543210");
+    EXPECT_EQ(reply["backend"], "b1");
+    EXPECT_EQ(reply["by_key"], true);
+    EXPECT_EQ(reply["why"], "its hash");
+    EXPECT_EQ(ask("explain sensor-1 listener mqtt")["pool"], "of mqtt");
+    EXPECT_FALSE(ask("explain sensor-1").contains("error"));
+    EXPECT_TRUE(ask("explain sensor-1 pool").contains("error"));
+    EXPECT_TRUE(ask("explain sensor-1 port brokers").contains("error"));
+}
+
+TEST(Commands, LogLevel) {
+    FakeView view;
+    EXPECT_EQ(ask(view, "log level debug")["log_level"], "debug");
+    EXPECT_EQ(view.log_level, "debug");
+    EXPECT_EQ(ask(view, "log level loud")["error"], "no such level");
+}
+
+TEST(Commands, HelpNamesEveryCommand) {
+    const json commands = ask("help")["commands"];
+    EXPECT_EQ(commands.size(), 11U);
+    for (const json& row : commands) EXPECT_FALSE(row["meaning"].get<std::string>().empty());
+}
+
+TEST(Commands, WhatIsNotUnderstoodNamesTheNearestCommand) {
+    EXPECT_EQ(ask("show backend")["error"], "unknown command; did you mean 'show backends'?");
+    EXPECT_EQ(ask("shw conections limit=5")["error"], "unknown command; did you mean 'show connections'?");
+    EXPECT_EQ(ask("explian sensor-1")["error"], "unknown command; did you mean 'explain'?");
+    EXPECT_EQ(ask("hlep")["error"], "unknown command; did you mean 'help'?");
+}
+
+TEST(Commands, WrongNumberOfWordsShowsTheUsage) {
+    EXPECT_EQ(ask("show info now")["error"], "wrong number of words; write: show info");
+    EXPECT_EQ(ask("log level")["error"], "wrong number of words; write: log level LEVEL");
+    EXPECT_TRUE(ask("explain").contains("error"));
+}
+
+TEST(Commands, OddLinesAreAnsweredToo) {
+    EXPECT_TRUE(ask("").contains("error"));
+    EXPECT_TRUE(ask("\"open").contains("error"));
+    EXPECT_TRUE(ask(std::string_view("show\0info", 9)).contains("error"));
+    EXPECT_TRUE(ask("\xff\xfe").contains("error"));
+}
+
+}  // namespace
+}  // namespace sluice::admin

@@ -1,0 +1,259 @@
+#include "sluice/daemon/control.h"
+
+#include <gtest/gtest.h>
+
+#include "bench.h"
+
+namespace sluice::daemon {
+namespace {
+
+std::string refusal(const std::function<void()>& question) {
+    try {
+        question();
+    } catch (const admin::Refused& refused) {
+        return refused.what();
+    }
+    return "";
+}
+
+TEST(Control, ABrokerThatNeverAnswersGoesDownAndEveryWorkerIsTold) {
+    const CapturedLog log;
+    Bench bench(config_of(kOnePool, "workers = 2\n"));
+    EXPECT_EQ(bench.control.backends()[0].state, "up");
+    bench.pass(30s);
+
+    const auto rows = bench.control.backends();
+    ASSERT_EQ(rows.size(), 2U);
+    for (const admin::BackendRow& row : rows) {
+        EXPECT_EQ(row.state, "down");
+        EXPECT_TRUE(row.health.probed);
+        EXPECT_GE(row.health.failures, 3U);
+        EXPECT_TRUE(row.health.since);
+    }
+    EXPECT_EQ(log.count("warning: pool brokers: broker b1 (10.1.0.21:1883) is down: 3 failures in a row"),
+              1U);
+    EXPECT_EQ(log.count("broker b2 (10.1.0.22:1883) is down"), 1U);
+    EXPECT_EQ(log.count("(rise 2, fall 3)"), 2U);
+    EXPECT_EQ(bench.control.pools()[0].usable, 0U);
+
+    // The first snapshot went when both workers had given it up.
+    EXPECT_GT(bench.control.snapshot().generation, 1U);
+    EXPECT_FALSE(bench.control.snapshot().pools[0].backends[0].healthy);
+    EXPECT_EQ(bench.control.snapshots_kept(), 1U);
+}
+
+TEST(Control, AnOldSnapshotIsKeptWhileAWorkerUsesIt) {
+    const CapturedLog log;
+    Bench bench(config_of(kOnePool));
+    for (int i = 0; i < 3000 && bench.control.snapshot().generation == 1; ++i) bench.pass(10ms);
+    ASSERT_EQ(bench.control.snapshot().generation, 2U);
+    bench.control.turn(bench.now);
+    EXPECT_EQ(bench.control.snapshots_kept(), 2U);
+    bench.step();
+    bench.step();
+    bench.control.turn(bench.now);
+    EXPECT_EQ(bench.control.snapshots_kept(), 1U);
+}
+
+TEST(Control, HintsAtAPeersOffloadsOnceAMinute) {
+    const CapturedLog log;
+    Bench bench(config_of(kOnePool));
+    for (int i = 0; i < 10; ++i) {
+        bench.memory_ports[0]->inject(from_hex(kPartialSyn));
+        bench.pass(1s);
+    }
+    EXPECT_EQ(log.count("warning: port front: 10.1.0.1 sends packets with unfinished checksums"), 1U);
+    EXPECT_EQ(log.count("`ethtool -K DEV tx off tso off gso off gro off`"), 1U);
+    bench.pass(61s);
+    bench.memory_ports[0]->inject(from_hex(kPartialSyn));
+    bench.pass(1s);
+    EXPECT_EQ(log.count("10.1.0.1 sends"), 2U);
+}
+
+TEST(Control, InfoSumsOverWorkers) {
+    Bench bench(config_of(kOnePool, "workers = 2\n"));
+    bench.memory_ports[0]->inject(from_hex(kSyn));
+    bench.pass(100ms);
+    const admin::Info info = bench.control.info();
+    EXPECT_EQ(info.workers, 2U);
+    EXPECT_EQ(info.connections, 1U);
+    EXPECT_EQ(info.half_open, 1U);
+    EXPECT_EQ(info.max_connections, 1000U);
+    EXPECT_GT(info.reserved_bytes, 0U);
+    EXPECT_EQ(info.uptime, 90ms);  // the last turn was ten before now
+    EXPECT_EQ(info.idle, "adaptive");
+    EXPECT_EQ(info.memory, "pages");
+    EXPECT_EQ(info.dpdk, "22.11");
+    EXPECT_FALSE(info.version.empty());
+    EXPECT_FALSE(info.draining);
+    EXPECT_EQ(bench.control.live_connections(), 1U);
+    EXPECT_EQ(bench.control.counter(Counter::RxFrames), 1U);
+}
+
+TEST(Control, ShowsAndFiltersConnections) {
+    Bench bench(config_of(kOnePool, "workers = 2\n"));
+    bench.memory_ports[0]->inject(from_hex(kSyn));
+    bench.pass(100ms);
+    const admin::ConnectionList all = bench.control.connections({});
+    ASSERT_EQ(all.rows.size(), 1U);
+    EXPECT_FALSE(all.truncated);
+    const admin::ConnectionRow& row = all.rows[0];
+    EXPECT_EQ(row.phase, session::to_string(session::Phase::Handshake));
+    EXPECT_EQ(row.listener, "mqtt");
+    EXPECT_EQ(row.client, SocketAddress::parse("10.1.0.1:36254"));
+    EXPECT_EQ(row.backend, "");
+    EXPECT_FALSE(row.source);
+
+    const auto matches = [&](const admin::ConnectionFilter& filter) {
+        return bench.control.connections(filter).rows.size();
+    };
+    admin::ConnectionFilter filter;
+    filter.phase = session::to_string(session::Phase::Handshake);
+    filter.address = SocketAddress{*IpAddress::parse("10.1.0.1"), 0};
+    EXPECT_EQ(matches(filter), 1U);
+    filter.address->port = 36254;
+    EXPECT_EQ(matches(filter), 1U);
+    filter.address->port = 1;
+    EXPECT_EQ(matches(filter), 0U);
+    filter = {};
+    filter.phase = session::to_string(session::Phase::Relayed);
+    EXPECT_EQ(matches(filter), 0U);
+    filter = {};
+    filter.backend = "b1";
+    EXPECT_EQ(matches(filter), 0U);
+    filter = {};
+    filter.client_id = "a";
+    EXPECT_EQ(matches(filter), 0U);
+    filter.client_id.reset();
+    filter.client_id_prefix = "";
+    EXPECT_EQ(matches(filter), 1U);
+}
+
+TEST(Control, TruncatesALongListAndSaysSo) {
+    Bench bench(config_of(kOnePool));
+    // The same SYN from several ports; the checksum takes up what the port gives.
+    for (unsigned i = 0; i < 20; ++i) {
+        auto frame = from_hex(kSyn);
+        frame[35] = static_cast<std::byte>(0x9e - i);
+        frame[51] = static_cast<std::byte>(0xa7 + i);
+        bench.memory_ports[0]->inject(frame);
+    }
+    bench.pass(100ms);
+    ASSERT_EQ(bench.control.info().connections, 20U);
+    admin::ConnectionFilter filter;
+    filter.limit = 19;
+    EXPECT_EQ(bench.control.connections(filter).rows.size(), 19U);
+    EXPECT_TRUE(bench.control.connections(filter).truncated);
+    filter.limit = 20;
+    EXPECT_EQ(bench.control.connections(filter).rows.size(), 20U);
+    EXPECT_FALSE(bench.control.connections(filter).truncated);
+}
+
+TEST(Control, RefusesFiltersThatNameNothing) {
+    Bench bench(config_of(kOnePool));
+    admin::ConnectionFilter filter;
+    filter.backend = "nobody";
+    EXPECT_EQ(refusal([&] { bench.control.connections(filter); }),
+              "no backend is named 'nobody'; see show backends");
+    filter = {};
+    filter.phase = "limbo";
+    const std::string unknown = refusal([&] { bench.control.connections(filter); });
+    EXPECT_EQ(unknown.find("no phase is named 'limbo'; there are "), 0U);
+    EXPECT_NE(unknown.find(session::to_string(session::Phase::Relayed)), std::string::npos);
+}
+
+TEST(Control, ShowsListenersPoolsPortsAndNeighbors) {
+    Bench bench(config_of(kOnePool));
+    bench.pass(500ms);
+    const auto listeners = bench.control.listeners();
+    ASSERT_EQ(listeners.size(), 1U);
+    EXPECT_EQ(listeners[0].address, SocketAddress::parse("10.1.0.2:1883"));
+    EXPECT_EQ(listeners[0].pool, "brokers");
+
+    const auto pools = bench.control.pools();
+    ASSERT_EQ(pools.size(), 1U);
+    EXPECT_EQ(pools[0].balance, "maglev");
+    EXPECT_EQ(pools[0].hash_key, "client_id");
+    EXPECT_EQ(pools[0].health, "tcp");
+    EXPECT_EQ(pools[0].backends, 2U);
+    EXPECT_EQ(pools[0].usable, 2U);
+
+    const auto ports = bench.control.ports();
+    ASSERT_EQ(ports.size(), 1U);
+    EXPECT_EQ(ports[0].name, "front");
+    EXPECT_EQ(ports[0].mac, Bench::kMac);
+    EXPECT_TRUE(ports[0].link_up);
+    EXPECT_EQ(ports[0].addresses.size(), 3U);  // its own, and two sources
+    EXPECT_EQ(ports[0].statistics.front().first, "rx_frames");
+
+    // The probes ask for the brokers' MAC addresses.
+    const auto neighbors = bench.control.neighbors();
+    ASSERT_EQ(neighbors.size(), 2U);
+    EXPECT_EQ(neighbors[0].address, IpAddress::parse("10.1.0.21"));
+    EXPECT_EQ(neighbors[0].port, "front");
+    EXPECT_TRUE(neighbors[0].mac.is_zero());
+}
+
+TEST(Control, BackendsShowTheirLeasesOverAllWorkers) {
+    Bench bench(config_of(kOnePool, "workers = 2\n"));
+    const auto rows = bench.control.backends();
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(rows[0].pool, "brokers");
+    EXPECT_EQ(rows[0].address, SocketAddress::parse("10.1.0.21:1883"));
+    EXPECT_EQ(rows[0].leases.capacity, 2U * (65536 - 1024));
+    EXPECT_EQ(rows[0].leases.leased, 0U);
+    EXPECT_EQ(rows[1].max_connections, 5U);
+    EXPECT_FALSE(rows[0].offer);
+}
+
+TEST(Control, DrainedWorkersTakeNoNewConnections) {
+    Bench bench(config_of(kOnePool));
+    bench.control.drain();
+    bench.pass(10ms);
+    bench.memory_ports[0]->inject(from_hex(kSyn));
+    bench.pass(100ms);
+    EXPECT_EQ(bench.control.info().connections, 0U);
+    EXPECT_TRUE(bench.control.info().draining);
+}
+
+TEST(Control, StopEndsConnections) {
+    Bench bench(config_of(kOnePool));
+    bench.memory_ports[0]->inject(from_hex(kSyn));
+    bench.pass(100ms);
+    bench.control.stop();
+    bench.step();
+    EXPECT_EQ(bench.control.live_connections(), 0U);
+}
+
+TEST(Control, AWorkerThatHangsIsSaidSoAndItsLateAnswerHarmsNothing) {
+    Bench bench(config_of(kOnePool));
+    bench.patience = 0;
+    EXPECT_EQ(refusal([&] { bench.control.info(); }), "worker 0 does not answer; see the log");
+    EXPECT_EQ(bench.control.live_connections(), std::nullopt);
+    bench.pass(100ms);
+    bench.patience = 100;
+    EXPECT_EQ(bench.control.info().connections, 0U);
+}
+
+TEST(Control, AHeartbeatMissesAWorkerThatDoesNotStep) {
+    Bench bench(config_of(kOnePool));
+    EXPECT_TRUE(bench.control.heartbeat());
+    EXPECT_FALSE(bench.control.heartbeat());
+    bench.step();
+    EXPECT_TRUE(bench.control.heartbeat());
+    bench.step();
+}
+
+TEST(Control, SetsTheLogLevel) {
+    const CapturedLog log;
+    Bench bench(config_of(kOnePool));
+    bench.control.set_log_level("error");
+    spdlog::warn("unheard");
+    bench.control.set_log_level("debug");
+    spdlog::debug("heard");
+    EXPECT_EQ(log.text(), "debug: heard\n");
+    EXPECT_NE(refusal([&] { bench.control.set_log_level("loud"); }), "");
+}
+
+}  // namespace
+}  // namespace sluice::daemon
