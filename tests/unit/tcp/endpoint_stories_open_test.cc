@@ -132,18 +132,18 @@ TEST(OpenStory, WindowsInSynSegmentsAreNotScaled) {
     k.listen();
     In syn = full_syn();
     syn.flags = "S";
-    syn.window = std::uint16_t{2000};  // two thousand bytes, not 32,000
+    syn.window = std::uint16_t{2000};  // bytes, and not units of sixteen
     k.recv(syn);
     const Sent reply = k.drain().at(0);
     EXPECT_EQ(reply.window, 65535);  // the most that can be said without a scale
-    k.recv({.window = std::uint16_t{125}});
-    EXPECT_EQ(k.endpoint().position().send_window, 2000U);  // 125 << 4
+    k.recv({.window = std::uint16_t{181}});
+    EXPECT_EQ(k.endpoint().position().send_window, 2896U);  // 181 << 4
     EXPECT_EQ(k.endpoint().position().send_scale, 4);
     EXPECT_EQ(k.endpoint().position().receive_scale, 7);
     k.write(pattern(5000));
     std::size_t sent = 0;
     for (const Sent& s : k.drain()) sent += s.data.size();
-    EXPECT_EQ(sent, 2000U);
+    EXPECT_EQ(sent, 2896U);  // two segments
 }
 
 TEST(OpenStory, ASynAckWindowIsTakenUnscaled) {
@@ -152,14 +152,14 @@ TEST(OpenStory, ASynAckWindowIsTakenUnscaled) {
     (void)k.drain();
     In reply = full_syn();
     reply.flags = "SA";
-    reply.window = std::uint16_t{3000};
+    reply.window = std::uint16_t{2896};
     k.recv(reply);
     (void)k.drain();
-    EXPECT_EQ(k.endpoint().position().send_window, 3000U);
+    EXPECT_EQ(k.endpoint().position().send_window, 2896U);
     k.write(pattern(5000));
     std::size_t sent = 0;
     for (const Sent& s : k.drain()) sent += s.data.size();
-    EXPECT_EQ(sent, 3000U);
+    EXPECT_EQ(sent, 2896U);
 }
 
 TEST(OpenStory, AShiftOverFourteenCountsAsFourteen) {
