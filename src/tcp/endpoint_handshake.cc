@@ -106,6 +106,7 @@ void Endpoint::Impl::accept_syn(Instant now, const Segment& segment) {
 void Endpoint::Impl::establish(const Segment& segment) {
     const bool syn_repeated = statistics.retransmits != 0;
     state = State::Established;
+    if (shut) begin_closing();
     snd_una = segment.ack;
     snd_wl1 = segment.seq;
     snd_wl2 = segment.ack;
