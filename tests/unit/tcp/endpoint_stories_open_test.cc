@@ -1,6 +1,8 @@
 // Stories of how connections begin: who retransmits what, and what the two SYNs agree on.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kit.h"
 
 namespace sluice::tcp::kit {
@@ -287,6 +289,30 @@ TEST(OpenStory, CrossingSynsMayEndWithThePeersSynAck) {
     if (k.endpoint().state() != State::Established) k.recv({.ack = 1});
     (void)k.drain();
     k.expect_state(State::Established);
+}
+
+TEST(OpenStory, WindowsOfCrossingSynsAreNotScaled) {
+    // RFC 7323 section 2.2 holds for the SYN-ACK that establishes a simultaneous open, too.
+    Kit k(full_options());
+    k.connect();
+    (void)k.drain();
+    In syn = full_syn();
+    syn.flags = "S";
+    syn.window = std::uint16_t{2896};
+    k.recv(syn);
+    EXPECT_EQ(k.drain().at(0).window, 65'535);
+    syn.flags = "SA";
+    syn.seq = 0;
+    syn.ack = 1;
+    k.recv(syn);
+    (void)k.drain();
+    if (k.endpoint().state() == State::Established) {
+        EXPECT_EQ(k.endpoint().position().send_window, 2896U);
+        k.write(pattern(10'000));
+        std::int64_t most = 0;
+        for (const Sent& s : k.drain()) most = std::max(most, s.end());
+        EXPECT_EQ(most, 2897);
+    }
 }
 
 TEST(OpenStory, ALostLastAckIsHealedByTheFirstData) {

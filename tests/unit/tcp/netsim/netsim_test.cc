@@ -218,7 +218,8 @@ TEST(Netsim, ManySmallWritesArrive) {
 
 TEST(Netsim, SimultaneousOpenAndCloseSurviveLoss) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-        SimulationOptions options = both_ways(3000, {.loss = 0.1, .duplicate = 0.1, .reorder = 0.1});
+        SimulationOptions options = both_ways(30'000, {.loss = 0.1, .duplicate = 0.1, .reorder = 0.1});
+        options.client.endpoint.receive_buffer = 4000;
         options.simultaneous_open = true;
         options.seed = seed;
         Simulation simulation(options);
