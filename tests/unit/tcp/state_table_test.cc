@@ -46,7 +46,8 @@ enum class Reply {
     AckOrNothing,
     AckOrSynAck,
     SynAck,
-    Rst,  // <SEQ=SEG.ACK><CTL=RST>
+    RstForNoAck,  // <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>
+    Rst,          // <SEQ=SEG.ACK><CTL=RST>
 };
 
 struct Row {
