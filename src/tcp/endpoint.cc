@@ -8,13 +8,12 @@
 namespace sluice::tcp {
 
 namespace {
-constexpr std::uint16_t kSmallestPathMss = 48;
 constexpr std::uint16_t kAssumedFullSegment = 536;  // until a larger one is seen: RFC 5681's full-sized
 constexpr std::uint32_t kLargestBuffer = 1U << 30;  // what a window can express (RFC 7323 section 2.3)
 
 // Options whose values are within what the parts can do.
 EndpointOptions bounded(EndpointOptions options) {
-    options.send_mss_limit = std::max(options.send_mss_limit, kSmallestPathMss);
+    options.send_mss_limit = std::max(options.send_mss_limit, kSmallestMss);
     options.receive_buffer = std::min(options.receive_buffer, kLargestBuffer);
     options.send_buffer = std::min(options.send_buffer, kLargestBuffer);
     if (options.window_scale) options.window_scale = std::min(*options.window_scale, wire::kMaxWindowScale);
@@ -135,7 +134,7 @@ void Endpoint::Impl::abort(Instant now, Output& out) {
 
 // RFC 1191 section 6.4: what was too large is sent again at once, and nobody is congested.
 void Endpoint::Impl::on_path_mss(Instant now, std::uint16_t mss, Output& out) {
-    const std::uint16_t narrowed = std::max(mss, kSmallestPathMss);
+    const std::uint16_t narrowed = std::max(mss, kSmallestMss);
     if (narrowed >= peer_mss) return;
     peer_mss = narrowed;
     if (!may_send_text()) return;
@@ -149,6 +148,10 @@ void Endpoint::Impl::on_path_mss(Instant now, std::uint16_t mss, Output& out) {
     transmit(now, out);
 }
 
+bool Endpoint::Impl::all_acknowledged() const {
+    return !abandoned && send_buffer.size() == 0 && (!shut || fin_acked);
+}
+
 void Endpoint::Impl::enter_time_wait(Instant now) {
     state = State::TimeWait;
     retransmit_at = kNever;
@@ -158,6 +161,7 @@ void Endpoint::Impl::enter_time_wait(Instant now) {
 
 // What was received stays readable; what was to be sent has nobody to go to.
 void Endpoint::Impl::close(Failure why) {
+    abandoned = !all_acknowledged();
     state = State::Closed;
     failure = why;
     ack_now = false;
@@ -244,9 +248,7 @@ void Endpoint::abort(Instant now, Output& out) { impl_->abort(now, out); }
 State Endpoint::state() const { return impl_->state; }
 Failure Endpoint::failure() const { return impl_->failure; }
 bool Endpoint::shutdown_called() const { return impl_->shut; }
-bool Endpoint::all_acknowledged() const {
-    return impl_->send_buffer.size() == 0 && (!impl_->shut || impl_->fin_acked);
-}
+bool Endpoint::all_acknowledged() const { return impl_->all_acknowledged(); }
 std::size_t Endpoint::send_queue() const { return impl_->send_buffer.size(); }
 Endpoint::Position Endpoint::position() const { return impl_->position(); }
 const Endpoint::Statistics& Endpoint::statistics() const { return impl_->statistics; }

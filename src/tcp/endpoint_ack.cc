@@ -24,7 +24,8 @@ void Endpoint::Impl::take_acknowledgement(Instant now, const Segment& segment) {
             news |= scoreboard.report(Seq(block.left), Seq(block.right), snd_nxt);
         }
     }
-    if (segment.ack.after(snd_una)) {
+    const bool advances = segment.ack.after(snd_una);
+    if (advances) {
         advance_unacked(now, segment);
         if (state == State::Closed) return;
     } else if (segment.ack == snd_una && snd_una != snd_nxt) {
@@ -32,15 +33,16 @@ void Endpoint::Impl::take_acknowledgement(Instant now, const Segment& segment) {
         const std::uint32_t window = static_cast<std::uint32_t>(segment.window) << send_scale;
         if (sack ? news : segment.length() == 0 && window == snd_wnd) ++duplicates;
     }
-    update_send_window(segment);
+    update_send_window(segment, advances);
     find_loss();
 }
 
-// RFC 9293 section 3.10.7.4: an old segment must not bring back an old window.
-void Endpoint::Impl::update_send_window(const Segment& segment) {
+// RFC 9293 section 3.10.7.4: an old segment must not bring back an old window. One that moved SND.UNA is new
+// whatever its number: a window kept from before would reach further from there than the peer ever granted.
+void Endpoint::Impl::update_send_window(const Segment& segment, bool advances) {
     if (segment.ack.before(snd_una)) return;
-    const bool newer =
-        snd_wl1.before(segment.seq) || (snd_wl1 == segment.seq && snd_wl2.at_or_before(segment.ack));
+    const bool newer = advances || snd_wl1.before(segment.seq) ||
+                       (snd_wl1 == segment.seq && snd_wl2.at_or_before(segment.ack));
     if (!newer) return;
     snd_wnd = static_cast<std::uint32_t>(segment.window) << send_scale;
     max_snd_wnd = std::max(max_snd_wnd, snd_wnd);
@@ -59,6 +61,8 @@ void Endpoint::Impl::advance_unacked(Instant now, const Segment& segment) {
     scoreboard.advance(snd_una);
     expiries = 0;
 
+    // RFC 6582 asks what SND.UNA has passed; kept near, the answer survives the number space.
+    if (recovery == Recovery::None && snd_una.after(recovery_point)) recovery_point = snd_una.retreat(1);
     const bool recovered = snd_una.at_or_after(recovery_point);
     switch (recovery) {
         case Recovery::None:

@@ -6,12 +6,6 @@
 
 namespace sluice::tcp {
 
-namespace {
-
-constexpr std::uint16_t kSmallestMss = 48;  // less would be mostly headers: an attack, not a path
-
-}  // namespace
-
 // There is no connection that this segment could belong to.
 void Endpoint::Impl::refuse(const Segment& segment, Output& out) {
     const auto reset = reset_for(segment);

@@ -15,6 +15,10 @@
 
 namespace sluice::tcp {
 
+// Least payload limit believed from a SYN or from ICMP: less would be mostly headers, an attack and not a
+// path.
+inline constexpr std::uint16_t kSmallestMss = 48;
+
 // How far the sender is from undisturbed sending.
 enum class Recovery : std::uint8_t {
     None,
@@ -52,7 +56,7 @@ struct Endpoint::Impl {
     void take_acknowledgement(Instant now, const Segment& segment);
     void advance_unacked(Instant now, const Segment& segment);
     void measure(Instant now, const Segment& segment);
-    void update_send_window(const Segment& segment);
+    void update_send_window(const Segment& segment, bool advances);
     void find_loss();
     void our_fin_acknowledged(Instant now);
 
@@ -92,6 +96,7 @@ struct Endpoint::Impl {
     void abort(Instant now, Output& out);
     void on_path_mss(Instant now, std::uint16_t mss, Output& out);
     bool can_write() const;
+    bool all_acknowledged() const;
     Position position() const;
     void enter_time_wait(Instant now);
     void close(Failure why);
@@ -116,6 +121,7 @@ struct Endpoint::Impl {
     bool shut = false;      // shutdown() was called
     bool fin_sent = false;  // it occupies SND.NXT - 1
     bool fin_acked = false;
+    bool abandoned = false;            // closed before all was acknowledged
     bool fin_received = false;         // it occupies RCV.NXT - 1
     std::optional<Seq> fin_announced;  // where the peer's FIN lies, while a gap is before it
 

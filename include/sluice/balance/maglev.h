@@ -20,11 +20,13 @@ struct Target {
 
 class Maglev {
   public:
-    // Smallest prime size >= 100 x targets, and at least kMinimumSize, so that weights are kept within a few
-    // percent.
+    // The size is the smallest of a fixed ladder of primes, each about twice the one before, that is >= 100 x
+    // targets (those of weight 0 included), so that weights are kept within a few percent and adding or
+    // removing a target rarely changes the size. This is its first step.
     static constexpr std::size_t kMinimumSize = 16381;
 
     Maglev() = default;  // empty: lookup must not be called
+    // Empty when no target has weight. Names must differ.
     explicit Maglev(std::span<const Target> targets);
 
     bool empty() const { return table_.empty(); }

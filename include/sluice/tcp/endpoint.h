@@ -42,7 +42,7 @@ enum class Failure : std::uint8_t {
     None,
     Refused,   // RST answered our SYN, or came in SYN-RECEIVED
     Reset,     // acceptable RST in a synchronized state
-    TimedOut,  // a retransmission limit was reached
+    TimedOut,  // a limit was reached: retransmissions, unanswered probes, patience in FIN-WAIT-2
     Aborted,   // abort() was called here
 };
 const char* to_string(Failure failure);
@@ -74,7 +74,9 @@ struct EndpointOptions {
     Duration delayed_ack =
         40ms;                  // at most 500 ms (RFC 1122 section 4.2.3.2); every second full segment at once
     Duration time_wait = 60s;  // 2 MSL
-    Duration fin_wait_2 = 60s;  // with both directions shut here, how long to wait for the peer's FIN
+    // After our FIN is acknowledged, how long the peer may send nothing new before it is taken for gone.
+    // A half-close that may last longer needs more.
+    Duration fin_wait_2 = 60s;
     Duration challenge_ack_interval = 500ms;  // at most one challenge ACK each (RFC 5961 section 10)
 };
 
@@ -90,6 +92,7 @@ class Endpoint {
     void connect(Instant now, Seq initial_send_sequence, Output& out);
 
     // --- input ---
+    // In Closed, answers as reset_for() does. Text beside a SYN is not taken; its sender repeats it.
     void on_segment(Instant now, const Segment& segment, Output& out);
     // Harmless before the deadline.
     void on_timer(Instant now, Output& out);
@@ -100,8 +103,8 @@ class Endpoint {
     void on_path_mss(Instant now, std::uint16_t mss, Output& out);
 
     // --- application side ---
-    // Takes up to writable() bytes, sends what windows allow, returns the bytes taken. Allowed from SynSent
-    // and SynReceived on (queued until established); 0 after shutdown() or in a state that cannot send.
+    // Takes up to writable() bytes, sends what windows allow, returns the bytes taken. Allowed from Listen
+    // and SynSent on (queued until established); 0 after shutdown() or in a state that cannot send.
     std::size_t write(Instant now, ByteView bytes, Output& out);
     std::size_t writable() const;
     // In-order bytes not consumed yet: total, and the contiguous piece that starts `offset` bytes in (empty
@@ -114,9 +117,11 @@ class Endpoint {
     bool at_end() const;
     // The peer's FIN has been received in order (bytes may still be readable).
     bool peer_finished() const;
-    // Half-close: FIN after all bytes written. Reading goes on. Idempotent.
+    // Half-close: FIN after all bytes written, at the earliest when established; in Listen it ends the
+    // endpoint. Reading goes on. Idempotent.
     void shutdown(Instant now, Output& out);
-    // RST, when there is somebody to tell; state becomes Closed, failure() Aborted.
+    // RST, when there is somebody to tell (RFC 9293 section 3.10.5: nobody in SynSent, nor once both FINs
+    // are sent); state becomes Closed, failure() Aborted.
     void abort(Instant now, Output& out);
 
     // --- what the owner may know ---
@@ -132,7 +137,7 @@ class Endpoint {
         Seq send_next;                          // SND.NXT
         Seq send_unacked;                       // SND.UNA
         Seq receive_next;                       // RCV.NXT
-        Seq receive_edge;                       // right edge of the last window announced
+        Seq receive_edge;                       // furthest right edge of a window announced
         std::uint32_t send_window;              // SND.WND in bytes, scaled
         std::uint32_t last_timestamp_sent;      // last TSval that left
         std::uint32_t last_timestamp_received;  // TS.Recent

@@ -373,6 +373,17 @@ TEST(Load, ReadsAFile) {
     EXPECT_TRUE(result.config) << describe(result);
 }
 
+TEST(Load, TheFilesInConfAreGood) {
+    unsigned files = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(CONF_DIRECTORY)) {
+        if (entry.path().extension() != ".toml") continue;
+        const LoadResult result = load(entry.path());
+        EXPECT_TRUE(result.config) << describe(result);
+        ++files;
+    }
+    EXPECT_GE(files, 3U);
+}
+
 TEST(Load, SaysWhyAFileCannotBeRead) {
     const LoadResult missing = load("/nonexistent/sluice.toml");
     EXPECT_FALSE(missing.config);

@@ -90,6 +90,8 @@ TEST_P(Rules, AreToldOnceAtTheirLine) {
 INSTANTIATE_TEST_SUITE_P(
     Toml, Rules,
     testing::Values(Fault{"workers = 2", "workers = #!", "", "toml.io"},
+                    Fault{"[[listener]]", "[[[listener]]] #!", "", "toml.io"},
+                    Fault{"[[pool]]", "[`pool] #!", "", "toml.io"},
                     Fault{"log = \"info\"", "log = \"info\"\nlog = \"info\" #!", "", "log"},
                     Fault{"[runtime]", "[runtme] #!", "runtme", "unknown section; did you mean \"runtime\"?"},
                     Fault{"[admin]", "[[admin]] #!", "admin",

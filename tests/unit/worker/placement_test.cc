@@ -1,6 +1,7 @@
 // Clients reach the broker that their client ID names, and everything is given back when they leave.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "worker/lab.h"
