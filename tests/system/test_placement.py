@@ -81,8 +81,6 @@ class TwoWorkersTest(LabTest):
 
 
 class FailoverTest(LabTest):
-    lab_options = {"pool": {"slow_start": "0s"}}
-
     def place(self, ids, nth):
         placed = {}
         for client_id in ids:
