@@ -7,7 +7,7 @@
 #include <span>
 
 #include "json.h"
-#include "sluice/admin/words.h"
+#include "sluice/base/words.h"
 
 namespace sluice::admin {
 namespace {
@@ -144,7 +144,8 @@ constexpr std::array kCommands{
             [](View& view, Words) { return list("neighbors", view.neighbors()); }},
     Command{"show counters", "[all]", "counters that are not zero, or all", 0, 1, show_counters},
     Command{"explain", "CLIENT_ID [pool NAME | listener NAME]",
-            "which broker this client ID goes to, and why", 1, 3, explain},
+            "which broker this client ID goes to, and why; by the first listener unless named", 1, 3,
+            explain},
     Command{"log level", "LEVEL", "debug, info, warning or error", 1, 1, log_level},
     Command{"help", "", "this list", 0, 0, help},
 };

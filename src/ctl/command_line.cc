@@ -5,7 +5,7 @@
 
 #include <ostream>
 
-#include "sluice/admin/words.h"
+#include "sluice/base/words.h"
 #include "sluice/ctl/client.h"
 #include "sluice/ctl/render.h"
 
@@ -33,7 +33,7 @@ int run(const Options& options, std::ostream& out, std::ostream& err) {
     std::string line;
     for (const std::string& word : options.words) {
         if (!line.empty()) line += ' ';
-        line += admin::quote_word(word);
+        line += quote_word(word);
     }
     try {
         const auto reply = nlohmann::ordered_json::parse(ask(options.socket, line));

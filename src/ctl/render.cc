@@ -48,14 +48,19 @@ std::string list_text(std::string_view key, const Json& array) {
     return text;
 }
 
+// Says nothing in a cell that must stay short.
+bool is_idle(const Json& value) {
+    return value.is_null() || value == false || (value.is_number() && value == 0) || value == "none";
+}
+
 std::string object_text(const Json& object) {
     std::string text;
     for (const auto& [key, value] : object.items()) {
-        if (value.is_null()) continue;
+        if (is_idle(value)) continue;
         if (!text.empty()) text += ", ";
-        text += label(key) + " " + cell(key, value).text;
+        text += value == true ? label(key) : label(key) + " " + cell(key, value).text;
     }
-    return text;
+    return text.empty() ? "-" : text;
 }
 
 Cell cell(std::string_view key, const Json& value) {

@@ -52,10 +52,7 @@ std::uint32_t Control::find_pool(const std::string& pool, const std::string& lis
     if (!listener.empty()) {
         return config_.listeners[position_of(config_.listeners, listener, "listener")].pool_index;
     }
-    if (config_.pools.size() > 1) {
-        throw admin::Refused("there are several pools; add 'pool NAME' or 'listener NAME'");
-    }
-    return 0;
+    return config_.listeners.front().pool_index;
 }
 
 std::string Control::explain_choice(const backend::Choice& choice, const backend::Pool& pool,

@@ -4,10 +4,20 @@
 #include <bit>
 #include <cassert>
 #include <cstring>
-#include <limits>
 #include <stdexcept>
+#include <utility>
 
 namespace sluice::nat {
+namespace {
+
+std::pair<std::uint64_t, std::uint64_t> words_of(const IpAddress& address) {
+    std::pair<std::uint64_t, std::uint64_t> words;
+    std::memcpy(&words.first, address.bytes().data(), sizeof words.first);
+    std::memcpy(&words.second, address.bytes().data() + sizeof words.first, sizeof words.second);
+    return words;
+}
+
+}  // namespace
 
 SourcePool::SourcePool(Options options) : quarantine_(options.quarantine) {
     for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
@@ -27,8 +37,7 @@ SourcePool::SourcePool(Options options) : quarantine_(options.quarantine) {
     first_port_ = lowest + (options.worker % step_ + step_ - lowest % step_) % step_;
     ports_ = first_port_ > options.ports.last ? 0 : (options.ports.last - first_port_) / step_ + 1;
 
-    if (addresses_.size() >= std::numeric_limits<std::uint16_t>::max() ||
-        addresses_.size() * ports_ >= kNoSlot) {
+    if (addresses_.size() * ports_ >= kNoSlot) {
         throw std::length_error("too many source addresses");
     }
     std::uint32_t slots = 0;
@@ -39,10 +48,11 @@ SourcePool::SourcePool(Options options) : quarantine_(options.quarantine) {
     }
 
     by_address_.resize(std::bit_ceil(4 * addresses_.size() + 1));
-    for (std::size_t i = 0; i < addresses_.size(); ++i) {
-        std::size_t bucket = address_bucket(addresses_[i]);
-        while (by_address_[bucket] != 0) bucket = (bucket + 1) % by_address_.size();
-        by_address_[bucket] = static_cast<std::uint16_t>(i + 1);
+    for (std::uint32_t i = 0; i < addresses_.size(); ++i) {
+        // An address that is not there yet ends at the empty bucket where it belongs.
+        const std::ptrdiff_t bucket = &address_entry(addresses_[i]) - by_address_.data();
+        const auto [upper, lower] = words_of(addresses_[i]);
+        by_address_[static_cast<std::size_t>(bucket)] = {upper, lower, i};
     }
     grow(options.backends);
 }
@@ -57,26 +67,23 @@ void SourcePool::grow(std::uint32_t backends) {
     }
 }
 
-// The addresses are the operator's, not an outsider's: a plain multiplicative hash does.
-std::uint32_t SourcePool::address_bucket(const IpAddress& address) const {
-    std::uint64_t upper;
-    std::uint64_t lower;
-    std::memcpy(&upper, address.bytes().data(), sizeof upper);
-    std::memcpy(&lower, address.bytes().data() + sizeof upper, sizeof lower);
+// The addresses are the operator's, not an outsider's: a plain multiplicative hash does. Ends, because at
+// most a quarter of the buckets is taken.
+const SourcePool::AddressEntry& SourcePool::address_entry(const IpAddress& address) const {
+    const auto [upper, lower] = words_of(address);
     const std::uint64_t mixed = (upper * 0x9e3779b97f4a7c15U) ^ (lower * 0xd6e8feb86659fd93U);
-    return static_cast<std::uint32_t>((mixed >> 40U) & (by_address_.size() - 1));
+    for (std::size_t bucket = mixed >> 40U;; ++bucket) {
+        const AddressEntry& entry = by_address_[bucket & (by_address_.size() - 1)];
+        if (entry.position == kNoSlot || (entry.upper == upper && entry.lower == lower)) return entry;
+    }
 }
 
 std::uint32_t SourcePool::slot_of(const SocketAddress& source) const {
-    std::size_t bucket = address_bucket(source.address);
-    while (by_address_[bucket] != 0 && addresses_[by_address_[bucket] - 1U] != source.address) {
-        bucket = (bucket + 1) & (by_address_.size() - 1);
-    }
-    if (by_address_[bucket] == 0 || source.port < first_port_) return kNoSlot;
+    const std::uint32_t address = address_entry(source.address).position;
+    if (address == kNoSlot || source.port < first_port_) return kNoSlot;
     const std::uint32_t distance = source.port - first_port_;
     const std::uint32_t port = distance / step_;
     if (port >= ports_ || port * step_ != distance) return kNoSlot;
-    const std::uint32_t address = by_address_[bucket] - 1U;
     const Family& f = families_[address < families_[1].first_address ? 0 : 1];
     return f.first_slot + port * f.addresses + (address - f.first_address);
 }

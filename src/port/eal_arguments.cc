@@ -7,6 +7,7 @@
 #include <bit>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <string_view>
 
 #include "sluice/port/dpdk_port.h"
@@ -27,6 +28,12 @@ std::uint64_t needed_bytes(const DpdkOptions& options) {
 }
 
 std::uint64_t mebibytes(std::uint64_t bytes) { return (bytes + kMebibyte - 1) / kMebibyte; }
+
+// DPDK tells a buffer's size, headroom included, in 16 bits.
+std::string mtu_fault(const DpdkOptions& options) {
+    if (pool_room(options.mtu) + kHeadroom <= std::numeric_limits<std::uint16_t>::max()) return {};
+    return "an MTU of " + std::to_string(options.mtu) + " needs larger packet buffers than DPDK has";
+}
 
 // An argument by which the operator decides about memory himself.
 bool decides_memory(std::string_view argument) {
@@ -77,10 +84,10 @@ void plan_memory(const DpdkOptions& options, const MachineFacts& machine, EalPla
     }
     const std::uint64_t needed = needed_bytes(options);
     const bool enough = machine.free_hugepage_bytes >= needed;
-    const std::string hint = "about " + std::to_string(mebibytes(needed)) + " MiB are needed, " +
+    const std::string hint = std::to_string(mebibytes(needed)) + " MiB of them are needed, " +
                              std::to_string(mebibytes(machine.free_hugepage_bytes)) +
-                             " MiB are free; reserve more with `dpdk-hugepages.py --setup " +
-                             std::to_string(mebibytes(needed)) + "M` or sysctl vm.nr_hugepages";
+                             " MiB are free; reserve more with `sysctl vm.nr_hugepages=" +
+                             std::to_string((mebibytes(needed) + 1) / 2) + "` (of 2 MiB each)";
     if (options.memory == Memory::Hugepages && !enough) {
         plan.error = "not enough hugepages: " + hint;
         return;
@@ -91,7 +98,7 @@ void plan_memory(const DpdkOptions& options, const MachineFacts& machine, EalPla
         return;
     }
     if (options.memory == Memory::Auto)
-        plan.notes.push_back("using ordinary pages, which is slower than hugepages: " + hint);
+        plan.notes.push_back("using ordinary pages, which are slower than hugepages: " + hint);
     plan.arguments.insert(plan.arguments.end(),
                           {"--no-huge", "--no-shconf", "-m", std::to_string(mebibytes(needed))});
 }
@@ -133,10 +140,12 @@ std::size_t pool_frames(const DpdkOptions& options) {
 EalPlan plan_eal(const DpdkOptions& options, const MachineFacts& machine) {
     EalPlan plan;
     plan.error = cpu_fault(options, machine);
+    if (plan.error.empty()) plan.error = mtu_fault(options);
     if (!plan.error.empty()) return plan;
-    plan.arguments = {options.program,       "--lcores=" + lcores(options, machine),
-                      "--main-lcore=0",      "--iova-mode=va",
-                      "--log-level=warning", "--file-prefix=" + options.file_prefix};
+    plan.arguments = {options.program, "--lcores=" + lcores(options, machine), "--main-lcore=0",
+                      "--iova-mode=va", "--file-prefix=" + options.file_prefix};
+    // Telemetry warns of a socket for old clients that nobody wants.
+    plan.arguments.insert(plan.arguments.end(), {"--log-level=warning", "--log-level=lib.telemetry:error"});
     plan_memory(options, machine, plan);
     bool pci = false;
     for (const std::string& device : options.devices) {

@@ -23,8 +23,7 @@ Rejection rejection_of(mqtt::ConnectError error) {
         case ConnectError::BadRemainingLength:
             return {Counter::ConnectBadRemainingLength, Refusal::MalformedPacket};
         case ConnectError::TooLarge: return {Counter::ConnectTooLarge, Refusal::PacketTooLarge};
-        case ConnectError::BadProtocolName:
-            return {Counter::ConnectBadProtocolName, Refusal::UnsupportedVersion};
+        case ConnectError::BadProtocolName: return {Counter::ConnectBadProtocolName, Refusal::ProtocolError};
         case ConnectError::UnsupportedVersion:
             return {Counter::ConnectUnsupportedVersion, Refusal::UnsupportedVersion};
         case ConnectError::ReservedConnectFlag:

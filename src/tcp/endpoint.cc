@@ -111,7 +111,15 @@ void Endpoint::Impl::shutdown(Instant now, Output& out) {
     if (shut || state == State::Closed) return;
     shut = true;
     if (state == State::Listen) return close(Failure::None);
-    transmit(now, out);  // before ESTABLISHED nothing leaves: the FIN follows the handshake
+    begin_closing();
+    transmit(now, out);
+}
+
+// RFC 9293 section 3.10.4: the state changes at once, even while text or the window holds the FIN back.
+// Before ESTABLISHED nothing changes: the FIN follows the handshake.
+void Endpoint::Impl::begin_closing() {
+    if (state == State::Established) state = State::FinWait1;
+    if (state == State::CloseWait) state = State::LastAck;
 }
 
 // RFC 9293 section 3.10.5.
@@ -123,10 +131,12 @@ void Endpoint::Impl::abort(Instant now, Output& out) {
         case State::FinWait1:
         case State::FinWait2:
         case State::CloseWait: send_reset(now, out); break;
-        case State::Listen:
-        case State::SynSent:
         case State::Closing:
         case State::LastAck:
+            if (!fin_sent) send_reset(now, out);  // the peer still waits for text
+            break;
+        case State::Listen:
+        case State::SynSent:
         case State::TimeWait: break;
     }
     close(Failure::Aborted);

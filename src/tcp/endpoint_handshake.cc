@@ -43,21 +43,20 @@ void Endpoint::Impl::on_syn_sent(Instant now, const Segment& segment, Output& ou
     }
     measure(now, segment);
     establish(segment);
-    snd_wnd = segment.window;  // a SYN's window is never scaled (RFC 7323 section 2.2)
-    max_snd_wnd = snd_wnd;
     ack_now = true;
     transmit(now, out);
     if (ack_now) send_ack(now, out);
 }
 
 // The peer's SYN again in SYN-RECEIVED. Without ACK, our SYN-ACK was lost. With ACK, it answers our SYN in a
-// simultaneous open: its SYN taken off, it is an ordinary ACK.
+// simultaneous open, and the peer has our SYN-ACK as its answer.
 void Endpoint::Impl::on_repeated_syn(Instant now, const Segment& segment, Output& out) {
     if (segment.flags.ack) {
-        Segment rest = segment;
-        rest.flags.syn = false;
-        rest.seq = segment.seq.advance(1);
-        return on_synchronized(now, rest, out);
+        if (!complete_handshake(segment, out)) return;
+        note_timestamp(now, segment);
+        measure(now, segment);
+        establish(segment);
+        return transmit(now, out);
     }
     note_timestamp(now, segment);
     ++statistics.retransmits;
@@ -106,9 +105,14 @@ void Endpoint::Impl::accept_syn(Instant now, const Segment& segment) {
 void Endpoint::Impl::establish(const Segment& segment) {
     const bool syn_repeated = statistics.retransmits != 0;
     state = State::Established;
+    if (shut) begin_closing();
     snd_una = segment.ack;
     snd_wl1 = segment.seq;
     snd_wl2 = segment.ack;
+    if (segment.flags.syn) {  // its window is never scaled (RFC 7323 section 2.2)
+        snd_wnd = segment.window;
+        max_snd_wnd = snd_wnd;
+    }
     scoreboard.start(snd_una);
     recovery_point = iss;
     congestion.start(send_mss(), syn_repeated);

@@ -97,6 +97,7 @@ struct Endpoint::Impl {
     void on_path_mss(Instant now, std::uint16_t mss, Output& out);
     bool can_write() const;
     bool all_acknowledged() const;
+    void begin_closing();
     Position position() const;
     void enter_time_wait(Instant now);
     void close(Failure why);

@@ -89,8 +89,6 @@ bool Endpoint::Impl::send_new(Instant now, Output& out) {
     if (fin_due() && size == waiting && size < room) {
         fin_sent = true;
         snd_nxt = snd_nxt.advance(1);
-        if (state == State::Established) state = State::FinWait1;
-        if (state == State::CloseWait) state = State::LastAck;
     }
     if (!timing) {
         timing = true;

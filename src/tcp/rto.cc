@@ -21,7 +21,10 @@ void RetransmissionTimer::sample(Duration rtt, std::uint32_t per_round_trip) {
     } else {  // RFC 6298 (2.3): alpha = 1/8, beta = 1/4
         const auto weight = static_cast<std::int64_t>(per_round_trip);
         const Duration error = rtt - smoothed_;
-        variation_ += (std::max(error, -error) - variation_) / (4 * weight);
+        const Duration change = std::max(error, -error) - variation_;
+        // More variation counts in full: a queue that fills within one round trip would else look like a
+        // loss.
+        variation_ += change / (change > Duration::zero() ? 4 : 4 * weight);
         smoothed_ += error / (8 * weight);
     }
     value_ = std::clamp(smoothed_ + std::max(kGranularity, 4 * variation_), minimum_, maximum_);

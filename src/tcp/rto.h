@@ -14,7 +14,7 @@ class RetransmissionTimer {
     RetransmissionTimer(Duration initial, Duration minimum, Duration maximum);
 
     // rtt: a valid measurement, not negative. per_round_trip: how many samples one round trip yields, at
-    // least 1; more of them weigh less each (RFC 7323 appendix G).
+    // least 1; more of them weigh less each (RFC 7323 appendix G), except where they raise the variation.
     void sample(Duration rtt, std::uint32_t per_round_trip = 1);
     // The timer expired (RFC 6298 (5.5)).
     void back_off();

@@ -51,7 +51,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     // --- time ---
     // At most one batch of due timers a turn, so that packets are not kept waiting; true when any fired.
     bool on_timer(Instant now);
-    Instant next_deadline() const { return wheel_.next_deadline(); }
+    Instant next_deadline() const { return wheel_.next_wakeup(); }
 
     // --- control ---
     const backend::Snapshot* snapshot() const { return surroundings_.snapshot; }

@@ -21,8 +21,9 @@ FrameOutput::Way::Way(FrameOutput& output_, std::uint16_t index_, port::Port& de
 FrameOutput::FrameOutput(const Topology& topology, std::span<port::Port* const> ports, port::FramePool& pool,
                          CounterSet& counters, std::uint16_t queue)
     : topology_(topology), pool_(pool), counters_(counters), queue_(queue) {
-    for (std::uint16_t i = 0; i < ports.size(); ++i)
-        ways_.push_back(std::make_unique<Way>(*this, i, *ports[i]));
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+        ways_.push_back(std::make_unique<Way>(*this, static_cast<std::uint16_t>(i), *ports[i]));
+    }
 }
 
 FrameOutput::~FrameOutput() {

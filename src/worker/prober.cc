@@ -77,7 +77,7 @@ bool Prober::on_unreachable(Instant now, const FourTuple& tuple, tcp::Seq quoted
 }
 
 void Prober::on_timer(Instant now) {
-    for (std::uint16_t i = 0; i < targets_.size(); ++i) {
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
         Target& target = targets_[i];
         if (target.probe) {
             Out out(*this, target, now);
@@ -85,7 +85,7 @@ void Prober::on_timer(Instant now) {
             if (out.unreachable) target.probe->on_unreachable();
             settle(now, target);
         } else if (target.next_start <= now) {
-            start(now, i);
+            start(now, static_cast<std::uint16_t>(i));
         }
     }
     schedule(now);

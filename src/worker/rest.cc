@@ -1,5 +1,6 @@
 #include "worker/rest.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,10 +38,18 @@ void Rest::until(Instant now, Instant deadline) {
     const Duration rest = deadline <= now ? Duration::zero() : std::min(deadline - now, limit);
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(rest);
     const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = (rest - seconds).count()};
-    if (ppoll(handles_.data(), handles_.size(), &timeout, nullptr) > 0 &&
-        (handles_.back().revents & POLLIN) != 0) {
+    if (ppoll(handles_.data(), handles_.size(), &timeout, nullptr) <= 0) return;
+    if ((handles_.back().revents & POLLIN) != 0) {
         std::uint64_t rings = 0;
         [[maybe_unused]] const auto n = read(handles_.back().fd, &rings, sizeof rings);
+    }
+    for (const pollfd& handle : handles_) {
+        if ((handle.revents & POLLERR) == 0) continue;
+        // An interface that went down leaves an error on its socket, and poll() returns at once until it is
+        // fetched.
+        int error = 0;
+        socklen_t size = sizeof error;
+        getsockopt(handle.fd, SOL_SOCKET, SO_ERROR, &error, &size);
     }
 }
 

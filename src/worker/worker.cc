@@ -61,8 +61,9 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
       input(options, resources, output, flows, prober, local, counters, mail),
       now(now_) {
     if (options.index != 0) return;
-    for (std::uint16_t p = 0; p < resources.ports.size(); ++p) {
-        for (const IpAddress& a : resources.topology.addresses(p)) unannounced.emplace_back(p, a);
+    for (std::size_t i = 0; i < resources.ports.size(); ++i) {
+        const auto port = static_cast<std::uint16_t>(i);
+        for (const IpAddress& a : resources.topology.addresses(port)) unannounced.emplace_back(port, a);
     }
 }
 

@@ -108,7 +108,7 @@ class Demo:
 
     def say_what_to_try(self):
         """Two clients that talk must meet at one broker, for these are no cluster: `explain` finds such a pair."""
-        broker_of = {name: self.lab.admin(f"explain {name}")["backend"] for name in map("visitor-{}".format, range(40))}
+        broker_of = {name: self.lab.explain(name) for name in map("visitor-{}".format, range(40))}
         first, *rest = broker_of
         second = next(name for name in rest if broker_of[name] == broker_of[first])
         inside = f"ip netns exec {self.lab.clients.name}"

@@ -32,7 +32,7 @@ CLIENTS = [f"10.1.0.{n}" for n in range(2, 6)]
 CLIENTS6 = [f"fd00:1::{n}" for n in range(2, 6)]
 SOURCES = ["10.2.0.10-10.2.0.13"]
 SOURCES6 = ["fd00:2::10", "fd00:2::11", "fd00:2::12", "fd00:2::13"]
-HEALTH = {"type": "mqtt", "interval": "1s", "timeout": "500ms", "rise": 1, "fall": 2}
+HEALTH = {"type": "tcp", "interval": "1s", "timeout": "500ms", "rise": 1, "fall": 2}
 
 _ARRIVAL = re.compile(r"New client connected from (\S+):(\d+) as (.*) \(p\d")
 
@@ -235,7 +235,11 @@ class Lab:
         return done
 
     def counter(self, name):
-        return self.admin("show counters")["counters"][name]
+        return next(c["value"] for c in self.admin("show counters all")["counters"] if c["name"] == name)
+
+    def explain(self, client_id):
+        """The name of the broker that a client of the IPv4 listener would be given."""
+        return self.admin(f"explain {client_id} listener mqtt")["backend"]
 
     def backend_states(self):
         """Name -> state, of both pools."""

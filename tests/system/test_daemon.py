@@ -35,7 +35,8 @@ class RefusalTest(LabTest):
         self.refused(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "connect_not_connect")
 
     def test_tls_on_the_plain_listener(self):
-        self.refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), "connect_not_connect")
+        # 0x16, a TLS handshake record, reads as a CONNECT with flags that must be 0.
+        self.refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), "connect_reserved_header_flags")
 
     def test_another_packet_first(self):
         self.refused(mqtt_raw.PINGREQ, "connect_not_connect")
@@ -105,7 +106,7 @@ class AdminTest(LabTest):
 
 
 class IdleTest(LabTest):
-    lab_options = {"health": {"type": "mqtt", "interval": "2s", "timeout": "1s"}}
+    lab_options = {"health": {"type": "tcp", "interval": "2s", "timeout": "1s"}}
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.lab.sluiced.pid}/stat").read_text().rpartition(")")[2].split()

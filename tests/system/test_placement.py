@@ -55,7 +55,7 @@ class PlacementTest(LabTest):
 
     def test_explain_names_the_broker_that_the_client_meets(self):
         for n in range(10):
-            self.assertEqual(self.lab.admin(f"explain told-{n}")["backend"], self.visit(f"told-{n}").broker)
+            self.assertEqual(self.lab.explain(f"told-{n}"), self.visit(f"told-{n}").broker)
 
     def test_100_clients_at_once(self):
         clients = [mqtt_raw.Client(self.lab.clients, FRONT, f"talker-{n}", source=CLIENTS[n % 4]) for n in range(100)]
@@ -81,8 +81,6 @@ class TwoWorkersTest(LabTest):
 
 
 class FailoverTest(LabTest):
-    lab_options = {"pool": {"slow_start": "0s"}}
-
     def place(self, ids, nth):
         placed = {}
         for client_id in ids:

@@ -177,7 +177,7 @@ class View {
     // Sum over all workers.
     virtual std::uint64_t counter(Counter id) = 0;
     // Where a client with this ID would go now, by the pool of that name, or of the listener of that name;
-    // at most one is not empty; with neither: by the only pool there is.
+    // at most one is not empty; with neither: by the first listener's pool.
     virtual Explanation explain(const std::string& client_id, const std::string& pool,
                                 const std::string& listener) = 0;
     virtual void set_log_level(const std::string& level) = 0;

@@ -52,7 +52,7 @@ struct Pool {
     std::vector<Backend> backends;
     std::uint32_t first_backend =
         0;  // position of backends[0] among all backends of all pools (see LoadTable)
-    // Over all configured backends of weight > 0, healthy or not: a lookup walks past unusable ones, so that
+    // Over all configured backends of weight > 0, healthy or not: a lookup passes over unusable ones, so that
     // a broker that fails moves nobody else's clients, and its own come back to it. Shared between snapshots
     // of one configuration.
     std::shared_ptr<const balance::Maglev> maglev;

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/random.h"
+
 namespace sluice::balance {
 
 // One choice. index is the caller's name for it (a backend's index in its pool) and is what lookups return.
@@ -33,13 +35,20 @@ class Maglev {
     std::size_t size() const { return table_.size(); }
     // index of the target for a hash; requires !empty().
     std::uint32_t lookup(std::uint64_t hash) const;
-    // The choice after `attempt` earlier ones failed: walks the table from the hash's slot over entries for
-    // which excluded(index) is true. kNone when all are excluded.
+    // The target for a hash when some may not be chosen: its own slot first, then slots drawn by a fixed
+    // sequence from the hash, so that the keys of an excluded target are spread over the others by weight
+    // (neighboring slots would not do that: the permutations are arithmetic). kNone when all are excluded.
     static constexpr std::uint32_t kNone = 0xffffffff;
     template <typename Excluded>
     std::uint32_t lookup(std::uint64_t hash, Excluded&& excluded) const {
         if (table_.empty()) return kNone;
         std::size_t slot = slot_of(hash);
+        SplitMix64 sequence(hash);
+        for (int draw = 0; draw < kDraws; ++draw) {
+            if (!excluded(table_[slot])) return table_[slot];
+            slot = slot_of(sequence.next());
+        }
+        // Nearly everything is excluded, so whatever is left is found by looking at all.
         for (std::size_t i = 0; i < table_.size(); ++i) {
             if (!excluded(table_[slot])) return table_[slot];
             if (++slot == table_.size()) slot = 0;
@@ -49,6 +58,8 @@ class Maglev {
     std::span<const std::uint32_t> table() const { return table_; }
 
   private:
+    static constexpr int kDraws = 64;
+
     std::size_t slot_of(std::uint64_t hash) const;
     std::vector<std::uint32_t> table_;
 };

@@ -98,18 +98,25 @@ class SourcePool {
         std::array<Free, 2> free;             // by family
     };
 
+    // An address as two words, so that a search reads one place and compares without a call.
+    struct AddressEntry {
+        std::uint64_t upper = 0;
+        std::uint64_t lower = 0;
+        std::uint32_t position = kNoSlot;  // in addresses_; kNoSlot: the bucket is empty
+    };
+
     static std::size_t index_of(IpFamily family) { return family == IpFamily::V4 ? 0 : 1; }
     const Family& family_of(std::uint32_t slot) const {
         return families_[slot < families_[1].first_slot ? 0 : 1];
     }
-    std::uint32_t address_bucket(const IpAddress& address) const;
+    const AddressEntry& address_entry(const IpAddress& address) const;
     std::uint32_t slot_of(const SocketAddress& source) const;
     bool leased(Lease lease) const;
     bool past_quarantine(const Backend& backend, std::uint32_t slot, Instant now) const;
     void review(Backend& backend, Free& free, Instant now) const;
 
-    std::vector<IpAddress> addresses_;       // IPv4 first
-    std::vector<std::uint16_t> by_address_;  // open addressing: position in addresses_ plus one, 0 empty
+    std::vector<IpAddress> addresses_;      // IPv4 first
+    std::vector<AddressEntry> by_address_;  // open addressing, a power of two of buckets
     std::array<Family, 2> families_;
     std::uint32_t first_port_ = 0;  // the worker's first; the next ones follow in steps of step_
     std::uint32_t ports_ = 0;       // how many of them

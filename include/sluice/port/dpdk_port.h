@@ -17,7 +17,7 @@ struct DpdkPortOptions {
     std::string device;       // "0000:03:00.0", or "net_af_packet0,iface=veth0"
     std::uint16_t index = 0;  // Frame::port of what it receives
     std::uint16_t mtu = 1500;
-    std::uint32_t workers = 1;          // queue pairs wanted
+    std::uint32_t workers = 1;            // queue pairs wanted
     std::vector<std::uint8_t> rss_key{};  // empty: the device's own
 };
 

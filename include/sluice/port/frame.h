@@ -27,6 +27,7 @@ struct Frame {
     void* handle = nullptr;      // the pool's own name for the buffer
     std::uint16_t port = 0;      // index of the port it came from or goes to
     // The port's frame did not fit one buffer; [data, data + length) is its beginning only.
+    // Such a frame can be released, not sent.
     bool multi_segment = false;
 
     ByteView bytes() const { return {data, length}; }

@@ -71,6 +71,8 @@ class Port {
 
     // File descriptors that poll() reports readable while frames wait on the queue. Empty: this port cannot
     // be waited for, unless queue >= info().rx_queues, where nothing ever arrives. The port keeps them open.
+    // Where poll() reports POLLERR (a kernel interface went down), reading SO_ERROR quiets it; reception goes
+    // on by itself later.
     virtual std::vector<int> wait_handles(std::uint16_t queue) const = 0;
 
     // From the control thread.

@@ -32,6 +32,13 @@ TEST(Render, SmallObjectsAreOneCell) {
               "NAME  LEASES\nb1    leased 1, wait 2.0 s\n");
 }
 
+TEST(Render, SmallObjectsLeaveOutWhatIsIdle) {
+    EXPECT_EQ(rendered(R"({"rows":[
+                  {"name":"b1","health":{"probed":true,"failures":0,"last_failure":"none","latency_seconds":0.002}},
+                  {"name":"b2","health":{"probed":false,"failures":0}}]})"),
+              "NAME  HEALTH\nb1    probed, latency 2.0 ms\nb2    -\n");
+}
+
 TEST(Render, LargeObjectsBecomeATableOfTheirOwn) {
     EXPECT_EQ(rendered(R"({"ports":[{"name":"front","statistics":
                   {"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g_bytes":1024}}]})"),

@@ -93,6 +93,12 @@ TEST(EalPlan, ThePoolFillsEveryQueueAndLeavesWhatIsHeld) {
     EXPECT_GE(pool_frames(options), 2U * 3U * 2U * kDescriptors + 5000U);
 }
 
+TEST(EalPlan, RefusesAnMtuThatNoBufferHolds) {
+    const MachineFacts machine{.cpus = {0}, .free_hugepage_bytes = 0};
+    EXPECT_EQ(plan_eal({.mtu = 9216}, machine).error, "");
+    EXPECT_NE(plan_eal({.mtu = 65000}, machine).error.find("MTU of 65000"), std::string::npos);
+}
+
 TEST(PciDevice, IsToldFromANameOfASoftwareDevice) {
     EXPECT_TRUE(is_pci_device("0000:03:00.0"));
     EXPECT_TRUE(is_pci_device("af:00.1"));

@@ -77,9 +77,9 @@ TEST(CloseStory, TheFinTravelsWithTheLastData) {
     k.write("goodbye");
     k.shutdown();
     k.expect_nothing();
-    k.expect_state(State::FinWait1);
     k.recv({.window = std::uint16_t{1000}});
     k.expect({.flags = "FA", .seq = 1, .data = "goodbye"});
+    k.expect_state(State::FinWait1);
     EXPECT_FALSE(k.endpoint().all_acknowledged());
     k.recv({.ack = 9});
     EXPECT_TRUE(k.endpoint().all_acknowledged());

@@ -1,6 +1,8 @@
 // Stories of how connections begin: who retransmits what, and what the two SYNs agree on.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kit.h"
 
 namespace sluice::tcp::kit {
@@ -132,18 +134,18 @@ TEST(OpenStory, WindowsInSynSegmentsAreNotScaled) {
     k.listen();
     In syn = full_syn();
     syn.flags = "S";
-    syn.window = std::uint16_t{2000};  // two thousand bytes, not 32,000
+    syn.window = std::uint16_t{2000};  // bytes, and not units of sixteen
     k.recv(syn);
     const Sent reply = k.drain().at(0);
     EXPECT_EQ(reply.window, 65535);  // the most that can be said without a scale
-    k.recv({.window = std::uint16_t{125}});
-    EXPECT_EQ(k.endpoint().position().send_window, 2000U);  // 125 << 4
+    k.recv({.window = std::uint16_t{181}});
+    EXPECT_EQ(k.endpoint().position().send_window, 2896U);  // 181 << 4
     EXPECT_EQ(k.endpoint().position().send_scale, 4);
     EXPECT_EQ(k.endpoint().position().receive_scale, 7);
     k.write(pattern(5000));
     std::size_t sent = 0;
     for (const Sent& s : k.drain()) sent += s.data.size();
-    EXPECT_EQ(sent, 2000U);
+    EXPECT_EQ(sent, 2896U);  // two segments
 }
 
 TEST(OpenStory, ASynAckWindowIsTakenUnscaled) {
@@ -152,14 +154,14 @@ TEST(OpenStory, ASynAckWindowIsTakenUnscaled) {
     (void)k.drain();
     In reply = full_syn();
     reply.flags = "SA";
-    reply.window = std::uint16_t{3000};
+    reply.window = std::uint16_t{2896};
     k.recv(reply);
     (void)k.drain();
-    EXPECT_EQ(k.endpoint().position().send_window, 3000U);
+    EXPECT_EQ(k.endpoint().position().send_window, 2896U);
     k.write(pattern(5000));
     std::size_t sent = 0;
     for (const Sent& s : k.drain()) sent += s.data.size();
-    EXPECT_EQ(sent, 3000U);
+    EXPECT_EQ(sent, 2896U);
 }
 
 TEST(OpenStory, AShiftOverFourteenCountsAsFourteen) {
@@ -287,6 +289,30 @@ TEST(OpenStory, CrossingSynsMayEndWithThePeersSynAck) {
     if (k.endpoint().state() != State::Established) k.recv({.ack = 1});
     (void)k.drain();
     k.expect_state(State::Established);
+}
+
+TEST(OpenStory, WindowsOfCrossingSynsAreNotScaled) {
+    // RFC 7323 section 2.2 holds for the SYN-ACK that establishes a simultaneous open, too.
+    Kit k(full_options());
+    k.connect();
+    (void)k.drain();
+    In syn = full_syn();
+    syn.flags = "S";
+    syn.window = std::uint16_t{2896};
+    k.recv(syn);
+    EXPECT_EQ(k.drain().at(0).window, 65'535);
+    syn.flags = "SA";
+    syn.seq = 0;
+    syn.ack = 1;
+    k.recv(syn);
+    (void)k.drain();
+    if (k.endpoint().state() == State::Established) {
+        EXPECT_EQ(k.endpoint().position().send_window, 2896U);
+        k.write(pattern(10'000));
+        std::int64_t most = 0;
+        for (const Sent& s : k.drain()) most = std::max(most, s.end());
+        EXPECT_EQ(most, 2897);
+    }
 }
 
 TEST(OpenStory, ALostLastAckIsHealedByTheFirstData) {

@@ -186,9 +186,8 @@ TEST(ReceiveStory, AClosedWindowStillTakesAcksAndResets) {
     k.expect_state(State::Closed, Failure::Reset);
 }
 
-TEST(ReceiveStory, AnAckOnADataSegmentBeyondAClosedWindowMayBeUsed) {
-    // Two full sides that probe each other must not lock up: the window update in an unacceptable probe
-    // aside, a pure ACK gets through.
+TEST(ReceiveStory, AWindowUpdatePassesAClosedWindow) {
+    // Two full sides must not lock each other up: while ours is closed, the peer's still opens.
     EndpointOptions options = plain_options();
     options.receive_buffer = 1000;
     Kit k(options);

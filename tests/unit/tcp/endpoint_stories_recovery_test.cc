@@ -226,15 +226,8 @@ TEST(RecoveryStory, WithSackOnlyTheHolesAreResent) {
     Kit k(sack_options());
     k.open({.mss = 1000, .sack_permitted = true});
     fly(k, 10);  // 0, 2 and 4 are lost
-    k.recv({.ack = 1, .sack = {{at(1), at(2)}}});
-    k.recv({.ack = 1, .sack = {{at(3), at(4)}, {at(1), at(2)}}});
-    std::vector<Sent> sent = k.drain();
-    for (std::int64_t i = 5; i < 10; ++i) {
-        k.recv({.ack = 1, .sack = {{at(5), at(i + 1)}, {at(3), at(4)}, {at(1), at(2)}}});
-        for (Sent& s : k.drain()) sent.push_back(s);
-    }
-    std::vector<std::int64_t> resent = starts(sent);
-    std::erase_if(resent, [](std::int64_t seq) { return seq >= at(10); });
+    k.recv({.ack = 1, .sack = {{at(5), at(10)}, {at(3), at(4)}, {at(1), at(2)}}});
+    std::vector<std::int64_t> resent = starts(k.drain());
     ASSERT_FALSE(resent.empty());
     EXPECT_EQ(resent[0], at(0));
     k.recv({.ack = at(2), .sack = {{at(5), at(10)}, {at(3), at(4)}}});
@@ -271,7 +264,7 @@ TEST(RecoveryStory, ARetransmissionThatIsLostAgainComesBackByTheTimer) {
     Kit k(sack_options());
     k.open({.mss = 1000, .sack_permitted = true});
     fly(k, 6);
-    for (std::int64_t i = 1; i < 6; ++i) k.recv({.ack = 1, .sack = {{at(1), at(i + 1)}}});
+    k.recv({.ack = 1, .sack = {{at(1), at(6)}}});
     EXPECT_EQ(starts(k.drain()), std::vector<std::int64_t>{at(0)});
     ASSERT_TRUE(k.wait_for_output(10s));
     EXPECT_EQ(k.drain().at(0).seq, at(0));

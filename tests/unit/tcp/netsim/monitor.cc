@@ -72,7 +72,8 @@ std::string Monitor::check_options(const Segment& segment) const {
         const Seq right(options.sack[i].right);
         if (!left.before(right)) return "empty or inverted SACK block";
         if (left.at_or_before(segment.ack)) return "SACK block touches the cumulative acknowledgement";
-        if (own_edge_ && right.after(*own_edge_)) return "SACK block beyond the window that was announced";
+        // What lies beyond the window but fits the buffer may be kept; nothing can lie beyond both.
+        if (right.after(segment.ack.advance(options_.receive_buffer))) return "SACK block beyond the buffer";
     }
     return {};
 }

@@ -1,8 +1,8 @@
-#include "sluice/admin/words.h"
+#include "sluice/base/words.h"
 
 #include <gtest/gtest.h>
 
-namespace sluice::admin {
+namespace sluice {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -39,4 +39,4 @@ TEST(Words, AnyWordSurvivesQuoting) {
 }
 
 }  // namespace
-}  // namespace sluice::admin
+}  // namespace sluice

@@ -1,6 +1,6 @@
-#include "sluice/admin/words.h"
+#include "sluice/base/words.h"
 
-namespace sluice::admin {
+namespace sluice {
 namespace {
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
@@ -86,4 +86,4 @@ std::string quote_word(std::string_view word) {
     return out;
 }
 
-}  // namespace sluice::admin
+}  // namespace sluice

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sluice::admin {
+namespace sluice {
 
 // nullopt when a quote is not closed or an escape is not one of the above.
 std::optional<std::vector<std::string>> split_words(std::string_view line);
@@ -15,4 +15,4 @@ std::optional<std::vector<std::string>> split_words(std::string_view line);
 // The text that split_words() reads back as this one word.
 std::string quote_word(std::string_view word);
 
-}  // namespace sluice::admin
+}  // namespace sluice
