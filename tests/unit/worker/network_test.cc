@@ -267,6 +267,33 @@ TEST(Network, ABrokerThatMovesToAnotherMacIsFollowed) {
     EXPECT_EQ(tap.upstream_syns()[0].ethernet.destination, moved.host.mac);
 }
 
+TEST(Network, ANarrowWayToABrokerIsLearnedFromIcmpThatQuotesWhatIsInFlight) {
+    for (const bool ipv6 : {false, true}) {
+        Lab lab({.brokers = 1, .ipv6 = ipv6});
+        Socket& client = lab.connect("narrow");
+        Tap tap(lab);
+        lab.brokers[0]->host.deaf_tcp = true;
+        client.write(std::string(20000, 'x'));
+        lab.settle();
+        const auto sent = std::ranges::find_if(
+            tap.tcp, [](const SeenSegment& s) { return s.port == 1 && s.payload.size() > 1300; });
+        ASSERT_NE(sent, tap.tcp.end());
+        const SeenSegment large = *sent;
+        lab.inject(1, make_too_big(large, large.tcp.sequence - 1, 1300));
+        lab.settle();
+        EXPECT_EQ(lab.count(Counter::IcmpTooBigApplied), 0U);
+        lab.brokers[0]->host.deaf_tcp = false;
+        tap.tcp.clear();
+        lab.inject(1, make_too_big(large, large.tcp.sequence, 1300));
+        lab.run(std::chrono::seconds(5));
+        EXPECT_EQ(lab.count(Counter::IcmpTooBigApplied), 1U);
+        for (const SeenSegment& s : tap.tcp) {
+            if (s.port == 1) EXPECT_LE(s.payload.size(), 1300U - (ipv6 ? 60U : 40U) - 12U);
+        }
+        EXPECT_EQ(lab.brokers[0]->after_connect("narrow"), std::string(20000, 'x'));
+    }
+}
+
 // --- what is dropped ---
 
 struct Bad {

@@ -60,21 +60,38 @@ Frame make_segment(const RawSegment& s) {
     return frame;
 }
 
-Frame make_unreachable(const SeenSegment& quoted, std::uint32_t sequence) {
+namespace {
+
+Frame make_error(const SeenSegment& quoted, std::uint32_t sequence, wire::IcmpMessage message) {
     const Frame sent =
         make_segment({.from = quoted.from, .to = quoted.to, .sequence = sequence, .flags = {.syn = true}});
-    const bool v4 = quoted.from.address.is_v4();
+    message.body = ByteView(sent).subspan(wire::kEthernetHeaderSize);
     Frame frame(2048);
     frame.resize(wire::write_icmp_frame({.source_mac = MacAddress{{0x02, 0, 0, 0, 3, 99}},
                                          .destination_mac = Lab::kBackMac,
                                          .source = quoted.to.address,
                                          .destination = quoted.from.address},
-                                        {.type = v4 ? wire::kIcmpUnreachable : wire::kIcmpv6Unreachable,
-                                         .code = v4 ? wire::kIcmpCodeProhibited : wire::kIcmpv6CodeProhibited,
-                                         .parameter = 0,
-                                         .body = ByteView(sent).subspan(wire::kEthernetHeaderSize)},
-                                        frame));
+                                        message, frame));
     return frame;
+}
+
+}  // namespace
+
+Frame make_unreachable(const SeenSegment& quoted, std::uint32_t sequence) {
+    return quoted.from.address.is_v4()
+               ? make_error(quoted, sequence,
+                            {.type = wire::kIcmpUnreachable, .code = wire::kIcmpCodeProhibited})
+               : make_error(quoted, sequence,
+                            {.type = wire::kIcmpv6Unreachable, .code = wire::kIcmpv6CodeProhibited});
+}
+
+Frame make_too_big(const SeenSegment& quoted, std::uint32_t sequence, std::uint32_t mtu) {
+    return quoted.from.address.is_v4()
+               ? make_error(quoted, sequence,
+                            {.type = wire::kIcmpUnreachable,
+                             .code = wire::kIcmpCodeFragmentationNeeded,
+                             .parameter = mtu})
+               : make_error(quoted, sequence, {.type = wire::kIcmpv6PacketTooBig, .parameter = mtu});
 }
 
 Counts::Counts(const Lab& lab) : lab_(lab) {

@@ -62,6 +62,8 @@ Frame make_segment(const RawSegment& segment);
 
 // An ICMP or ICMPv6 "destination unreachable" to Sluice's back port that quotes a segment it sent.
 Frame make_unreachable(const SeenSegment& quoted, std::uint32_t sequence);
+// "Fragmentation needed" or "packet too big" with that MTU, likewise.
+Frame make_too_big(const SeenSegment& quoted, std::uint32_t sequence, std::uint32_t mtu);
 
 // Counters that moved since, by name, with how far.
 class Counts {
