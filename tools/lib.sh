@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the tools share; they source it with the project's root as the current directory. Sourcing it makes a folder
 # $logs that goes when the tool ends, and the traps that end a running child with it.
 

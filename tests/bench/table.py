@@ -21,6 +21,10 @@ def main():
     target, path = sys.argv[1:]
     with open(path, encoding="utf-8") as file:
         runs = [r for r in json.load(file)["benchmarks"] if r["run_type"] == "iteration"]
+    broken = [f"{r['name']}: {r['error_message']}" for r in runs if r.get("error_occurred")]
+    if broken:
+        print("\n".join(broken), file=sys.stderr)
+        return 1
     by_name = {}
     for run in runs:
         by_name.setdefault(run["run_name"], []).append(run)
@@ -37,6 +41,7 @@ def main():
                           [(1, "/s"), (1e3, "k/s"), (1e6, "M/s")])
         time = scaled(median, [(1, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s")])
         print(f"{target + '/' + name:<42} {time:>9}  +-{spread:4.1f} %  {rate:>10}".rstrip(), flush=True)
+    return 0
 
 
 if __name__ == "__main__":
