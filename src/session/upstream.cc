@@ -116,23 +116,14 @@ void Session::step_connecting(Instant now) {
         terminate(now, Counter::ClientGoneWhileConnecting);
         return;
     }
-    switch (c_.upstream_end->state()) {
-        case tcp::State::Closed:
-            attempt_failed(now, c_.upstream_end->failure() == tcp::Failure::Refused
-                                    ? backend::ProbeFailure::Refused
-                                    : backend::ProbeFailure::Silent);
-            return;
-        case tcp::State::Listen:
-        case tcp::State::SynSent:
-        case tcp::State::SynReceived: return;
-        case tcp::State::Established:
-        case tcp::State::FinWait1:
-        case tcp::State::FinWait2:
-        case tcp::State::CloseWait:
-        case tcp::State::Closing:
-        case tcp::State::LastAck:
-        case tcp::State::TimeWait: break;
+    const tcp::State state = c_.upstream_end->state();
+    if (state == tcp::State::Closed) {
+        attempt_failed(now, c_.upstream_end->failure() == tcp::Failure::Refused
+                                ? backend::ProbeFailure::Refused
+                                : backend::ProbeFailure::Silent);
+        return;
     }
+    if (!tcp::is_synchronized(state)) return;
     count(Counter::UpstreamEstablished);
     s_.transmitter.attempt_succeeded(pool().first_backend + c_.backend);
     c_.phase = Phase::Replaying;
