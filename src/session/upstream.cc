@@ -132,6 +132,13 @@ void Session::step_connecting(Instant now) {
 }
 
 void Session::step_replaying(Instant now) {
+    // A broker that resets instead of answering has not taken the client either. What it may have said before
+    // is the client's to hear, and so is the reset once it was given more than the CONNECT.
+    if (c_.upstream_end->failure() == tcp::Failure::Reset && c_.upstream_end->readable() == 0 &&
+        c_.client_end.state() != tcp::State::Closed && !c_.sent_beyond_connect) {
+        attempt_failed(now, backend::ProbeFailure::Refused);
+        return;
+    }
     if (handle_failed_leg(now)) return;
     if (c_.replayed < c_.connect_packet.size()) {
         const ByteView rest = ByteView(c_.connect_packet).subspan(c_.replayed);

@@ -84,7 +84,7 @@ void Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
     std::uint32_t id = find_client(tuple, hash);
     const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
     if (id != flow::kNoEntry && opens && makes_room_for(slab_[id], segment)) {
-        drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedOrderly); });
+        drive(now, id, [&](session::Session& s) { s.make_room(now); });
         id = flow::kNoEntry;
     }
     if (id != flow::kNoEntry) {
@@ -99,13 +99,21 @@ void Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
     }
 }
 
-// RFC 9293 section 3.10.7.4 and RFC 6191: a SYN may open anew what is only waiting for stragglers, if it lies
-// after everything that the old connection has used.
+// RFC 9293 section 3.10.7.4 and RFC 6191 section 2: a SYN may open anew what is only waiting for stragglers,
+// if its timestamp or, without one on both, its sequence number lies after everything that the old connection
+// has used.
 bool Flows::makes_room_for(const session::Connection& old, const tcp::Segment& syn) const {
     if (old.phase != session::Phase::Closing) return false;
     const tcp::State state = old.client_end.state();
     if (state == tcp::State::Closed) return true;
-    return state == tcp::State::TimeWait && syn.seq.after(old.client_end.position().receive_next);
+    if (state != tcp::State::TimeWait) return false;
+    const tcp::Endpoint::Position used = old.client_end.position();
+    if (used.timestamps && syn.options.timestamps) {
+        const tcp::Seq last{used.last_timestamp_received};  // wraps around as sequence numbers do
+        const tcp::Seq offered{syn.options.timestamps->value};
+        if (offered != last) return offered.after(last);
+    }
+    return syn.seq.after(used.receive_next);
 }
 
 void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,

@@ -29,19 +29,13 @@ bool is_icmp(const wire::IpPacket& packet) {
     return packet.protocol == (packet.family == IpFamily::V4 ? wire::kProtocolIcmp : wire::kProtocolIcmpv6);
 }
 
-enum class IcmpKind : std::uint8_t { Local, Discovery, Error };
-
-// Decides only who must see a message; whether it is sound is checked by whoever does.
-IcmpKind kind_of(const wire::IpPacket& packet) {
-    if (packet.payload.empty()) return IcmpKind::Local;
+// Decides only whose packet a message is about; whether it is sound is checked by whoever reads it.
+bool is_icmp_error(const wire::IpPacket& packet) {
+    if (packet.payload.size() < wire::kIcmpHeaderSize) return false;
     const std::uint8_t type = load8(packet.payload.data());
-    if (packet.family == IpFamily::V4)
-        return type == wire::kIcmpUnreachable ? IcmpKind::Error : IcmpKind::Local;
-    if (type == wire::kIcmpv6NeighborSolicitation || type == wire::kIcmpv6NeighborAdvertisement) {
-        return IcmpKind::Discovery;
-    }
-    return type == wire::kIcmpv6Unreachable || type == wire::kIcmpv6PacketTooBig ? IcmpKind::Error
-                                                                                 : IcmpKind::Local;
+    return packet.family == IpFamily::V4
+               ? type == wire::kIcmpUnreachable
+               : type == wire::kIcmpv6Unreachable || type == wire::kIcmpv6PacketTooBig;
 }
 
 }  // namespace
@@ -80,8 +74,9 @@ bool Input::on_frame(Instant now, const port::Frame& frame, bool handed_over) {
         return false;
     }
     if (ethernet->ether_type() == wire::kEtherTypeArp) {
-        if (!handed_over) copy_to_others(frame);
-        local_.on_arp(now, {frame.port, ethernet->source()}, ethernet->payload(), !handed_over);
+        const bool news =
+            local_.on_arp(now, {frame.port, ethernet->source()}, ethernet->payload(), !handed_over);
+        if (news && !handed_over) copy_to_others(frame);
         return false;
     }
     return on_ip(now, frame, *ethernet, handed_over);
@@ -131,22 +126,16 @@ bool Input::on_ip(Instant now, const port::Frame& frame, const wire::EthernetVie
 
 bool Input::on_icmp(Instant now, const port::Frame& frame, const Arrival& arrival,
                     const wire::IpPacket& packet, bool handed_over) {
-    switch (kind_of(packet)) {
-        case IcmpKind::Local: break;
-        case IcmpKind::Discovery:
-            if (!handed_over) copy_to_others(frame);
-            break;
-        case IcmpKind::Error: {
-            if (handed_over || packet.payload.size() < wire::kIcmpHeaderSize) break;
-            const auto quote =
-                wire::parse_tcp_quote(packet.family, packet.payload.subspan(wire::kIcmpHeaderSize));
-            if (!quote) break;
+    if (!handed_over && is_icmp_error(packet)) {
+        const auto quote =
+            wire::parse_tcp_quote(packet.family, packet.payload.subspan(wire::kIcmpHeaderSize));
+        if (quote) {
             const std::uint32_t owner = owner_of({.local = quote->source, .remote = quote->destination});
             if (owner != worker_) return hand_over(frame, owner);
-            break;
         }
     }
-    local_.on_icmp(now, arrival, packet, !handed_over);
+    const bool news = local_.on_icmp(now, arrival, packet, !handed_over);
+    if (news && !handed_over) copy_to_others(frame);
     return false;
 }
 

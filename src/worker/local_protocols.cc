@@ -24,22 +24,22 @@ bool LocalProtocols::owned_on(std::uint16_t port, const IpAddress& address) cons
 }
 
 // RFC 826, "Packet Reception": merge first, then answer what is asked of us.
-void LocalProtocols::on_arp(Instant now, const Arrival& arrival, ByteView payload, bool answer) {
+bool LocalProtocols::on_arp(Instant now, const Arrival& arrival, ByteView payload, bool answer) {
     const auto view = wire::ArpView::parse(payload);
     if (!view || view->sender_mac().is_multicast()) {
         counters_.add(Counter::DropArpMalformed);
-        return;
+        return false;
     }
     const wire::ArpPacket packet = view->packet();
     const bool for_us = owned_on(arrival.port, packet.target_ip);
     if (packet.operation == wire::ArpOperation::Reply && for_us) {
         output_.learn_answer(now, arrival.port, packet.sender_ip, packet.sender_mac);
-        return;
+        return true;
     }
     output_.learn_announcement(now, arrival.port, packet.sender_ip, packet.sender_mac);
-    if (packet.operation != wire::ArpOperation::Request || !for_us || !answer) return;
+    if (packet.operation != wire::ArpOperation::Request || !for_us || !answer) return true;
     auto frame = output_.allocate();
-    if (!frame) return;
+    if (!frame) return true;
     frame->length =
         static_cast<std::uint32_t>(wire::write_arp_frame(packet.sender_mac,
                                                          {.operation = wire::ArpOperation::Reply,
@@ -50,14 +50,13 @@ void LocalProtocols::on_arp(Instant now, const Arrival& arrival, ByteView payloa
                                                          frame->writable()));
     output_.send(arrival.port, *frame);
     counters_.add(Counter::ArpReplies);
+    return true;
 }
 
-void LocalProtocols::on_icmp(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer) {
-    if (packet.family == IpFamily::V4) {
-        on_icmp_v4(now, arrival, packet);
-    } else {
-        on_icmp_v6(now, arrival, packet, answer);
-    }
+bool LocalProtocols::on_icmp(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer) {
+    if (packet.family == IpFamily::V6) return on_icmp_v6(now, arrival, packet, answer);
+    on_icmp_v4(now, arrival, packet);
+    return false;
 }
 
 void LocalProtocols::on_icmp_v4(Instant now, const Arrival& arrival, const wire::IpPacket& packet) {
@@ -77,40 +76,41 @@ void LocalProtocols::on_icmp_v4(Instant now, const Arrival& arrival, const wire:
     }
 }
 
-void LocalProtocols::on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+bool LocalProtocols::on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
                                 bool answer) {
     const auto view = wire::Icmpv6View::parse(packet.payload);
     if (!view || !view->checksum_valid(packet.source, packet.destination)) {
         counters_.add(Counter::DropIcmpMalformed);
-        return;
+        return false;
     }
     switch (view->type()) {
-        case wire::kIcmpv6NeighborSolicitation: on_solicitation(now, arrival, packet, answer); return;
-        case wire::kIcmpv6NeighborAdvertisement: on_advertisement(now, arrival, packet); return;
-        case wire::kIcmpv6EchoRequest: echo(now, arrival, packet, wire::echo_reply(*view)); return;
-        case wire::kIcmpv6PacketTooBig: on_error(now, packet.family, view->body(), view->mtu()); return;
-        case wire::kIcmpv6Unreachable: on_error(now, packet.family, view->body(), std::nullopt); return;
-        default: counters_.add(Counter::DropIcmpUnhandled); return;  // types are open-ended
+        case wire::kIcmpv6NeighborSolicitation: return on_solicitation(now, arrival, packet, answer);
+        case wire::kIcmpv6NeighborAdvertisement: return on_advertisement(now, arrival, packet);
+        case wire::kIcmpv6EchoRequest: echo(now, arrival, packet, wire::echo_reply(*view)); break;
+        case wire::kIcmpv6PacketTooBig: on_error(now, packet.family, view->body(), view->mtu()); break;
+        case wire::kIcmpv6Unreachable: on_error(now, packet.family, view->body(), std::nullopt); break;
+        default: counters_.add(Counter::DropIcmpUnhandled); break;  // types are open-ended
     }
+    return false;
 }
 
-void LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
+bool LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
                                      bool answer) {
     const auto question = wire::parse_neighbor_solicitation(packet);
     if (!question) {
         counters_.add(Counter::DropIcmpMalformed);
-        return;
+        return false;
     }
     if (!owned_on(arrival.port, question->target)) {
         counters_.add(Counter::DropIpNotOurs);
-        return;
+        return false;
     }
     if (question->source_mac) {
         output_.learn_announcement(now, arrival.port, packet.source, *question->source_mac);
     }
-    if (!answer) return;
+    if (!answer) return true;
     auto frame = output_.allocate();
-    if (!frame) return;
+    if (!frame) return true;
     // RFC 4861 section 7.2.4: a probe for duplicates has no source to answer to, so everybody is told.
     const bool duplicate_probe = packet.source.is_unspecified();
     const IpAddress to = duplicate_probe ? wire::all_nodes_multicast() : packet.source;
@@ -127,13 +127,14 @@ void LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const 
         frame->writable()));
     output_.send(arrival.port, *frame);
     counters_.add(Counter::NdpAdvertisements);
+    return true;
 }
 
-void LocalProtocols::on_advertisement(Instant now, const Arrival& arrival, const wire::IpPacket& packet) {
+bool LocalProtocols::on_advertisement(Instant now, const Arrival& arrival, const wire::IpPacket& packet) {
     const auto message = wire::parse_neighbor_advertisement(packet);
     if (!message) {
         counters_.add(Counter::DropIcmpMalformed);
-        return;
+        return false;
     }
     // RFC 4861 section 7.2.5; a unicast answer may leave the option out.
     const MacAddress mac = message->target_mac.value_or(arrival.source_mac);
@@ -142,6 +143,7 @@ void LocalProtocols::on_advertisement(Instant now, const Arrival& arrival, const
     } else if (message->override_entry) {
         output_.learn_announcement(now, arrival.port, message->target, mac);
     }
+    return true;
 }
 
 void LocalProtocols::on_error(Instant now, IpFamily family, ByteView quoted,
@@ -155,7 +157,7 @@ void LocalProtocols::on_error(Instant now, IpFamily family, ByteView quoted,
                                 .sequence = quote->sequence};
     if (mtu) {
         flows_.on_packet_too_big(now, segment, *mtu);
-    } else if (!prober_.on_unreachable(now, segment.tuple)) {
+    } else if (!prober_.on_unreachable(now, segment.tuple, tcp::Seq{segment.sequence})) {
         flows_.on_unreachable(now, segment);
     }
 }

@@ -20,16 +20,17 @@ class LocalProtocols {
     LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Prober& prober,
                    CounterSet& counters);
 
+    // Both return true when every worker should learn what the packet says about a neighbor.
     // answer: false for a copy of a frame that another worker has answered; then it is only learned from.
-    void on_arp(Instant now, const Arrival& arrival, ByteView payload, bool answer);
+    bool on_arp(Instant now, const Arrival& arrival, ByteView payload, bool answer);
     // packet.destination may be a multicast group.
-    void on_icmp(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
+    bool on_icmp(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
 
   private:
     void on_icmp_v4(Instant now, const Arrival& arrival, const wire::IpPacket& packet);
-    void on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
-    void on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
-    void on_advertisement(Instant now, const Arrival& arrival, const wire::IpPacket& packet);
+    bool on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
+    bool on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
+    bool on_advertisement(Instant now, const Arrival& arrival, const wire::IpPacket& packet);
     void on_error(Instant now, IpFamily family, ByteView quoted, std::optional<std::uint32_t> mtu);
     void echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
               const wire::IcmpMessage& reply);

@@ -13,13 +13,14 @@ class Mail {
 
     explicit Mail(CounterSet& counters) : events_(kCapacity), counters_(counters) {}
 
-    // False when control is too far behind; counted. Only what may be lost is posted without looking at the
-    // answer.
+    // False when control is too far behind: the event is lost, and counted.
     bool post(const Event& event) {
-        if (events_.send(event)) return true;
+        if (try_post(event)) return true;
         counters_.add(Counter::EventsLost);
         return false;
     }
+    // False when control is too far behind: the caller keeps the event and tries again.
+    [[nodiscard]] bool try_post(const Event& event) { return events_.send(event); }
     std::size_t receive(std::span<Event> out) { return events_.receive(out); }
 
   private:

@@ -65,9 +65,11 @@ bool Prober::on_segment(Instant now, const FourTuple& tuple, const tcp::Segment&
     return true;
 }
 
-bool Prober::on_unreachable(Instant now, const FourTuple& tuple) {
+bool Prober::on_unreachable(Instant now, const FourTuple& tuple, tcp::Seq quoted) {
     Target* const target = find(tuple);
     if (target == nullptr) return false;
+    if (quoted != target->probe->initial_sequence())
+        return true;  // forged, or of an earlier probe (RFC 5927)
     target->probe->on_unreachable();
     settle(now, *target);
     schedule(now);

@@ -27,7 +27,8 @@ class Prober {
 
     // False when the segment belongs to no probe.
     bool on_segment(Instant now, const FourTuple& tuple, const tcp::Segment& segment);
-    bool on_unreachable(Instant now, const FourTuple& tuple);
+    // An ICMP unreachable that quotes a segment of ours. False when it belongs to no probe.
+    bool on_unreachable(Instant now, const FourTuple& tuple, tcp::Seq quoted);
     void on_timer(Instant now);
     Instant next_deadline() const { return next_deadline_; }
 

@@ -152,7 +152,7 @@ void Worker::Impl::on_command(const Command& command) {
 bool Worker::Impl::tell_retired() {
     bool any = false;
     while (!retired.empty() &&
-           mail.post({.kind = Event::Kind::SnapshotRetired, .generation = retired.front()})) {
+           mail.try_post({.kind = Event::Kind::SnapshotRetired, .generation = retired.front()})) {
         retired.pop_front();
         any = true;
     }

@@ -27,6 +27,7 @@ class TcpProbe {
     Status on_segment(Instant now, const tcp::Segment& segment, tcp::Output& out);
     // An ICMP unreachable that quotes the SYN, or no answer to ARP or NDP.
     Status on_unreachable();
+    tcp::Seq initial_sequence() const { return options_.initial_sequence; }
     Status on_timer(Instant now, tcp::Output& out);
     Instant next_deadline() const { return status_ == Status::Pending ? deadline_ : kNever; }
 

@@ -13,6 +13,7 @@ namespace sluice::test {
 namespace {
 
 constexpr std::size_t kFrameRoom = 2048;
+constexpr std::uint32_t kSequenceStep = 0x20000;
 
 template <typename Write>
 std::vector<std::byte> make_frame(Write&& write) {
@@ -47,8 +48,11 @@ void Socket::send(const tcp::Segment& segment) {
 
 void Socket::write(std::string_view bytes) {
     unsent += bytes;
-    const std::size_t taken = endpoint.write(host_.now, as_bytes(unsent), *this);
-    unsent.erase(0, taken);
+    unsent_from += endpoint.write(host_.now, as_bytes(std::string_view(unsent).substr(unsent_from)), *this);
+    if (unsent_from == unsent.size()) {
+        unsent.clear();
+        unsent_from = 0;
+    }
 }
 
 void Socket::write(ByteView bytes) { write(as_text(bytes)); }
@@ -68,7 +72,7 @@ Socket& Host::connect(const SocketAddress& from, const SocketAddress& to, const 
                       const tcp::EndpointOptions& options) {
     sockets.push_back(std::make_unique<Socket>(*this, FourTuple{from, to}, gateway, options));
     Socket& socket = *sockets.back();
-    socket.endpoint.connect(now, tcp::Seq(0xfffffff0U + static_cast<std::uint32_t>(sockets.size())), socket);
+    socket.endpoint.connect(now, tcp::Seq(0xfffffff0U + kSequenceStep * opened_++), socket);
     return socket;
 }
 
@@ -146,8 +150,8 @@ void Host::on_tcp(const wire::IpPacket& packet, const MacAddress& from) {
             if (const auto reset = tcp::reset_for(segment)) transmit(tcp_frame(mac, from, tuple, *reset));
             return;
         }
-        sockets.push_back(std::make_unique<Socket>(*this, tuple, from, tcp::EndpointOptions{}));
-        sockets.back()->endpoint.listen(tcp::Seq(0x7ffffff0U + static_cast<std::uint32_t>(sockets.size())));
+        sockets.push_back(std::make_unique<Socket>(*this, tuple, from, accept_options));
+        sockets.back()->endpoint.listen(tcp::Seq(0x7ffffff0U + kSequenceStep * opened_++));
         found = sockets.rbegin();
     }
     Socket& socket = **found;
@@ -162,6 +166,12 @@ void Host::on_timer(Instant at) {
     for (const auto& s : sockets) {
         if (s->endpoint.next_deadline() <= now) s->endpoint.on_timer(now, *s);
     }
+}
+
+void Host::forget_finished() {
+    std::erase_if(sockets, [](const auto& s) {
+        return s->endpoint.state() == tcp::State::Closed || s->endpoint.state() == tcp::State::TimeWait;
+    });
 }
 
 Instant Host::next_deadline() const {

@@ -37,7 +37,8 @@ class Socket : public tcp::Output {
     tcp::Endpoint endpoint;
     FourTuple tuple;  // local: this host's end
     std::string received;
-    std::string unsent;  // what the endpoint's buffer had no room for yet
+    std::string unsent;           // what the endpoint's buffer had no room for yet
+    std::size_t unsent_from = 0;  // bytes at the front of it that have gone since
     bool hold = false;
 
   private:
@@ -60,6 +61,8 @@ class Host {
     void on_timer(Instant now);
     Instant next_deadline() const;
     void transmit(std::vector<std::byte> frame) { out.push_back(std::move(frame)); }
+    // Drops the sockets that are over, TIME-WAIT included; references to them end here.
+    void forget_finished();
 
     const MacAddress mac;
     std::vector<IpAddress> addresses;
@@ -67,6 +70,7 @@ class Host {
     bool deaf_tcp = false;  // answers ARP and NDP, but drops TCP
     std::deque<std::vector<std::byte>> out;
     std::vector<std::unique_ptr<Socket>> sockets;
+    tcp::EndpointOptions accept_options;  // of sockets that listeners make
     Instant now;
 
   private:
@@ -76,6 +80,8 @@ class Host {
     void on_tcp(const wire::IpPacket& packet, const MacAddress& from);
 
     std::map<std::uint16_t, std::function<void(Socket&)>> listeners_;
+    std::uint32_t opened_ =
+        0;  // sockets ever: each starts at a later sequence number, the first near the wrap
 };
 
 }  // namespace sluice::test

@@ -1,5 +1,7 @@
 #include "worker/lab.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <sstream>
 #include <stdexcept>
@@ -11,17 +13,20 @@
 namespace sluice::test {
 namespace {
 
-IpAddress broker_address(unsigned i, bool ipv6) {
-    return ipv6 ? *IpAddress::parse("fd00:2::" + std::to_string(2 + i))
-                : IpAddress::v4(10, 2, 0, static_cast<std::uint8_t>(2 + i));
+IpAddress broker_address(unsigned i, const Setup& setup) {
+    return setup.ipv6 ? *IpAddress::parse("fd00:2::" + std::to_string(2 + i))
+                      : IpAddress::v4(10, setup.distant ? 9 : 2, 0, static_cast<std::uint8_t>(2 + i));
 }
 
 std::string configuration(const Setup& s) {
     std::ostringstream t;
     t << "[runtime]\nworkers = " << s.workers << "\nmax_connections = " << s.max_connections << "\n"
       << "[[port]]\nname = \"front\"\ndevice = \"memory0\"\naddresses = [\"10.1.0.1/16\", \"fd00:1::1/64\"]\n"
-      << "[[port]]\nname = \"back\"\ndevice = \"memory1\"\naddresses = [\"10.2.0.1/24\", \"fd00:2::1/64\"]\n"
-      << "[[listener]]\nname = \"mqtt\"\npool = \"brokers\"\naddress = \""
+      << s.front
+      << "\n[[port]]\nname = \"back\"\ndevice = \"memory1\"\naddresses = [\"10.2.0.1/24\", "
+         "\"fd00:2::1/64\"]\n"
+      << (s.distant ? "gateway = [\"10.2.0.254\"]\n" : "") << s.back
+      << "\n[[listener]]\nname = \"mqtt\"\npool = \"brokers\"\naddress = \""
       << (s.ipv6 ? "[fd00:1::1]:1883" : "10.1.0.1:1883") << "\"\n"
       << s.listener << "\n[[pool]]\nname = \"brokers\"\n";
     if (s.pool.find("source_addresses") == std::string::npos) {
@@ -31,7 +36,7 @@ std::string configuration(const Setup& s) {
     t << s.pool << "\n[pool.health]\n" << s.health << "\n";
     for (unsigned i = 0; i < s.brokers; ++i) {
         t << "[[pool.backend]]\nname = \"broker-" << i + 1 << "\"\naddress = \""
-          << SocketAddress{broker_address(i, s.ipv6), 1883}.to_string() << "\"\n"
+          << SocketAddress{broker_address(i, s), 1883}.to_string() << "\"\n"
           << (s.backend ? s.backend(i) : "") << "\n";
     }
     return t.str();
@@ -69,6 +74,7 @@ void Broker::on_data(Socket& socket) {
     if (connect == nullptr) return;
     visits.push_back({std::string(connect->client_id), socket.tuple.remote});
     sessions_.push_back({std::string(connect->client_id), connect->size, &socket});
+    if (resets) return socket.abort();
     if (!answers) return;
     std::string connack;
     if (connect->version != mqtt::Version::V5) {
@@ -102,8 +108,19 @@ Socket* Broker::socket_of(const std::string& client_id) {
     return nullptr;
 }
 
+void Broker::forget_finished() {
+    std::erase_if(sessions_, [](const Session& s) {
+        const tcp::State state = s.socket->endpoint.state();
+        return state == tcp::State::Closed || state == tcp::State::TimeWait;
+    });
+    host.forget_finished();
+}
+
 Lab::Lab(const Setup& setup)
-    : clients(MacAddress{{0x02, 0, 0, 0, 1, 99}}, {}), config(read(setup)), setup_(setup) {
+    : clients(MacAddress{{0x02, 0, 0, 0, 1, 99}}, {}),
+      config(read(setup)),
+      on_sent(setup.on_sent),
+      setup_(setup) {
     frames = std::make_unique<port::HeapFramePool>(16384);
     const std::array<MacAddress, 2> macs{kFrontMac, kBackMac};
     for (std::uint16_t i = 0; i < 2; ++i) {
@@ -117,8 +134,9 @@ Lab::Lab(const Setup& setup)
         devices_.push_back(ports.back().get());
     }
     for (unsigned i = 0; i < setup.brokers; ++i) {
-        brokers.push_back(std::make_unique<Broker>(std::vector{broker_address(i, setup.ipv6)},
-                                                   static_cast<std::uint8_t>(i + 1)));
+        std::vector addresses{broker_address(i, setup)};
+        if (setup.distant && i == 0) addresses.push_back(IpAddress::v4(10, 2, 0, 254));
+        brokers.push_back(std::make_unique<Broker>(std::move(addresses), static_cast<std::uint8_t>(i + 1)));
     }
     topology_ = std::make_unique<worker::Topology>(config, macs);
     handover_ = std::make_unique<worker::HandoverRings>(setup.workers, 4096);
@@ -192,6 +210,7 @@ bool Lab::move_frames() {
     for (std::uint16_t p = 0; p < 2; ++p) {
         for (const std::vector<std::byte>& frame : ports[p]->take()) {
             any = true;
+            if (on_sent) on_sent(p, frame);
             if (lose_sent && lose_sent(p, frame)) continue;
             if (p == 0) clients.on_frame(now, frame);
             for (const auto& b : brokers) {
@@ -199,14 +218,15 @@ bool Lab::move_frames() {
             }
         }
     }
-    take_events();
-    return any;
+    return (take_mail && take_events()) || any;
 }
 
-void Lab::take_events() {
+bool Lab::take_events() {
+    bool any = false;
     std::array<worker::Event, 64> batch;
     for (const auto& w : workers) {
         const std::size_t n = w->receive(batch);
+        any = any || n != 0;
         for (std::size_t i = 0; i < n; ++i) {
             const worker::Event& e = batch[i];
             events.push_back(e);
@@ -217,10 +237,15 @@ void Lab::take_events() {
                 changed = health->on_attempt_failed(e.backend, e.failure, now);
             } else if (e.kind == worker::Event::Kind::AttemptSucceeded) {
                 health->on_attempt_succeeded(e.backend);
+            } else if (e.kind == worker::Event::Kind::SnapshotRetired &&
+                       ++retired_[e.generation] == workers.size()) {
+                // Freed as control frees it, so that a sanitizer sees who still looks at it.
+                snapshots_[e.generation - 1].reset();
             }
             if (changed && follow_health) publish();
         }
     }
+    return any;
 }
 
 void Lab::publish() {
@@ -228,10 +253,12 @@ void Lab::publish() {
     for (const unsigned b : forced_down_) conditions[b].healthy = false;
     snapshots_.push_back(
         backend::build_snapshot(config, conditions, snapshots_.size() + 1, snapshots_.back().get()));
+    command({.kind = worker::Command::Kind::SetSnapshot, .snapshot = snapshots_.back().get()});
+}
+
+void Lab::command(const worker::Command& command) {
     for (const auto& w : workers) {
-        if (!w->send({.kind = worker::Command::Kind::SetSnapshot, .snapshot = snapshots_.back().get()})) {
-            throw std::runtime_error("a worker's mailbox is full");
-        }
+        if (!w->send(command)) throw std::runtime_error("a worker's mailbox is full");
     }
 }
 
@@ -309,6 +336,19 @@ Broker* Lab::broker_of(const std::string& client_id) {
         }
     }
     return nullptr;
+}
+
+void expect_nothing_left(Lab& lab) {
+    const worker::Worker::Usage usage = lab.usage();
+    EXPECT_EQ(usage.connections, 0U);
+    EXPECT_EQ(usage.half_open, 0U);
+    for (const auto& b : usage.backends) EXPECT_EQ(b.leased, 0U);
+    for (unsigned b = 0; b < lab.brokers.size(); ++b) EXPECT_EQ(lab.load(b), 0U);
+    EXPECT_EQ(lab.count(Counter::LeasesAcquired), lab.count(Counter::LeasesReleased));
+    EXPECT_EQ(lab.count(Counter::DropNoFrame), 0U);
+    EXPECT_EQ(lab.count(Counter::DropTxFull), 0U);
+    lab.workers.clear();
+    EXPECT_EQ(lab.frames->outstanding(), 0U);
 }
 
 }  // namespace sluice::test

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -31,12 +32,15 @@ struct Broker {
     std::vector<Visit> visits;
     std::uint8_t connack_code = 0;
     bool answers = true;                  // false: takes the CONNECT and stays silent
+    bool resets = false;                  // answers a CONNECT by a reset
     std::uint16_t server_keep_alive = 0;  // MQTT 5 only; 0: none
     Host host;
 
     // What the clients' sockets sent behind their CONNECT, by client ID, newest connection.
     std::string after_connect(const std::string& client_id) const;
     Socket* socket_of(const std::string& client_id);
+    // Drops what belongs to connections that are over.
+    void forget_finished();
 
   private:
     void on_data(Socket& socket);
@@ -52,12 +56,17 @@ struct Broker {
 struct Setup {
     unsigned workers = 1;
     unsigned brokers = 3;
-    std::string listener;  // extra lines in [[listener]]
-    std::string pool;      // extra lines in [[pool]], replacing source_addresses when it names them
+    std::string front = {};     // extra lines in [[port]] of the clients' side
+    std::string back = {};      // and of the brokers'
+    std::string listener = {};  // extra lines in [[listener]]
+    std::string pool = {};      // extra lines in [[pool]], replacing source_addresses when it names them
     std::string health = "type = \"none\"";
-    bool ipv6 = false;  // clients and brokers speak IPv6
+    bool ipv6 = false;     // clients and brokers speak IPv6
+    bool distant = false;  // brokers are in 10.9.0.0/24, and the first one's host is the gateway 10.2.0.254
     std::uint32_t max_connections = 4096;
-    std::function<std::string(unsigned)> backend;  // extra lines in [[pool.backend]]
+    std::function<std::string(unsigned)> backend = {};  // extra lines in [[pool.backend]]
+    std::function<void(std::uint16_t port, ByteView frame)> on_sent =
+        {};  // Lab::on_sent from the first turn on
 };
 
 class Lab {
@@ -79,10 +88,15 @@ class Lab {
     // The frame arrives on Sluice's port, front (0) or back (1).
     void inject(std::uint16_t port, ByteView frame);
 
+    // To every worker.
+    void command(const worker::Command& command);
+
     std::uint64_t count(Counter id) const;
     std::vector<worker::ConnectionRow> rows() const;
     worker::Worker::Usage usage() const;  // summed over workers
+    // The broker that answered this client ID first.
     Broker* broker_of(const std::string& client_id);
+    std::uint64_t load(unsigned broker) const { return load_->connections(broker); }
     // Publishes the picture in which the named brokers are down.
     void set_down(const std::set<unsigned>& brokers);
 
@@ -102,13 +116,16 @@ class Lab {
     std::vector<worker::Event> events;  // from all workers, oldest first
     std::unique_ptr<backend::HealthTracker> health;
     bool follow_health = true;  // publish a new snapshot when health changes, as control does
+    // Sees every frame that Sluice sends, before it can be lost.
+    std::function<void(std::uint16_t port, ByteView frame)> on_sent;
+    bool take_mail = true;  // false: the workers' event mailboxes fill up
     // True for frames that are lost; from Sluice: which port, and the frame.
     std::function<bool(std::uint16_t port, ByteView frame)> lose_sent;
     std::function<bool(std::uint16_t port, ByteView frame)> lose_received;
 
   private:
     bool move_frames();
-    void take_events();
+    bool take_events();
     void publish();
     Instant next_deadline() const;
 
@@ -117,7 +134,8 @@ class Lab {
     std::unique_ptr<worker::Topology> topology_;
     std::unique_ptr<worker::HandoverRings> handover_;
     std::unique_ptr<backend::LoadTable> load_;
-    std::vector<std::unique_ptr<const backend::Snapshot>> snapshots_;
+    std::vector<std::unique_ptr<const backend::Snapshot>> snapshots_;  // by generation - 1; null once retired
+    std::map<std::uint64_t, unsigned> retired_;  // workers that have said so, by generation
     std::set<unsigned> forced_down_;
     std::uint32_t clients_made_ = 0;
     std::uint16_t spread_ = 0;  // queue for the next injected frame
@@ -127,5 +145,9 @@ class Lab {
 std::string connect_packet(const std::string& client_id, mqtt::Version version = mqtt::Version::V311,
                            std::uint16_t keep_alive = 60);
 inline const std::string kConnackAccepted("\x20\x02\x00\x00", 4);
+inline const std::string kConnackUnavailable("\x20\x02\x00\x03", 4);
+
+// No connection, no lease, no load and no frame is held any more. Ends the lab's workers.
+void expect_nothing_left(Lab& lab);
 
 }  // namespace sluice::test

@@ -1,0 +1,329 @@
+// How connections live through silence, loss and slow readers, and how they end.
+#include <gtest/gtest.h>
+
+#include "sluice/base/random.h"
+#include "worker/packets.h"
+
+namespace sluice::test {
+namespace {
+
+using mqtt::Version;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+const std::string kPing("\xc0\x00", 2);
+const std::string kId = "device-1";
+
+Socket& connect(Lab& lab, std::uint16_t keep_alive, Version version = Version::V311) {
+    Socket& client = lab.client();
+    lab.settle();
+    client.write(connect_packet(kId, version, keep_alive));
+    lab.settle();
+    return client;
+}
+
+Socket& at_broker(Lab& lab) { return *lab.broker_of(kId)->socket_of(kId); }
+
+// Bytes in which a piece that is lost, repeated or moved shows.
+std::string noise(std::size_t size, std::uint64_t seed) {
+    SplitMix64 random(seed);
+    std::string bytes(size, '\0');
+    for (char& c : bytes) c = static_cast<char>(random.next() >> 56U);
+    return bytes;
+}
+
+TEST(Lifetime, ASilentClientIsGivenUpAfterOneAndAHalfKeepAlive) {
+    Lab lab;
+    Socket& client = connect(lab, 10);
+    Socket& broker = at_broker(lab);
+    lab.run(milliseconds(14950));
+    EXPECT_EQ(client.endpoint.state(), tcp::State::Established);
+    lab.run(milliseconds(100));
+    EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
+    EXPECT_EQ(broker.endpoint.failure(), tcp::Failure::Reset);  // so that the Will is published at once
+    EXPECT_EQ(lab.count(Counter::ClosedIdle), 1U);
+    expect_nothing_left(lab);
+}
+
+TEST(Lifetime, WhatTheBrokerSendsDoesNotKeepAClientAlive) {
+    Lab lab;
+    Socket& client = connect(lab, 10);
+    Socket& broker = at_broker(lab);
+    for (int i = 0; i < 16; ++i) {
+        broker.write("publish");
+        lab.run(seconds(1));
+    }
+    EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
+}
+
+TEST(Lifetime, PingsKeepAClientAlive) {
+    Lab lab;
+    Socket& client = connect(lab, 10);
+    for (int i = 0; i < 20; ++i) {
+        lab.run(seconds(14));
+        client.write(std::string_view(kPing));
+        lab.settle();
+    }
+    EXPECT_EQ(client.endpoint.state(), tcp::State::Established);
+    EXPECT_EQ(lab.broker_of(kId)->after_connect(kId).size(), 20 * kPing.size());
+}
+
+TEST(Lifetime, TheServersKeepAliveWins) {
+    for (const std::uint16_t server : {std::uint16_t{4}, std::uint16_t{40}}) {
+        Lab lab;
+        for (const auto& b : lab.brokers) b->server_keep_alive = server;
+        Socket& client = connect(lab, 20, Version::V5);
+        EXPECT_EQ(lab.rows()[0].keep_alive, server);
+        lab.run(milliseconds(server * 1500 - 50));
+        EXPECT_EQ(client.endpoint.state(), tcp::State::Established);
+        lab.run(milliseconds(100));
+        EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
+    }
+}
+
+TEST(Lifetime, WithoutKeepAliveIdleTimeoutCountsFromTheLastBytesOfEitherSide) {
+    Lab lab({.listener = "idle_timeout = \"30s\""});
+    Socket& client = connect(lab, 0);
+    Socket& broker = at_broker(lab);
+    lab.run(seconds(29));
+    broker.write("news");
+    lab.run(seconds(29));
+    client.write(std::string_view(kPing));
+    lab.run(milliseconds(29900));
+    EXPECT_EQ(client.endpoint.state(), tcp::State::Established);
+    lab.run(milliseconds(200));
+    EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
+    EXPECT_EQ(broker.endpoint.failure(), tcp::Failure::Reset);
+    EXPECT_EQ(lab.count(Counter::ClosedIdle), 1U);
+}
+
+TEST(Lifetime, NeitherKeepAliveNorIdleTimeoutMeansForEver) {
+    Lab lab({.listener = "idle_timeout = \"0s\""});
+    Socket& client = connect(lab, 0);
+    lab.run(std::chrono::hours(100));
+    EXPECT_EQ(client.endpoint.state(), tcp::State::Established);
+    client.write(std::string_view(kPing));
+    lab.run();
+    EXPECT_EQ(lab.broker_of(kId)->after_connect(kId), kPing);
+}
+
+TEST(Lifetime, AHalfClosedConnectionStillCarriesTheOtherDirection) {
+    for (const bool client_closes : {true, false}) {
+        Lab lab;
+        Socket& client = connect(lab, 60);
+        Socket& broker = at_broker(lab);
+        Socket& closing = client_closes ? client : broker;
+        Socket& talking = client_closes ? broker : client;
+        closing.write("goodbye");
+        closing.shutdown();
+        lab.run(seconds(10));
+        EXPECT_TRUE(talking.endpoint.peer_finished());
+        EXPECT_TRUE(talking.received.ends_with("goodbye"));
+        talking.write(noise(50000, 1));
+        lab.run(seconds(1));
+        EXPECT_TRUE(closing.received.ends_with(noise(50000, 1)));
+        talking.shutdown();
+        lab.run(seconds(2));
+        EXPECT_EQ(closing.endpoint.failure(), tcp::Failure::None);
+        EXPECT_EQ(lab.count(Counter::ClosedOrderly), 1U);
+        expect_nothing_left(lab);
+    }
+}
+
+TEST(Lifetime, BothSidesMayCloseAtOnce) {
+    Lab lab;
+    Socket& client = connect(lab, 60);
+    Socket& broker = at_broker(lab);
+    client.shutdown();
+    broker.shutdown();
+    lab.run(seconds(3));
+    EXPECT_EQ(client.endpoint.failure(), tcp::Failure::None);
+    EXPECT_EQ(broker.endpoint.failure(), tcp::Failure::None);
+    EXPECT_EQ(lab.count(Counter::ClosedOrderly), 1U);
+    expect_nothing_left(lab);
+}
+
+TEST(Lifetime, AResetFromEitherSideReachesTheOther) {
+    Lab lab;
+    Socket& first = connect(lab, 60);
+    first.abort();
+    lab.settle();
+    EXPECT_EQ(at_broker(lab).endpoint.failure(), tcp::Failure::Reset);
+    EXPECT_EQ(lab.count(Counter::ClosedClientReset), 1U);
+
+    Socket& second = connect(lab, 60);
+    at_broker(lab).write("last words");
+    at_broker(lab).abort();
+    lab.settle();
+    EXPECT_EQ(second.received, kConnackAccepted + "last words");
+    EXPECT_EQ(second.endpoint.failure(), tcp::Failure::Reset);
+    EXPECT_EQ(lab.count(Counter::ClosedBrokerReset), 1U);
+    expect_nothing_left(lab);
+}
+
+TEST(Lifetime, TenMegabytesEachWayArriveIntactOverALossyWire) {
+    Lab lab;
+    Socket& client = connect(lab, 0);
+    Socket& broker = at_broker(lab);
+    SplitMix64 random(42);
+    const auto lose = [&](std::uint16_t, ByteView) { return random.below(100) == 0; };
+    lab.lose_sent = lose;
+    lab.lose_received = lose;
+    const std::string up = noise(10'000'000, 1);
+    const std::string down = noise(10'000'000, 2);
+    client.write(std::string_view(up));
+    broker.write(std::string_view(down));
+    for (int i = 0; i < 600 && (client.unsent.size() + broker.unsent.size() != 0); ++i) lab.run(seconds(1));
+    client.shutdown();
+    broker.shutdown();
+    lab.run(minutes(2));
+    EXPECT_TRUE(lab.broker_of(kId)->after_connect(kId) == up);
+    EXPECT_TRUE(client.received == kConnackAccepted + down);
+    EXPECT_EQ(lab.count(Counter::ClosedOrderly), 1U);
+    EXPECT_GE(lab.count(Counter::RelayBytesToBroker), up.size());
+    lab.lose_sent = nullptr;
+    lab.lose_received = nullptr;
+    lab.run(minutes(2));
+    expect_nothing_left(lab);
+}
+
+TEST(Lifetime, AReaderThatPausesHoldsBackTheWriterAndLosesNothing) {
+    for (const bool client_reads : {true, false}) {
+        Lab lab;
+        Socket& client = connect(lab, 0);
+        Socket& broker = at_broker(lab);
+        Socket& reader = client_reads ? client : broker;
+        Socket& writer = client_reads ? broker : client;
+        const std::string sent = noise(3'000'000, 3);
+        reader.hold = true;
+        writer.write(std::string_view(sent));
+        lab.run(seconds(10));
+        // Sluice holds a bounded part of it; the rest is still with the writer.
+        const std::size_t gone = writer.unsent_from;
+        EXPECT_GT(gone, 100'000U);
+        EXPECT_LT(gone, 1'000'000U);
+        EXPECT_EQ(reader.endpoint.state(), tcp::State::Established);
+        lab.run(seconds(10));
+        EXPECT_EQ(writer.unsent_from, gone);
+        reader.hold = false;
+        reader.collect();
+        lab.run(seconds(60));
+        EXPECT_TRUE(reader.received.ends_with(sent));
+    }
+}
+
+TEST(Lifetime, TwentyThousandConnectionsLeaveNothingBehind) {
+    constexpr int kRounds = 400;
+    constexpr int kAtOnce = 50;
+    Lab lab({.brokers = 2});
+    for (int round = 0; round < kRounds; ++round) {
+        for (int i = 0; i < kAtOnce; ++i) {
+            lab.client().write(connect_packet("device-" + std::to_string(i)));
+        }
+        lab.settle();
+        for (const auto& s : lab.clients.sockets) {
+            ASSERT_EQ(s->received, kConnackAccepted);
+            if (round % 3 == 0) {
+                s->abort();
+            } else {
+                s->shutdown();
+            }
+        }
+        lab.settle();
+        for (const auto& b : lab.brokers) {
+            for (const auto& s : b->host.sockets) s->shutdown();
+        }
+        lab.settle();
+        lab.clients.forget_finished();
+        for (const auto& b : lab.brokers) {
+            b->forget_finished();
+            b->visits.clear();
+            ASSERT_EQ(b->host.sockets.size(), 0U);
+        }
+        lab.run(milliseconds(20));
+    }
+    lab.run(seconds(2));
+    EXPECT_EQ(lab.count(Counter::ClientAccepted), 20000U);
+    EXPECT_EQ(lab.count(Counter::LeasesAcquired), 20000U);
+    EXPECT_EQ(lab.count(Counter::ClosedClientReset) + lab.count(Counter::ClosedOrderly), 20000U);
+    for (const auto& b : lab.usage().backends) EXPECT_EQ(b.quarantined, 0U);
+    expect_nothing_left(lab);
+}
+
+TEST(Lifetime, SeveralWorkersServeTheSameStories) {
+    for (const unsigned workers : {2U, 3U}) {
+        Lab lab({.workers = workers});
+        SplitMix64 random(workers);
+        const auto lose = [&](std::uint16_t, ByteView) { return random.below(100) == 0; };
+        lab.lose_sent = lose;
+        lab.lose_received = lose;
+        std::vector<Socket*> clients;
+        for (int i = 0; i < 24; ++i) {
+            clients.push_back(&lab.client());
+            clients.back()->write(connect_packet("device-" + std::to_string(i), Version::V5, 600));
+        }
+        lab.run(seconds(10));
+        for (int i = 0; i < 24; ++i) {
+            const std::string id = "device-" + std::to_string(i);
+            const auto seed = static_cast<std::uint64_t>(i);
+            ASSERT_NE(lab.broker_of(id), nullptr);
+            clients[static_cast<std::size_t>(i)]->write(noise(20000, seed));
+            lab.broker_of(id)->socket_of(id)->write(noise(20000, seed + 100));
+        }
+        lab.run(seconds(30));
+        lab.lose_sent = nullptr;
+        lab.lose_received = nullptr;
+        for (int i = 0; i < 24; ++i) {
+            const std::string id = "device-" + std::to_string(i);
+            const auto seed = static_cast<std::uint64_t>(i);
+            Socket& client = *clients[static_cast<std::size_t>(i)];
+            Socket& broker = *lab.broker_of(id)->socket_of(id);
+            EXPECT_TRUE(lab.broker_of(id)->after_connect(id) == noise(20000, seed)) << id;
+            EXPECT_TRUE(client.received.ends_with(noise(20000, seed + 100))) << id;
+            switch (i % 3) {
+                case 0: client.abort(); break;
+                case 1: broker.abort(); break;
+                default: client.shutdown(); broker.shutdown();
+            }
+        }
+        lab.run(seconds(5));
+        EXPECT_EQ(lab.count(Counter::ClosedOrderly), 8U);
+        EXPECT_EQ(lab.count(Counter::ClosedClientReset), 8U);
+        EXPECT_EQ(lab.count(Counter::ClosedBrokerReset), 8U);
+        expect_nothing_left(lab);
+    }
+}
+
+TEST(Lifetime, DrainKeepsConnectionsAndRefusesNewOnes) {
+    Lab lab({.workers = 2});
+    Socket& old = connect(lab, 60);
+    lab.command({.kind = worker::Command::Kind::Drain});
+    lab.settle();
+    for (int i = 0; i < 10; ++i) {
+        Socket& late = lab.client();
+        lab.settle();
+        EXPECT_EQ(late.endpoint.failure(), tcp::Failure::Refused);
+    }
+    old.write(std::string_view(kPing));
+    lab.settle();
+    EXPECT_EQ(lab.broker_of(kId)->after_connect(kId), kPing);
+}
+
+TEST(Lifetime, StopResetsBothSidesOfEveryConnection) {
+    Lab lab({.workers = 2});
+    for (int i = 0; i < 20; ++i) lab.connect("device-" + std::to_string(i));
+    lab.client();  // has not sent its CONNECT yet
+    lab.settle();
+    lab.command({.kind = worker::Command::Kind::Stop});
+    lab.settle();
+    for (const auto& s : lab.clients.sockets) EXPECT_EQ(s->endpoint.failure(), tcp::Failure::Reset);
+    for (const auto& b : lab.brokers) {
+        for (const auto& s : b->host.sockets) EXPECT_EQ(s->endpoint.failure(), tcp::Failure::Reset);
+    }
+    EXPECT_EQ(lab.count(Counter::ClosedByOperator), 21U);
+    expect_nothing_left(lab);
+}
+
+}  // namespace
+}  // namespace sluice::test
