@@ -50,10 +50,11 @@ configured() {
 # compiler NAME: through ccache where that is installed.
 compiler() { if command -v ccache >/dev/null; then echo "ccache $1"; else echo "$1"; fi; }
 
-configure_fuzzers() {
-    configured build-fuzz -Dbuildtype=debugoptimized -Dtests=false -Dfuzzers=true \
-        -Db_sanitize=address,undefined -Db_lundef=false
-}
+# Instrumented code compiles twice as fast with -O1 -g1 as with the usual -O2 -g, and reports name lines all the same.
+readonly instrumented=(-Dbuildtype=debug -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=address,undefined
+    -Db_lundef=false)
+
+configure_fuzzers() { configured build-fuzz "${instrumented[@]}" -Dtests=false -Dfuzzers=true; }
 
 # fuzz_targets FILTER: those whose name contains it, a path a line.
 fuzz_targets() {
