@@ -86,7 +86,11 @@ bool Session::attempt(Instant now, std::uint32_t index) {
 // The broker did not take the client; the client, still waiting, goes to the next choice.
 void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     count(counter_of(failure));
-    s_.transmitter.attempt_failed(pool().first_backend + c_.backend, failure);
+    // Only a broker that could not be reached counts as unwell. What one does with a CONNECT is in the hands
+    // of whoever sent it, and no client shall take brokers out of the pool.
+    if (c_.phase == Phase::Connecting) {
+        s_.transmitter.attempt_failed(pool().first_backend + c_.backend, failure);
+    }
     c_.upstream_end->abort(now, to_broker_);
     give_up_upstream(now);
     if (c_.tried_count <= pool().retries) count(Counter::UpstreamRetried);
