@@ -10,7 +10,6 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <ranges>
 
 #include "kernel_interface.h"
 
@@ -83,7 +82,7 @@ bool InterfaceSetup::apply(const InterfaceOptions& options, std::string& error) 
 }
 
 InterfaceSetup::~InterfaceSetup() {
-    for (const auto& undo : std::views::reverse(undo_)) undo();
+    for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) (*undo)();
 }
 
 // The kernel sees every frame too. Without addresses it answers no ARP and no TCP, but IPv6 would still take

@@ -132,22 +132,12 @@ void Session::advance(Instant now) {
 }
 
 void Session::step_handshake(Instant now) {
-    switch (c_.client_end.state()) {
-        case tcp::State::Listen:
-        case tcp::State::SynSent:
-        case tcp::State::SynReceived: return;
-        case tcp::State::Closed:
-            count(Counter::ClientHandshakeFailed);
-            end(now);
-            return;
-        case tcp::State::Established:
-        case tcp::State::FinWait1:
-        case tcp::State::FinWait2:
-        case tcp::State::CloseWait:
-        case tcp::State::Closing:
-        case tcp::State::LastAck:
-        case tcp::State::TimeWait: break;
+    const tcp::State state = c_.client_end.state();
+    if (state == tcp::State::Closed) {
+        count(Counter::ClientHandshakeFailed);
+        end(now);
     }
+    if (!tcp::is_synchronized(state)) return;
     count(Counter::ClientAccepted);
     c_.phase = Phase::AwaitConnect;
 }

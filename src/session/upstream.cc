@@ -86,7 +86,11 @@ bool Session::attempt(Instant now, std::uint32_t index) {
 // The broker did not take the client; the client, still waiting, goes to the next choice.
 void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     count(counter_of(failure));
-    s_.transmitter.attempt_failed(pool().first_backend + c_.backend, failure);
+    // Only a broker that could not be reached counts as unwell. What one does with a CONNECT is in the hands
+    // of whoever sent it, and no client shall take brokers out of the pool.
+    if (c_.phase == Phase::Connecting) {
+        s_.transmitter.attempt_failed(pool().first_backend + c_.backend, failure);
+    }
     c_.upstream_end->abort(now, to_broker_);
     give_up_upstream(now);
     if (c_.tried_count <= pool().retries) count(Counter::UpstreamRetried);
@@ -116,23 +120,14 @@ void Session::step_connecting(Instant now) {
         terminate(now, Counter::ClientGoneWhileConnecting);
         return;
     }
-    switch (c_.upstream_end->state()) {
-        case tcp::State::Closed:
-            attempt_failed(now, c_.upstream_end->failure() == tcp::Failure::Refused
-                                    ? backend::ProbeFailure::Refused
-                                    : backend::ProbeFailure::Silent);
-            return;
-        case tcp::State::Listen:
-        case tcp::State::SynSent:
-        case tcp::State::SynReceived: return;
-        case tcp::State::Established:
-        case tcp::State::FinWait1:
-        case tcp::State::FinWait2:
-        case tcp::State::CloseWait:
-        case tcp::State::Closing:
-        case tcp::State::LastAck:
-        case tcp::State::TimeWait: break;
+    const tcp::State state = c_.upstream_end->state();
+    if (state == tcp::State::Closed) {
+        attempt_failed(now, c_.upstream_end->failure() == tcp::Failure::Refused
+                                ? backend::ProbeFailure::Refused
+                                : backend::ProbeFailure::Silent);
+        return;
     }
+    if (!tcp::is_synchronized(state)) return;
     count(Counter::UpstreamEstablished);
     s_.transmitter.attempt_succeeded(pool().first_backend + c_.backend);
     c_.phase = Phase::Replaying;

@@ -21,6 +21,23 @@ EndpointOptions bounded(EndpointOptions options) {
 }
 }  // namespace
 
+bool is_synchronized(State state) {
+    switch (state) {
+        case State::Closed:
+        case State::Listen:
+        case State::SynSent:
+        case State::SynReceived: return false;
+        case State::Established:
+        case State::FinWait1:
+        case State::FinWait2:
+        case State::CloseWait:
+        case State::Closing:
+        case State::LastAck:
+        case State::TimeWait: return true;
+    }
+    return false;
+}
+
 const char* to_string(State state) {
     switch (state) {
         case State::Closed: return "CLOSED";

@@ -36,6 +36,9 @@ enum class State : std::uint8_t {
     TimeWait,
 };
 const char* to_string(State state);
+// Established and the states after it (RFC 9293 section 3.3.2): the handshake is over, and the connection is
+// not.
+bool is_synchronized(State state);
 
 // Why an endpoint is in Closed without both sides having finished.
 enum class Failure : std::uint8_t {

@@ -285,6 +285,14 @@ TEST(Failover, ABrokerThatResetsInsteadOfAnsweringTheConnectIsPassedOver) {
     expect_nothing_left(lab);
 }
 
+TEST(Failover, AClientWhoseConnectMakesBrokersResetDoesNotCountThemAsUnwell) {
+    Lab lab;
+    for (const auto& b : lab.brokers) b->resets = true;
+    for (int i = 0; i < 5; ++i) lab.connect(kId);
+    EXPECT_GT(lab.count(Counter::UpstreamRefused), 5U);
+    EXPECT_TRUE(attempts(lab, worker::Event::Kind::AttemptFailed).empty());
+}
+
 TEST(Failover, AResetAfterMoreThanTheConnectReachesTheClient) {
     Lab lab;
     for (const auto& b : lab.brokers) b->resets = true;
