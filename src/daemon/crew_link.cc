@@ -8,7 +8,7 @@
 
 namespace sluice::daemon {
 
-CrewLink::CrewLink(SnapshotStore& store, std::vector<worker::Worker*> workers, Wait wait)
+CrewLink::CrewLink(SnapshotStore& store, const std::vector<worker::Worker*>& workers, Wait wait)
     : store_(store), wait_(std::move(wait)) {
     for (worker::Worker* const worker : workers) {
         lanes_.push_back({.worker = worker, .waiting = {}, .heartbeat = std::make_unique<Heartbeat>()});

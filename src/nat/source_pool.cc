@@ -19,7 +19,7 @@ std::pair<std::uint64_t, std::uint64_t> words_of(const IpAddress& address) {
 
 }  // namespace
 
-SourcePool::SourcePool(Options options) : quarantine_(options.quarantine) {
+SourcePool::SourcePool(const Options& options) : quarantine_(options.quarantine) {
     for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
         Family& f = families_[index_of(family)];
         f.first_address = static_cast<std::uint32_t>(addresses_.size());

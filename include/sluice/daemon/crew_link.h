@@ -21,7 +21,7 @@ using Wait = std::function<bool(const std::function<bool()>& done)>;
 class CrewLink {
   public:
     // store and workers are borrowed and outlive the link.
-    CrewLink(SnapshotStore& store, std::vector<worker::Worker*> workers, Wait wait);
+    CrewLink(SnapshotStore& store, const std::vector<worker::Worker*>& workers, Wait wait);
 
     std::uint32_t size() const { return static_cast<std::uint32_t>(lanes_.size()); }
     worker::Worker& worker(std::uint32_t index) const { return *lanes_[index].worker; }

@@ -43,7 +43,7 @@ class SourcePool {
         Duration quarantine = std::chrono::seconds(1);  // a released lease rests this long
     };
     // Repeated addresses count once. Throws std::length_error when addresses x ports do not fit 32 bits.
-    explicit SourcePool(Options options);
+    explicit SourcePool(const Options& options);
 
     // Makes room for more backends; leases stay valid. Fewer than now: nothing happens.
     void grow(std::uint32_t backends);
