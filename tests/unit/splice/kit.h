@@ -62,7 +62,7 @@ struct TestFrame {
 // What a test decides about a packet; everything else is random.
 struct Shape {
     wire::TcpFlags flags{.ack = true};
-    Bytes options;  // a multiple of four, at most 40
+    Bytes options{};  // a multiple of four, at most 40
     std::size_t payload = 0;
     std::size_t ip_options = 0;  // IPv4 only, a multiple of four
     std::size_t padding = 0;
