@@ -77,7 +77,8 @@ constexpr std::uint16_t convert_window(std::uint16_t window, std::uint8_t from, 
 class Resets {
   public:
     Resets(const Core& core, Direction direction);
-    std::span<const tcp::Segment> segments() const { return {segments_.data(), count_}; }
+    std::span<const tcp::Segment> segments() const& { return {segments_.data(), count_}; }
+    std::span<const tcp::Segment> segments() const&& = delete;  // would outlive what it shows
 
   private:
     std::array<tcp::Segment, 2> segments_;
