@@ -10,8 +10,6 @@
 namespace sluice::splice {
 namespace {
 
-constexpr MacAddress kOwnMac{{2, 0, 0, 0, 0, 9}};
-
 template <typename Tag>
 class IcmpQuote : public testing::Test {
   protected:

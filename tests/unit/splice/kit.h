@@ -16,6 +16,9 @@ namespace sluice::splice {
 
 using Bytes = std::vector<std::byte>;
 
+// Of the port that translated packets leave by.
+inline constexpr MacAddress kOwnMac{{2, 0, 0, 0, 0, 9}};
+
 // Deterministic. value32() and value16() give the numbers at which arithmetic wraps far more often than
 // chance would.
 class Dice {

@@ -9,7 +9,6 @@ namespace sluice::splice {
 namespace {
 
 constexpr int kRounds = 20000;
-constexpr MacAddress kOwnMac{{2, 0, 0, 0, 0, 9}};
 
 template <typename Tag>
 class TranslateProperty : public testing::Test {
