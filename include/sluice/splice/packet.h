@@ -1,0 +1,59 @@
+// A TCP packet in its frame, to be rewritten in place. Parsed once; what is in a Packet lies inside the
+// frame.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "sluice/base/address.h"
+#include "sluice/base/bytes.h"
+#include "sluice/splice/record.h"
+#include "sluice/wire/ethernet.h"
+
+namespace sluice::splice {
+
+// Borrows the frame's bytes and writes them.
+template <IpFamily kFamily>
+class Packet {
+  public:
+    // frame: from the Ethernet header on, padding allowed. nullopt unless it is a whole IP packet of kFamily
+    // (no fragment, no IPv6 extension header, an IPv4 header of any size) that carries TCP whose header lies
+    // inside it. The Ethernet addresses, the IPv4 header checksum and the TCP checksum are not looked at: a
+    // wrong checksum is still wrong after translation, so checking is the caller's choice.
+    static std::optional<Packet> parse(ByteSpan frame);
+
+    std::byte* ethernet() const { return frame_; }
+    std::byte* ip() const { return frame_ + wire::kEthernetHeaderSize; }
+    std::byte* tcp() const { return ip() + ip_header_size_; }
+    std::size_t segment_size() const { return segment_size_; }  // TCP header and payload
+    std::size_t tcp_header_size() const {
+        return static_cast<std::size_t>(load8(tcp() + 12) >> 4U) * std::size_t{4};
+    }
+    std::uint32_t payload_size() const {
+        return static_cast<std::uint32_t>(segment_size_ - tcp_header_size());
+    }
+
+    // As Sluice sees it: local is the destination.
+    FourTuple tuple() const;
+    // True when addresses and ports are those of a packet that arrives by this leg.
+    bool arrives_by(const Ends<kFamily>& leg) const;
+
+  private:
+    Packet(std::byte* frame, std::size_t ip_header_size, std::size_t segment_size)
+        : frame_(frame),
+          ip_header_size_(static_cast<std::uint32_t>(ip_header_size)),
+          segment_size_(static_cast<std::uint32_t>(segment_size)) {}
+
+    // Where the source address stands; the destination follows it.
+    static constexpr std::size_t kAddressesAt = kFamily == IpFamily::V4 ? 12 : 8;
+
+    std::byte* frame_;
+    std::uint32_t ip_header_size_;
+    std::uint32_t segment_size_;
+};
+
+extern template class Packet<IpFamily::V4>;
+extern template class Packet<IpFamily::V6>;
+
+}  // namespace sluice::splice

@@ -1,0 +1,250 @@
+// The fast path: rewrites a packet of a spliced connection in place, from the leg it arrived by to the leg it
+// leaves by, and keeps the record's account of it. No clock, no I/O, no allocation.
+//
+//   Ethernet     both addresses
+//   IP           addresses; TTL or hop limit less one; IPv4 header checksum
+//   TCP          ports, SEQ, ACK, window (from the sender's scale to the one the receiver was told), checksum
+//   TCP options  SACK edges, TSval, TSecr, wherever they stand; all others stay
+//
+// Everything else stays byte for byte. Checksums change incrementally (RFC 1624), so a packet that was
+// damaged stays damaged. ACK, SACK edges and TSecr move only when the ACK bit is set: without it they mean
+// nothing. Nothing is answered here and nothing is refused for its sequence: judging a segment is its
+// receiver's part. So a late SYN, a retransmission from before the splice and a blind RST reach the end that
+// knows, whose challenge ACK (RFC 5961) or duplicate ACK comes back by the same way.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "sluice/base/address.h"
+#include "sluice/base/bytes.h"
+#include "sluice/base/counters.h"
+#include "sluice/splice/checksum_delta.h"
+#include "sluice/splice/options.h"
+#include "sluice/splice/packet.h"
+#include "sluice/splice/record.h"
+#include "sluice/tcp/segment.h"
+
+namespace sluice::splice {
+
+// What to do with the packet, and with the record after it.
+enum class Verdict : std::uint8_t {
+    Forward,      // send it
+    Finished,     // send it; both FINs are acknowledged: the record need only outlast their retransmissions
+    Reset,        // send it; it is an RST that its receiver takes: the connection is over
+    DropTtl,      // TTL or hop limit is used up; packet and record are as before
+    DropOptions,  // an option runs past the header; the record is as before, the packet is not
+};
+constexpr bool is_drop(Verdict v) { return v == Verdict::DropTtl || v == Verdict::DropOptions; }
+// Requires is_drop().
+constexpr Counter drop_counter(Verdict v) {
+    return v == Verdict::DropTtl ? Counter::DropTtlExceeded : Counter::DropTcpMalformed;
+}
+
+// Translates one packet that arrived by the leg opposite to `direction`. own_mac: of the port it leaves by,
+// record.core.way(direction).port. now: milliseconds32. The size does not change; whether it fits that port
+// is the caller's to check before.
+//
+// kTimestamps must be record.core.timestamps(): a burst that is sorted by it runs without that branch.
+template <IpFamily kFamily, bool kTimestamps>
+Verdict translate(Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
+                  const MacAddress& own_mac, std::uint32_t now);
+
+// The same for a record of either kind.
+template <IpFamily kFamily>
+Verdict translate(Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
+                  const MacAddress& own_mac, std::uint32_t now) {
+    return record.core.timestamps() ? translate<kFamily, true>(record, direction, packet, own_mac, now)
+                                    : translate<kFamily, false>(record, direction, packet, own_mac, now);
+}
+
+// A window field from one scale to another: never more than was granted except that what was not zero does
+// not become zero, which would stop the sender; at most 65535 (RFC 7323 section 2.3).
+constexpr std::uint16_t convert_window(std::uint16_t window, std::uint8_t from, std::uint8_t to) {
+    const std::uint32_t scaled = (std::uint32_t{window} << from) >> to;
+    const std::uint32_t at_least = window != 0 ? 1 : 0;
+    return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(scaled, at_least, 0xffff));
+}
+
+// Resets that Sluice sends by itself to the receiver of `direction`: one that takes effect if everything
+// sent has arrived, and one for the case that nothing has since its last acknowledgement (RFC 5961 section
+// 3.2 wants the exact RCV.NXT). A receiver that is in between answers with a challenge ACK, and the reset for
+// that (tcp::reset_for) is exact. No timestamps: an RST needs none (RFC 7323 section 3.2).
+class Resets {
+  public:
+    Resets(const Core& core, Direction direction);
+    std::span<const tcp::Segment> segments() const& { return {segments_.data(), count_}; }
+    std::span<const tcp::Segment> segments() const&& = delete;  // would outlive what it shows
+
+  private:
+    std::array<tcp::Segment, 2> segments_;
+    std::size_t count_;
+};
+
+namespace detail {
+
+inline constexpr std::uint8_t kFin = 0x01;
+inline constexpr std::uint8_t kSyn = 0x02;
+inline constexpr std::uint8_t kRst = 0x04;
+inline constexpr std::uint8_t kAck = 0x10;
+
+// What tracking must know of a segment.
+struct Passage {
+    tcp::Seq begin;         // in the receiver's numbering
+    tcp::Seq acknowledges;  // in the sender's own numbering
+    std::uint32_t payload;  // bytes
+    std::uint16_t window;   // as it arrived
+    std::uint8_t flags;     // as in byte 13 of the header
+};
+
+// How far beyond its window an end may be thought to be: what it granted before its window shrank, and a
+// probe of a closed one. A blind segment is within this for less than one guess in ten thousand.
+inline constexpr std::uint32_t kWindowSlack = 0x10000;
+
+// True when the receiver of `way` may have come, or been brought, to `at` by now.
+inline bool within_reach(const Way& way, tcp::Seq at) {
+    return at.since(way.acked) <= way.window_size() + kWindowSlack;
+}
+
+inline void note_sent(Way& way, tcp::Seq end) {
+    if (within_reach(way, end)) way.next = tcp::later(way.next, end);
+}
+
+// `way` leads to the sender of this acknowledgement.
+inline void note_acknowledged(Way& way, tcp::Seq acknowledges, std::uint16_t window) {
+    if (!within_reach(way, acknowledges)) return;
+    way.acked = acknowledges;
+    way.next = tcp::later(way.next, acknowledges);
+    way.window = window;
+}
+
+// For everything that has SYN, FIN or RST, or comes after a FIN.
+Verdict track_ending(Core& core, Direction direction, const Passage& passage);
+
+inline Verdict track(Core& core, Direction direction, const Passage& passage) {
+    const unsigned ending = (passage.flags & (kFin | kSyn | kRst)) |
+                            ((core.ways[0].flags | core.ways[1].flags) & unsigned{Way::kFinSeen});
+    if (ending != 0) [[unlikely]] {
+        return track_ending(core, direction, passage);
+    }
+    note_sent(core.way(direction), passage.begin.advance(passage.payload));
+    if ((passage.flags & kAck) != 0) {
+        note_acknowledged(core.way(opposite(direction)), passage.acknowledges, passage.window);
+    }
+    return Verdict::Forward;
+}
+
+inline void count(Core& core, Direction direction, std::uint32_t payload, std::uint32_t now) {
+    Way& way = core.way(direction);
+    ++way.packets;
+    if (payload == 0) return;
+    way.set_bytes(way.bytes() + payload);
+    if (direction == Direction::ToBroker || core.keep_alive == 0) core.last_heard = now;
+}
+
+template <IpFamily kFamily>
+std::byte* hop_limit(const Packet<kFamily>& packet) {
+    return packet.ip() + (kFamily == IpFamily::V4 ? 8 : 7);
+}
+
+template <IpFamily kFamily>
+void rewrite_network(const Packet<kFamily>& packet, const Way& way, const Ends<kFamily>& leg,
+                     const MacAddress& own_mac) {
+    std::byte* const ethernet = packet.ethernet();
+    std::memcpy(ethernet, way.mac.bytes.data(), 6);
+    std::memcpy(ethernet + 6, own_mac.bytes.data(), 6);
+
+    std::byte* const ip = packet.ip();
+    std::byte* const limit = hop_limit(packet);
+    store8(limit, static_cast<std::uint8_t>(load8(limit) - 1));
+    if constexpr (kFamily == IpFamily::V4) {
+        ChecksumDelta delta;
+        delta.replace16(0x0100, 0);  // the TTL is the upper half of its word
+        delta.replace32(load32(ip + 12), load32(leg.local.data()));
+        delta.replace32(load32(ip + 16), load32(leg.remote.data()));
+        store16(ip + 10, delta.apply(load16(ip + 10)));
+        std::memcpy(ip + 12, leg.local.data(), 4);
+        std::memcpy(ip + 16, leg.remote.data(), 4);
+    } else {
+        std::memcpy(ip + 8, leg.local.data(), 16);
+        std::memcpy(ip + 24, leg.remote.data(), 16);
+    }
+}
+
+template <bool kTimestamps>
+ShiftedOptions rewrite_options(std::byte* options, std::size_t size, const Shifts& shifts,
+                               ChecksumDelta& delta) {
+    if (size == 0) return {};
+    if (kTimestamps && size == 12 && load32(options) == kAlignedTimestamps) [[likely]] {
+        const std::uint32_t value = load32(options + 4);
+        const std::uint32_t echo = load32(options + 8);
+        delta.replace32(value, value + shifts.timestamp);
+        delta.replace32(echo, echo + shifts.echo);
+        store32(options + 4, value + shifts.timestamp);
+        store32(options + 8, echo + shifts.echo);
+        return {.timestamps = true, .timestamp = value + shifts.timestamp};
+    }
+    return shift_options<kTimestamps>({options, size}, shifts, delta);
+}
+
+}  // namespace detail
+
+template <IpFamily kFamily, bool kTimestamps>
+inline Verdict translate(Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
+                         const MacAddress& own_mac, std::uint32_t now) {
+    // RFC 1812 section 5.3.1, RFC 8200 section 3.
+    if (load8(detail::hop_limit(packet)) <= 1) return Verdict::DropTtl;
+    Core& core = record.core;
+    const Way& way = core.way(direction);
+    const Way& back = core.way(opposite(direction));
+    const Ends<kFamily>& leg = record.leg(direction);
+    std::byte* const tcp = packet.tcp();
+    const std::uint8_t flags = load8(tcp + 13);
+    const std::uint32_t if_ack = (flags & detail::kAck) != 0 ? 0xffffffffU : 0;
+    const Shifts shifts{.sequence = way.sequence_delta,
+                        .acknowledgement = (0 - back.sequence_delta) & if_ack,
+                        .timestamp = way.timestamp_delta,
+                        .echo = (0 - back.timestamp_delta) & if_ack};
+    ChecksumDelta delta(way.checksum_delta);
+    const std::size_t header_size = packet.tcp_header_size();
+    const ShiftedOptions options =
+        detail::rewrite_options<kTimestamps>(tcp + 20, header_size - 20, shifts, delta);
+    if (!options.well_formed) [[unlikely]] {
+        return Verdict::DropOptions;
+    }
+
+    detail::rewrite_network(packet, way, leg, own_mac);
+    const std::uint32_t sequence = load32(tcp + 4);
+    const std::uint32_t acknowledgement = load32(tcp + 8);
+    const std::uint16_t window = load16(tcp + 14);
+    // The window of a SYN is not scaled (RFC 7323 section 2.2).
+    const std::uint16_t new_window =
+        (flags & detail::kSyn) != 0 ? window : convert_window(window, back.their_scale, way.our_scale);
+    delta.replace32(sequence, sequence + shifts.sequence);
+    delta.replace32(acknowledgement, acknowledgement + shifts.acknowledgement);
+    delta.replace16(window, new_window);
+    std::memcpy(tcp, leg.local_port.data(), 2);
+    std::memcpy(tcp + 2, leg.remote_port.data(), 2);
+    store32(tcp + 4, sequence + shifts.sequence);
+    store32(tcp + 8, acknowledgement + shifts.acknowledgement);
+    store16(tcp + 14, new_window);
+    store16(tcp + 16, delta.apply(load16(tcp + 16)));
+
+    const detail::Passage passage{.begin = tcp::Seq(sequence + shifts.sequence),
+                                  .acknowledges = tcp::Seq(acknowledgement),
+                                  .payload = packet.payload_size(),
+                                  .window = window,
+                                  .flags = flags};
+    if (kTimestamps && direction == Direction::ToBroker && options.timestamps &&
+        detail::within_reach(way, passage.begin)) {
+        core.last_timestamp = tcp::later(tcp::Seq(core.last_timestamp), tcp::Seq(options.timestamp)).value();
+    }
+    detail::count(core, direction, passage.payload, now);
+    return detail::track(core, direction, passage);
+}
+
+}  // namespace sluice::splice
