@@ -6,6 +6,7 @@
 
 #include "fault.h"
 #include "sluice/port/dpdk_port.h"
+#include "sluice/worker/rss_key.h"
 #include "workers.h"
 
 namespace sluice::daemon {
@@ -85,6 +86,7 @@ void Hardware::open_ports(const config::Config& config) {
         options.index = static_cast<std::uint16_t>(i);
         options.mtu = config.ports[i].mtu;
         options.workers = config.runtime.workers;
+        options.rss_key.assign(worker::kRssKey.begin(), worker::kRssKey.end());
         std::string error;
         auto port = port::open_dpdk_port(*environment_, options, error);
         if (!port) throw StartFault("port " + options.name + ": " + error);

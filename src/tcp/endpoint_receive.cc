@@ -68,7 +68,9 @@ void Endpoint::Impl::on_reset(Instant now, const Segment& segment, Output& out) 
 // RFC 7323 sections 3.2 and 5.3 R1.
 bool Endpoint::Impl::timestamp_fits(Instant now, const Segment& segment, Output& out) {
     if (!timestamps) return true;
-    if (!segment.options.timestamps) return false;
+    // A SYN is no segment of this connection, whatever it leaves out: it is to be challenged (RFC 5961
+    // section 4.2), or a host that lost its state would be locked out.
+    if (!segment.options.timestamps) return segment.flags.syn;
     const bool older = Seq(segment.options.timestamps->value).before(Seq(ts_recent));
     if (!older || now - ts_recent_at > kTimestampLife) return true;
     ++statistics.paws_rejected;

@@ -157,25 +157,29 @@ void Flows::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uin
         const tcp::Seq seq{quoted.sequence};
         return seq.at_or_after(p.send_unacked) && seq.before(p.send_next);
     };
+    const auto not_ours = [&] { counters_.add(Counter::DropIcmpUnhandled); };
     const std::uint32_t headers = quoted.tuple.local.address.is_v4() ? 40 : 60;
-    if (mtu <= headers) return;
+    if (mtu <= headers) return not_ours();
     const auto mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu - headers, 0xffff));
     if (const std::uint32_t id = find_broker(quoted.tuple); id != flow::kNoEntry) {
-        if (!slab_[id].upstream_end || !in_flight(*slab_[id].upstream_end)) return;
+        if (!slab_[id].upstream_end || !in_flight(*slab_[id].upstream_end)) return not_ours();
         counters_.add(Counter::IcmpTooBigApplied);
         drive(now, id, [&](session::Session& s) { s.on_broker_path_mss(now, mss); });
         return;
     }
     const std::uint32_t id = find_client(quoted.tuple, index_.hash(quoted.tuple));
-    if (id == flow::kNoEntry || !in_flight(slab_[id].client_end)) return;
+    if (id == flow::kNoEntry || !in_flight(slab_[id].client_end)) return not_ours();
     counters_.add(Counter::IcmpTooBigApplied);
     drive(now, id, [&](session::Session& s) { s.on_client_path_mss(now, mss); });
 }
 
 void Flows::on_unreachable(Instant now, const QuotedSegment& quoted) {
     const std::uint32_t id = find_broker(quoted.tuple);
-    if (id == flow::kNoEntry || slab_[id].phase != session::Phase::Connecting) return;
-    if (slab_[id].upstream_end->position().send_unacked != tcp::Seq{quoted.sequence}) return;
+    if (id == flow::kNoEntry || slab_[id].phase != session::Phase::Connecting ||
+        slab_[id].upstream_end->position().send_unacked != tcp::Seq{quoted.sequence}) {
+        counters_.add(Counter::DropIcmpUnhandled);
+        return;
+    }
     counters_.add(Counter::IcmpUnreachableApplied);
     drive(now, id, [&](session::Session& s) { s.on_broker_unreachable(now); });
 }

@@ -1,13 +1,10 @@
 #include "worker/owner.h"
 
+#include "sluice/worker/rss_key.h"
+
 namespace sluice::worker {
 namespace {
 
-// The key that the RSS specification publishes for verification, and that NICs are set to here.
-constexpr std::array<std::uint8_t, 40> kKey{0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67,
-                                            0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
-                                            0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30,
-                                            0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
 constexpr std::size_t kLongestInput = 36;  // two IPv6 addresses and two ports
 
 // NICs spread over queues through an indirection table of this many entries, filled round robin.
@@ -20,7 +17,7 @@ constexpr std::uint32_t key_window(std::size_t bit) {
     std::uint32_t window = 0;
     for (std::size_t i = 0; i < 32; ++i) {
         const std::size_t b = bit + i;
-        window = (window << 1U) | ((kKey[b / 8] >> (7 - b % 8)) & 1U);
+        window = (window << 1U) | ((kRssKey[b / 8] >> (7 - b % 8)) & 1U);
     }
     return window;
 }

@@ -232,6 +232,26 @@ TEST(Limits, ALateSynOnALiveTupleIsChallengedAndTheConnectionSurvives) {
     EXPECT_EQ(lab.count(Counter::TcpChallengeAcks), 1U);
 }
 
+TEST(Limits, ALateSynWithoutTimestampsIsChallengedToo) {
+    Lab lab;
+    Socket& client = lab.connect("alive");
+    Tap tap(lab);
+    lab.inject(0, make_segment({.from = client.tuple.local,
+                                .to = lab.listener(),
+                                .sequence = client.endpoint.position().send_next.value() + 1000,
+                                .flags = {.syn = true}}));
+    lab.settle();
+    ASSERT_FALSE(tap.tcp.empty());
+    EXPECT_EQ(tap.tcp[0].tcp.flags, (wire::TcpFlags{.ack = true}));
+    EXPECT_EQ(tap.tcp[0].tcp.acknowledgement, client.endpoint.position().send_next.value());
+    client.write("\xc0\x00 alive");
+    lab.settle();
+    EXPECT_EQ(lab.broker_of("alive")->after_connect("alive"), std::string_view("\xc0\x00 alive"));
+    client.abort();
+    lab.settle();
+    EXPECT_EQ(lab.count(Counter::TcpChallengeAcks), 1U);
+}
+
 TEST(Limits, AClientThatForgotItsConnectionGetsInFromTheSamePort) {
     Lab lab;
     const SocketAddress from = lab.next_client_address();
