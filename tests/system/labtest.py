@@ -1,5 +1,6 @@
 """The base of the system tests: a class has one lab, made as its `lab_options` say."""
 
+import time
 import unittest
 
 from lab import Lab
@@ -17,5 +18,8 @@ class LabTest(unittest.TestCase):
             self.assertIsNone(self.lab.sluiced.poll(), "sluiced ended during the test")
 
     def assert_counts(self, counter, more, since):
-        """The counter moved by `more` since it had the value `since`."""
+        """The counter moves by `more` from the value `since`; Sluice may see an event a little later than its client."""
+        deadline = time.monotonic() + 5
+        while self.lab.counter(counter) - since < more and time.monotonic() < deadline:
+            time.sleep(0.05)
         self.assertEqual(self.lab.counter(counter) - since, more, counter)

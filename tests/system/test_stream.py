@@ -6,7 +6,7 @@ import threading
 import time
 
 import mqtt_raw
-from lab import FRONT, FRONT6
+from lab import FRONT, FRONT6, wait_for
 from labtest import LabTest
 
 MEGABYTE = 1 << 20
@@ -172,6 +172,8 @@ class HalfCloseTest(LabTest):
         sender.join()
 
     def test_the_client_ends_its_half_first(self):
+        # What the tests before this one closed has been counted once it is gone.
+        wait_for("no connection to be left", lambda: not self.lab.admin("show connections")["connections"])
         before = self.lab.counter("closed_orderly")
         self.one_half(*self.pair("half-1"))
         self.assert_counts("closed_orderly", 1, before)
