@@ -4,27 +4,6 @@
 
 namespace sluice::tcp::kit {
 
-namespace {
-
-bool past_handshake(State state) {
-    switch (state) {
-        case State::Closed:
-        case State::Listen:
-        case State::SynSent:
-        case State::SynReceived: return false;
-        case State::Established:
-        case State::FinWait1:
-        case State::FinWait2:
-        case State::CloseWait:
-        case State::Closing:
-        case State::LastAck:
-        case State::TimeWait: return true;
-    }
-    return false;
-}
-
-}  // namespace
-
 std::size_t Monitor::options_size(const wire::TcpOptions& options) {
     std::size_t size = 0;
     if (options.mss) size += 4;
@@ -53,7 +32,7 @@ void Monitor::grant(Seq edge) { peer_edge_ = peer_edge_ ? later(*peer_edge_, edg
 
 void Monitor::settle_input(const Endpoint& endpoint) {
     if (!pending_) return;
-    const std::uint8_t scale = past_handshake(endpoint.state()) ? endpoint.position().send_scale : 0;
+    const std::uint8_t scale = is_synchronized(endpoint.state()) ? endpoint.position().send_scale : 0;
     grant(pending_->ack.advance(static_cast<std::uint32_t>(pending_->window) << scale));
     pending_.reset();
 }
@@ -101,7 +80,7 @@ std::string Monitor::check_sequence(const Segment& segment, const Endpoint& endp
         if (segment.payload_size() + (options_size(segment.options) + 3) / 4 * 4 > options_.send_mss_limit) {
             return "payload and options exceed the segment size limit";
         }
-        if (past_handshake(endpoint.state()) && segment.payload_size() > endpoint.position().send_mss) {
+        if (is_synchronized(endpoint.state()) && segment.payload_size() > endpoint.position().send_mss) {
             return "payload over the effective send MSS";
         }
     }
@@ -120,7 +99,7 @@ std::string Monitor::check_acknowledgement(const Segment& segment, const Endpoin
     if (last_ack_ && segment.ack.before(*last_ack_)) return "acknowledgement went back";
     last_ack_ = segment.ack;
     // Before the handshake is over nobody outside can tell how our window is scaled.
-    if (!segment.flags.syn && !past_handshake(endpoint.state())) return {};
+    if (!segment.flags.syn && !is_synchronized(endpoint.state())) return {};
     const std::uint8_t scale = segment.flags.syn ? std::uint8_t{0} : endpoint.position().receive_scale;
     own_granularity_ = 1U << scale;
     last_window_ = static_cast<std::uint32_t>(segment.window) << scale;
@@ -133,7 +112,7 @@ std::string Monitor::check_acknowledgement(const Segment& segment, const Endpoin
 }
 
 std::string Monitor::check_timestamps(const Segment& segment, const Endpoint& endpoint) {
-    if (segment.flags.syn || !past_handshake(endpoint.state())) return {};
+    if (segment.flags.syn || !is_synchronized(endpoint.state())) return {};
     timestamps_agreed_ = endpoint.position().timestamps;
     if (segment.options.timestamps) {
         if (!timestamps_agreed_) return "timestamps that were not agreed";
@@ -167,7 +146,7 @@ std::string Monitor::on_idle(const Endpoint& endpoint) {
         return "more held than receive_buffer";
     }
     if (endpoint.send_queue() > options_.send_buffer) return "more queued than send_buffer";
-    if (!past_handshake(endpoint.state())) return {};
+    if (!is_synchronized(endpoint.state())) return {};
     const Seq next = endpoint.position().receive_next;
     if (own_edge_ && last_ack_) {
         // What may still arrive, and what is held, fit the buffer (one unit of rounding aside).
