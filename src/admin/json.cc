@@ -11,6 +11,8 @@ double seconds(Duration d) {
     return std::round(std::chrono::duration<double>(d).count() * kMicro) / kMicro;
 }
 
+Json per(std::uint64_t sum, std::uint64_t count) { return count == 0 ? Json(nullptr) : Json(sum / count); }
+
 template <typename T>
 Json texts(const std::vector<T>& values) {
     Json array = Json::array();
@@ -52,7 +54,11 @@ Json to_json(const Info& info) {
             {"connections", info.connections},
             {"max_connections", info.max_connections},
             {"half_open", info.half_open},
+            {"spliced", info.spliced},
             {"reserved_bytes", info.reserved_bytes},
+            {"reserved_bytes_per_connection", per(info.reserved_bytes, info.max_connections)},
+            {"used_bytes", info.used_bytes},
+            {"used_bytes_per_connection", per(info.used_bytes, info.connections)},
             {"dpdk", info.dpdk},
             {"memory", info.memory},
             {"snapshot_generation", info.snapshot_generation}};
@@ -117,6 +123,8 @@ Json to_json(const ConnectionRow& row) {
                  {"keep_alive_seconds", row.keep_alive},
                  {"from_client_bytes", row.bytes_from_client},
                  {"from_broker_bytes", row.bytes_from_broker},
+                 {"from_client_packets", row.packets_from_client},
+                 {"from_broker_packets", row.packets_from_broker},
                  {"age_seconds", seconds(row.age)},
                  {"idle_seconds", seconds(row.idle)}};
     if (row.client_id_cut) json["client_id_cut"] = true;

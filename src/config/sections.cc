@@ -192,7 +192,7 @@ void read_listener(Section section, Draft& draft) {
     read_prefixes(section, "deny", listener.deny);
     section.integer("max_connections", listener.max_connections, 0U, kMostConnections);
     section.integer("half_open", listener.half_open, 1U, 1U << 24U);
-    section.duration("idle_timeout", listener.idle_timeout, seconds(0), hours(24 * 365));
+    section.duration("idle_timeout", listener.idle_timeout, seconds(0), hours(24 * 30));
     section.finish({"connect_rate", "per_network", "accept_proxy_from", "tls"});
 }
 

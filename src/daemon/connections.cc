@@ -31,11 +31,11 @@ class ListInspection final : public worker::Inspection {
 
 constexpr std::array kPhases{session::Phase::Handshake,  session::Phase::AwaitConnect,
                              session::Phase::Connecting, session::Phase::Replaying,
-                             session::Phase::Relayed,    session::Phase::Refusing,
-                             session::Phase::Closing,    session::Phase::Ended};
+                             session::Phase::Relayed,    session::Phase::Spliced,
+                             session::Phase::Refusing,   session::Phase::Closing};
 
 std::string_view shown_client_id(const worker::ConnectionRow& row) {
-    return {row.client_id.data(), std::min<std::size_t>(row.client_id_size, row.client_id.size())};
+    return {row.client_id.data(), row.client_id_shown};
 }
 
 // A filter whose names have been looked up.
@@ -124,11 +124,13 @@ admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::ui
             .client = row.client.remote,
             .source = leased ? std::optional(row.upstream.local) : std::nullopt,
             .client_id = std::string(shown_client_id(row)),
-            .client_id_cut = row.client_id_size > row.client_id.size(),
+            .client_id_cut = row.client_id_size > row.client_id_shown,
             .version = version_name(row.mqtt_version),
             .keep_alive = row.keep_alive,
             .bytes_from_client = row.bytes_from_client,
             .bytes_from_broker = row.bytes_from_broker,
+            .packets_from_client = row.packets_from_client,
+            .packets_from_broker = row.packets_from_broker,
             .age = row.age,
             .idle = row.idle};
 }

@@ -72,7 +72,9 @@ admin::Info Control::info() {
     for (const auto& part : usage()) {
         info.connections += part.connections;
         info.half_open += part.half_open;
+        info.spliced += part.spliced;
         info.reserved_bytes += part.reserved_bytes;
+        info.used_bytes += part.used_bytes;
     }
     return info;
 }

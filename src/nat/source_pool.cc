@@ -10,6 +10,10 @@
 namespace sluice::nat {
 namespace {
 
+// Longer than any TIME-WAIT (RFC 9293 section 3.4.2: 2 MSL of two minutes), and short enough for the numbers
+// not to have gone half around, which would turn before into after.
+constexpr Duration kRemembered = std::chrono::minutes(5);
+
 std::pair<std::uint64_t, std::uint64_t> words_of(const IpAddress& address) {
     std::pair<std::uint64_t, std::uint64_t> words;
     std::memcpy(&words.first, address.bytes().data(), sizeof words.first);
@@ -63,6 +67,7 @@ void SourcePool::grow(std::uint32_t backends) {
         backends_.push_back({LazyArray<std::uint32_t>(slots),
                              LazyArray<std::uint32_t>(slots),
                              LazyArray<Instant::rep>(slots),
+                             LazyArray<LastUse>(slots),
                              {}});
     }
 }
@@ -79,13 +84,13 @@ const SourcePool::AddressEntry& SourcePool::address_entry(const IpAddress& addre
 }
 
 std::uint32_t SourcePool::slot_of(const SocketAddress& source) const {
-    const std::uint32_t address = address_entry(source.address).position;
-    if (address == kNoSlot || source.port < first_port_) return kNoSlot;
-    const std::uint32_t distance = source.port - first_port_;
-    const std::uint32_t port = distance / step_;
-    if (port >= ports_ || port * step_ != distance) return kNoSlot;
-    const Family& f = families_[address < families_[1].first_address ? 0 : 1];
-    return f.first_slot + port * f.addresses + (address - f.first_address);
+    const std::uint32_t position = address_entry(source.address).position;
+    return position == kNoSlot ? kNoSlot : slot_at(position, source.port);
+}
+
+std::optional<std::uint32_t> SourcePool::address_position(const IpAddress& address) const {
+    const std::uint32_t position = address_entry(address).position;
+    return position == kNoSlot ? std::nullopt : std::optional(position);
 }
 
 std::optional<Lease> SourcePool::acquire(std::uint32_t backend, IpFamily family, std::uint32_t connection,
@@ -113,12 +118,13 @@ std::optional<Lease> SourcePool::acquire(std::uint32_t backend, IpFamily family,
     return Lease{backend, slot};
 }
 
-void SourcePool::release(Lease lease, Instant now) {
+void SourcePool::release(Lease lease, Instant now, const LastUse& last_use) {
     if (!leased(lease)) return;
     Backend& b = backends_[lease.backend];
     Free& free = b.free[lease.slot < families_[1].first_slot ? 0 : 1];
     b.connection[lease.slot] = ~kNoConnection;
     b.released[lease.slot] = now.time_since_epoch().count();
+    b.last_use[lease.slot] = last_use;
     b.next[lease.slot] = kNoSlot;
     if (free.tail == kNoSlot) {
         free.head = lease.slot;
@@ -129,6 +135,18 @@ void SourcePool::release(Lease lease, Instant now) {
     if (free.resting == kNoSlot) free.resting = lease.slot;
     ++free.listed;
     review(b, free, now);
+}
+
+std::optional<LastUse> SourcePool::last_use(Lease lease, Instant now) const {
+    const Backend& b = backends_[lease.backend];
+    const Instant::rep released = b.released[lease.slot];
+    if (released == 0 || now - Instant(Duration(released)) > kRemembered) return std::nullopt;
+    return b.last_use[lease.slot];
+}
+
+void SourcePool::rename(Lease lease, std::uint32_t connection) {
+    assert(leased(lease) && connection != kNoConnection);
+    backends_[lease.backend].connection[lease.slot] = ~connection;
 }
 
 bool SourcePool::past_quarantine(const Backend& backend, std::uint32_t slot, Instant now) const {

@@ -134,10 +134,12 @@ std::optional<IpAddress> Table::make_room() {
 
 void Table::learn(Instant now, Record& record, const MacAddress& mac, State state, Actions& actions) {
     const bool was_unknown = record.entry.state == State::Incomplete || record.entry.state == State::Failed;
+    const bool is_elsewhere = !was_unknown && record.entry.mac != mac;
     const IpAddress address = record.entry.address;
     record.entry.mac = mac;
     enter(now, record, state, state == State::Reachable ? options_.reachable : options_.stale);
     if (was_unknown) actions.resolved({.address = address, .mac = mac});
+    if (is_elsewhere) actions.moved(address, mac);
 }
 
 void Table::expire(Instant now, Records::iterator record, Actions& actions) {

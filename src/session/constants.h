@@ -3,14 +3,10 @@
 
 #include "sluice/base/counters.h"
 #include "sluice/base/time.h"
+#include "sluice/session/connection.h"
 #include "sluice/tcp/endpoint.h"
 
 namespace sluice::session {
-
-// How long an end of a closed connection still answers late retransmissions. A host that closes first keeps
-// TIME-WAIT for 2 MSL; Sluice may be shorter, because a lease rests in quarantine after it and each new use
-// of a tuple starts with a later sequence number and timestamp (RFC 6191).
-inline constexpr Duration kLinger = 1s;
 
 // How long a refused client may take to close its side before it is reset.
 inline constexpr Duration kRefusalLinger = 2s;

@@ -22,6 +22,7 @@ const char* to_string(Phase phase) {
         case Phase::Connecting: return "connecting";
         case Phase::Replaying: return "replaying";
         case Phase::Relayed: return "relayed";
+        case Phase::Spliced: return "spliced";
         case Phase::Refusing: return "refusing";
         case Phase::Closing: return "closing";
         case Phase::Ended: return "ended";
@@ -54,10 +55,12 @@ void Session::open(Instant now, const tcp::Segment& syn) {
         c_.client.remote.address.is_v4() ? 536 : 1220;  // RFC 9293 section 3.7.1
     c_.client_mss = std::min(c_.client_mss, syn.options.mss.value_or(unannounced));
     c_.client_end.listen(tcp::initial_sequence(s_.isn_key, c_.client, now));
-    on_client_segment(now, syn);
+    c_.client_end.on_segment(now, syn, to_client_);
+    advance(now);
 }
 
-void Session::on_client_segment(Instant now, const tcp::Segment& segment) {
+bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
+    if (splice_before(now, c_.client_end, to_client_, segment)) return false;
     const std::size_t unread = c_.client_end.readable();
     c_.client_end.on_segment(now, segment, to_client_);
     if (c_.client_end.readable() > unread) {
@@ -65,12 +68,15 @@ void Session::on_client_segment(Instant now, const tcp::Segment& segment) {
         c_.last_traffic = now;
     }
     advance(now);
+    return true;
 }
 
-void Session::on_broker_segment(Instant now, const tcp::Segment& segment) {
-    if (!c_.upstream_end) return;
+bool Session::on_broker_segment(Instant now, const tcp::Segment& segment) {
+    if (!c_.upstream_end) return true;
+    if (splice_before(now, *c_.upstream_end, to_broker_, segment)) return false;
     c_.upstream_end->on_segment(now, segment, to_broker_);
     advance(now);
+    return true;
 }
 
 void Session::on_broker_unreachable(Instant now) {
@@ -95,7 +101,7 @@ void Session::on_timer(Instant now) {
     if (c_.upstream_end && c_.upstream_end->next_deadline() <= now)
         c_.upstream_end->on_timer(now, to_broker_);
     advance(now);
-    if (c_.phase != Phase::Ended && phase_deadline() <= now) {
+    if (c_.phase != Phase::Spliced && c_.phase != Phase::Ended && phase_deadline() <= now) {
         on_phase_deadline(now);
         advance(now);
     }
@@ -126,9 +132,11 @@ void Session::advance(Instant now) {
             case Phase::Relayed: step_relayed(now); break;
             case Phase::Refusing: step_refusing(now); break;
             case Phase::Closing: step_closing(now); break;
+            case Phase::Spliced:
             case Phase::Ended: break;
         }
     } while (c_.phase != before);
+    try_splice(now);
 }
 
 void Session::step_handshake(Instant now) {
@@ -163,6 +171,7 @@ Instant Session::phase_deadline() const {
         case Phase::Replaying:
         case Phase::Refusing: return c_.attempt_deadline;
         case Phase::Relayed: return idle_deadline();
+        case Phase::Spliced:
         case Phase::Closing:
         case Phase::Ended: return kNever;
     }
@@ -195,6 +204,7 @@ void Session::on_phase_deadline(Instant now) {
             c_.client_end.abort(now, to_client_);
             end(now);
             return;
+        case Phase::Spliced:
         case Phase::Closing:
         case Phase::Ended: return;
     }

@@ -12,7 +12,8 @@ namespace {
 
 // The upstream SYN asks for what the client agreed to, so that no option differs between the legs; when the
 // client took none, the broker is offered none.
-tcp::EndpointOptions upstream_options(const Connection& c, std::uint16_t broker_mss) {
+tcp::EndpointOptions upstream_options(const Connection& c, std::uint16_t broker_mss,
+                                      const std::optional<nat::LastUse>& last, Instant now) {
     const tcp::Endpoint::Position client = c.client_end.position();
     tcp::EndpointOptions options;
     options.receive_mss = std::min(broker_mss, c.client_mss);
@@ -23,9 +24,8 @@ tcp::EndpointOptions upstream_options(const Connection& c, std::uint16_t broker_
     options.window_scale = client.window_scale ? std::optional(client.send_scale) : std::nullopt;
     options.sack = client.sack;
     options.timestamps = client.timestamps;
-    // One clock for all connections: a broker in TIME-WAIT accepts a tuple again only with a later timestamp
-    // (RFC 6191).
-    options.timestamp_offset = 0;
+    // One clock for all connections, except where this tuple's last one was ahead of it.
+    options.timestamp_offset = last ? tcp::timestamp_offset_after(last->timestamp, now) : 0;
     options.time_wait = kLinger;
     options.fin_wait_2 = kHalfClosed;
     return options;
@@ -75,11 +75,15 @@ bool Session::attempt(Instant now, std::uint32_t index) {
     c_.backend = index;
     c_.upstream = {.local = sources.source(*c_.lease), .remote = broker.address};
     s_.load.add(s_.worker, pool().first_backend + index, 1);
-    c_.upstream_end.emplace(upstream_options(c_, s_.transmitter.broker_mss(c_.upstream.local.address)));
+    const std::optional<nat::LastUse> last = sources.last_use(*c_.lease, now);
+    c_.upstream_end.emplace(
+        upstream_options(c_, s_.transmitter.broker_mss(c_.upstream.local.address), last, now));
     c_.replayed = 0;
     c_.phase = Phase::Connecting;
     c_.attempt_deadline = now + pool().attempt_timeout;
-    c_.upstream_end->connect(now, tcp::initial_sequence(s_.isn_key, c_.upstream, now), to_broker_);
+    tcp::Seq first = tcp::initial_sequence(s_.isn_key, c_.upstream, now);
+    if (last) first = tcp::sequence_after(tcp::Seq(last->sequence), first);
+    c_.upstream_end->connect(now, first, to_broker_);
     return true;
 }
 
@@ -108,8 +112,10 @@ bool Session::another_broker_left() {
 void Session::give_up_upstream(Instant now) {
     if (!c_.lease) return;
     count_statistics(s_.counters, c_.upstream_end->statistics());
+    const tcp::Endpoint::Position end = c_.upstream_end->position();
     c_.upstream_end.reset();
-    s_.source_pools[c_.pool].release(*c_.lease, now);
+    s_.source_pools[c_.pool].release(
+        *c_.lease, now, {.sequence = end.send_next.value(), .timestamp = end.last_timestamp_sent});
     c_.lease.reset();
     s_.load.add(s_.worker, pool().first_backend + c_.backend, -1);
     count(Counter::LeasesReleased);

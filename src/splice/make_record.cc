@@ -89,6 +89,7 @@ const char* to_string(Obstacle obstacle) {
         case Obstacle::NotQuiet: return "not quiet";
         case Obstacle::Timestamps: return "timestamps on one leg only";
         case Obstacle::Sack: return "SACK on one leg only";
+        case Obstacle::SegmentSize: return "segments too large for the other leg";
         case Obstacle::Range: return "index out of range";
     }
     __builtin_unreachable();
@@ -102,6 +103,9 @@ std::optional<Obstacle> obstacle_to_splice(const Joint& joint) {
     }
     if (client.timestamps != broker.timestamps) return Obstacle::Timestamps;
     if (client.sack != broker.sack) return Obstacle::Sack;
+    if (client.receive_mss > broker.peer_mss || broker.receive_mss > client.peer_mss) {
+        return Obstacle::SegmentSize;
+    }
     if (!fits<std::uint16_t>(joint.listener) || !fits<std::uint16_t>(joint.pool) ||
         !fits<std::uint16_t>(joint.backend) || !fits<std::uint8_t>(joint.client.port) ||
         !fits<std::uint8_t>(joint.broker.port)) {
@@ -127,7 +131,7 @@ Record<kFamily> make_record(const Joint& joint) {
     core.way(Direction::ToClient) =
         make_way(joint.client, joint.broker, checksum_difference(broker_sum, client_sum));
     core.slot = joint.slot;
-    core.generation = joint.generation;
+    core.opened = joint.opened;
     core.last_heard = joint.last_heard;
     core.last_timestamp = joint.broker.position.last_timestamp_sent;
     core.listener = static_cast<std::uint16_t>(joint.listener);

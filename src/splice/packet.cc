@@ -47,17 +47,6 @@ std::optional<Packet<kFamily>> Packet<kFamily>::parse(ByteSpan frame) {
 }
 
 template <IpFamily kFamily>
-FourTuple Packet<kFamily>::tuple() const {
-    Ends<kFamily> leg;
-    const std::byte* const addresses = ip() + kAddressesAt;
-    std::memcpy(leg.remote.data(), addresses, leg.remote.size());
-    std::memcpy(leg.local.data(), addresses + leg.remote.size(), leg.local.size());
-    std::memcpy(leg.remote_port.data(), tcp(), 2);
-    std::memcpy(leg.local_port.data(), tcp() + 2, 2);
-    return leg.tuple();
-}
-
-template <IpFamily kFamily>
 bool Packet<kFamily>::arrives_by(const Ends<kFamily>& leg) const {
     const std::byte* const addresses = ip() + kAddressesAt;
     return std::memcmp(addresses, leg.remote.data(), leg.remote.size()) == 0 &&

@@ -179,6 +179,11 @@ bool Endpoint::Impl::all_acknowledged() const {
     return !abandoned && send_buffer.size() == 0 && (!shut || fin_acked);
 }
 
+bool Endpoint::Impl::quiet() const {
+    return state == State::Established && !shut && snd_una == snd_nxt && send_buffer.size() == 0 &&
+           reassembly.readable() == 0 && !reassembly.has_gap() && !fin_announced;
+}
+
 void Endpoint::Impl::enter_time_wait(Instant now) {
     state = State::TimeWait;
     retransmit_at = kNever;
@@ -213,6 +218,8 @@ Endpoint::Position Endpoint::Impl::position() const {
             .last_timestamp_sent = last_tsval,
             .last_timestamp_received = ts_recent,
             .send_mss = send_mss(),
+            .peer_mss = peer_mss,
+            .receive_mss = options.receive_mss,
             .send_scale = send_scale,
             .receive_scale = receive_scale,
             .window_scale = scaling,
@@ -278,6 +285,13 @@ bool Endpoint::shutdown_called() const { return impl_->shut; }
 bool Endpoint::all_acknowledged() const { return impl_->all_acknowledged(); }
 std::size_t Endpoint::send_queue() const { return impl_->send_buffer.size(); }
 Endpoint::Position Endpoint::position() const { return impl_->position(); }
+bool Endpoint::quiet() const { return impl_->quiet(); }
+void Endpoint::acknowledge(Instant now, Output& out) {
+    if (impl_->owes_ack()) impl_->send_ack(now, out);
+}
+std::size_t Endpoint::memory_bytes() const {
+    return sizeof(Impl) + impl_->send_buffer.capacity() + impl_->reassembly.capacity();
+}
 const Endpoint::Statistics& Endpoint::statistics() const { return impl_->statistics; }
 
 }  // namespace sluice::tcp

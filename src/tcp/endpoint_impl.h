@@ -97,6 +97,8 @@ struct Endpoint::Impl {
     void on_path_mss(Instant now, std::uint16_t mss, Output& out);
     bool can_write() const;
     bool all_acknowledged() const;
+    bool quiet() const;
+    bool owes_ack() const { return ack_now || unacked_in != 0 || delayed_ack_at != kNever; }
     void begin_closing();
     Position position() const;
     void enter_time_wait(Instant now);

@@ -34,6 +34,20 @@ Seq initial_sequence(const SipKey& key, const FourTuple& tuple, Instant now) {
     return Seq(static_cast<std::uint32_t>(ticks)).advance(keyed(key, tuple, Purpose::Sequence));
 }
 
+// A stranger who knows `last` has seen the connection, and learns nothing from the distance.
+Seq sequence_after(Seq last, Seq fresh) {
+    constexpr std::uint32_t kDistance = 0x20000;  // past any window granted without a scale
+    return fresh.after(last.advance(kDistance)) ? fresh : last.advance(kDistance);
+}
+
+// A client's clock may have ticked faster than Sluice's (RFC 7323 allows any tick from 1 ms to 1 s, and some
+// count microseconds), so that its last value lies ahead.
+std::uint32_t timestamp_offset_after(std::uint32_t last, Instant now) {
+    const Seq clock(milliseconds32(now));  // timestamps wrap around as sequence numbers do
+    const Seq past = Seq(last).advance(1);
+    return clock.at_or_after(past) ? 0 : past.since(clock);
+}
+
 std::uint32_t timestamp_offset(const SipKey& key, const FourTuple& tuple) {
     return keyed(key, tuple, Purpose::Timestamp);
 }

@@ -16,6 +16,7 @@ class SendBuffer {
 
     std::uint32_t size() const { return size_; }
     std::uint32_t room() const { return limit_ - size_; }
+    std::uint32_t capacity() const { return ring_.capacity(); }
     // Takes as much as there is room for; returns how much.
     std::uint32_t append(ByteView bytes) {
         const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), room()));

@@ -9,94 +9,92 @@ namespace {
 
 constexpr std::size_t kTimersPerTurn = 256;
 constexpr std::size_t kAwaitingPerNeighbor = 4096;
+constexpr std::uint32_t kFlushEvery = 64;
 
 // A share of a limit that holds for all workers together, rounded up so that no worker is left with nothing.
 std::uint32_t share(std::uint32_t limit, std::uint32_t workers) { return (limit + workers - 1) / workers; }
 
-std::vector<nat::SourcePool> make_source_pools(const config::Config& config, const WorkerOptions& options) {
-    std::vector<nat::SourcePool> pools;
-    pools.reserve(config.pools.size());
-    for (const config::Pool& p : config.pools) {
-        pools.emplace_back(nat::SourcePool::Options{
-            .addresses = p.source_addresses,
-            .ports = {p.source_ports.first, p.source_ports.last},
-            .worker = options.index,
-            .workers = options.workers,
-            .backends = static_cast<std::uint32_t>(p.backends.size()),
-        });
-    }
-    return pools;
-}
-
 }  // namespace
 
-Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
+Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
+             Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output,
              CounterSet& counters, Mail& mail, Instant now)
     : options_(options),
-      config_(resources.config),
       topology_(resources.topology),
+      directory_(directory),
+      spliced_(spliced),
+      listeners_(listeners),
       output_(output),
       counters_(counters),
       mail_(mail),
       chooser_(resources.load, options.seed),
-      source_pools_(make_source_pools(resources.config, options)),
       surroundings_{.snapshot = resources.snapshot,
                     .chooser = chooser_,
                     .load = resources.load,
-                    .source_pools = source_pools_,
+                    .source_pools = directory.pools(),
                     .counters = counters,
                     .transmitter = *this,
                     .isn_key = options.isn_key,
                     .worker = options.index},
       slab_(options.max_connections),
-      index_(options.max_connections, options.index_key),
       wheel_(options.max_connections, now),
-      listeners_(resources.config.listeners.size()),
       failing_(resources.snapshot->backend_count, false),
       resets_(1000, 1000),
-      now_(now) {
-    for (std::uint32_t p = 0; p < config_.pools.size(); ++p) {
-        const config::Pool& pool = config_.pools[p];
-        for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
-            for (const IpAddress& source : pool.source_addresses) {
-                brokers_.try_emplace(BrokerKey{pool.backends[b].address, source}, PoolBackend{p, b});
-            }
-        }
-    }
-}
+      now_(now) {}
 
 // --- input ---
 
-std::uint32_t Flows::find_client(const FourTuple& tuple, std::uint64_t hash) const {
-    return index_.find(hash, [&](std::uint32_t id) { return slab_[id].client == tuple; });
+std::optional<Reference> Flows::find_client(const FourTuple& tuple, std::uint64_t hash) const {
+    return directory_.find_client(hash, [&](Reference candidate) {
+        return candidate.is_spliced() ? spliced_.is_client(candidate, tuple)
+                                      : slab_[candidate.number()].client == tuple;
+    });
 }
 
-std::uint32_t Flows::find_broker(const FourTuple& tuple) const {
-    const auto entry = brokers_.find(BrokerKey{tuple.remote, tuple.local.address});
-    if (entry == brokers_.end()) return flow::kNoEntry;
-    const std::uint32_t id = source_pools_[entry->second.pool].find(entry->second.backend, tuple.local);
-    return id == nat::kNoConnection ? flow::kNoEntry : id;
+std::optional<Reference> Flows::find_broker(const FourTuple& tuple) const {
+    const auto lease = directory_.lease_of(tuple);
+    return lease ? directory_.holder(*lease) : std::nullopt;
 }
 
-void Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
+std::uint32_t Flows::relayed_client(const FourTuple& tuple) const {
+    const auto found = find_client(tuple, directory_.hash(tuple));
+    return found && !found->is_spliced() ? found->number() : flow::kNoEntry;
+}
+
+std::uint32_t Flows::relayed_broker(const FourTuple& tuple) const {
+    const auto found = find_broker(tuple);
+    return found && !found->is_spliced() ? found->number() : flow::kNoEntry;
+}
+
+bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
                               const Arrival& arrival, const tcp::Segment& segment) {
-    const std::uint64_t hash = index_.hash(tuple);
-    std::uint32_t id = find_client(tuple, hash);
+    const std::uint64_t hash = directory_.hash(tuple);
+    std::optional<Reference> found = find_client(tuple, hash);
     const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
-    if (id != flow::kNoEntry && opens && makes_room_for(slab_[id], segment)) {
-        drive(now, id, [&](session::Session& s) { s.make_room(now); });
-        id = flow::kNoEntry;
-    }
-    if (id != flow::kNoEntry) {
+    if (found && opens && make_room(now, *found, segment)) found.reset();
+    if (found && found->is_spliced()) return false;
+    if (found) {
         // A client may move behind another gateway; its packets are still the best way back.
-        slab_[id].path = {arrival.port, arrival.source_mac};
-        drive(now, id, [&](session::Session& s) { s.on_client_segment(now, segment); });
-    } else if (opens && accepting_) {
+        slab_[found->number()].path = {arrival.port, arrival.source_mac};
+        bool taken = true;
+        drive(now, found->number(), [&](session::Session& s) { taken = s.on_client_segment(now, segment); });
+        return taken;
+    }
+    if (opens && accepting_) {
         accept(now, listener, tuple, arrival, segment, hash);
     } else {
         counters_.add(Counter::TcpNoConnection);
         reset(now, tuple, arrival, segment);
     }
+    return true;
+}
+
+// Ends what only waits for stragglers when a SYN may open its tuple anew.
+bool Flows::make_room(Instant now, Reference old, const tcp::Segment& syn) {
+    if (old.is_spliced()) return spliced_.make_room(now, old, syn);
+    if (!makes_room_for(slab_[old.number()], syn)) return false;
+    drive(now, old.number(), [&](session::Session& s) { s.make_room(now); });
+    return true;
 }
 
 // RFC 9293 section 3.10.7.4 and RFC 6191 section 2: a SYN may open anew what is only waiting for stragglers,
@@ -129,25 +127,28 @@ void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, 
     const std::uint16_t mss = topology_.ports()[arrival.port].mss(tuple.local.address.family());
     const tcp::EndpointOptions endpoint =
         session::client_options(*surroundings_.snapshot, listener, tuple, mss, options_.isn_key);
+    if (slab_.size() + spliced_.size() >= options_.max_connections) return refuse(Counter::DropSynTableFull);
     const std::uint32_t id = slab_.insert(tuple, session::ClientPath{arrival.port, arrival.source_mac},
                                           listener, facts.pool, endpoint, now);
-    if (id == flow::kNoEntry) return refuse(Counter::DropSynTableFull);
     slab_[id].id = id;
-    index_.insert(hash, id);
+    directory_.insert_client(hash, {Reference::Kind::Relayed, id});
     ++load.connections;
     ++load.half_open;  // until drive() sees another phase
     drive(now, id, [&](session::Session& s) { s.open(now, segment); });
 }
 
-void Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
+bool Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
                               const tcp::Segment& segment) {
-    const std::uint32_t id = find_broker(tuple);
-    if (id == flow::kNoEntry) {
+    const auto found = find_broker(tuple);
+    if (!found) {
         counters_.add(Counter::TcpNoConnection);
         reset(now, tuple, arrival, segment);
-        return;
+        return true;
     }
-    drive(now, id, [&](session::Session& s) { s.on_broker_segment(now, segment); });
+    if (found->is_spliced()) return false;
+    bool taken = true;
+    drive(now, found->number(), [&](session::Session& s) { taken = s.on_broker_segment(now, segment); });
+    return taken;
 }
 
 // ICMP is easily forged; RFC 5927 section 4.1 wants the quoted sequence number to be one that is in flight.
@@ -161,20 +162,20 @@ void Flows::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uin
     const std::uint32_t headers = quoted.tuple.local.address.is_v4() ? 40 : 60;
     if (mtu <= headers) return not_ours();
     const auto mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu - headers, 0xffff));
-    if (const std::uint32_t id = find_broker(quoted.tuple); id != flow::kNoEntry) {
+    if (const std::uint32_t id = relayed_broker(quoted.tuple); id != flow::kNoEntry) {
         if (!slab_[id].upstream_end || !in_flight(*slab_[id].upstream_end)) return not_ours();
         counters_.add(Counter::IcmpTooBigApplied);
         drive(now, id, [&](session::Session& s) { s.on_broker_path_mss(now, mss); });
         return;
     }
-    const std::uint32_t id = find_client(quoted.tuple, index_.hash(quoted.tuple));
+    const std::uint32_t id = relayed_client(quoted.tuple);
     if (id == flow::kNoEntry || !in_flight(slab_[id].client_end)) return not_ours();
     counters_.add(Counter::IcmpTooBigApplied);
     drive(now, id, [&](session::Session& s) { s.on_client_path_mss(now, mss); });
 }
 
 void Flows::on_unreachable(Instant now, const QuotedSegment& quoted) {
-    const std::uint32_t id = find_broker(quoted.tuple);
+    const std::uint32_t id = relayed_broker(quoted.tuple);
     if (id == flow::kNoEntry || slab_[id].phase != session::Phase::Connecting ||
         slab_[id].upstream_end->position().send_unacked != tcp::Seq{quoted.sequence}) {
         counters_.add(Counter::DropIcmpUnhandled);
@@ -222,7 +223,11 @@ void Flows::drive(Instant now, std::uint32_t id, Event&& event) {
     session::Session session(c, surroundings_);
     event(session);
     if (was_half_open && c.phase != session::Phase::Handshake) --listeners_[c.listener].half_open;
-    if (c.phase == session::Phase::Ended) {
+    if (c.phase == session::Phase::Spliced) {
+        // Its record has everything by now: lease, load and place in the index.
+        wheel_.cancel(id);
+        slab_.erase(id);
+    } else if (c.phase == session::Phase::Ended) {
         remove(id);
     } else {
         wheel_.arm(id, session.deadline());
@@ -245,7 +250,7 @@ void Flows::remove(std::uint32_t id) {
     const session::Connection& c = slab_[id];
     --listeners_[c.listener].connections;
     wheel_.cancel(id);
-    index_.erase(index_.hash(c.client), id);
+    directory_.erase_client(directory_.hash(c.client), {Reference::Kind::Relayed, id});
     slab_.erase(id);
 }
 
@@ -256,8 +261,10 @@ bool Flows::on_timer(Instant now) {
 }
 
 void Flows::end_all(Instant now) {
+    std::uint32_t n = 0;
     for (std::uint32_t id = slab_.next(0); id != flow::kNoEntry; id = slab_.next(id + 1)) {
         drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
+        if (++n % kFlushEvery == 0) output_.flush();
     }
 }
 
@@ -306,16 +313,31 @@ void Flows::attempt_succeeded(std::uint32_t backend) {
     failing_[backend] = !mail_.post({.kind = Event::Kind::AttemptSucceeded, .backend = backend});
 }
 
+std::optional<session::Hop> Flows::broker_hop(const session::Connection& c) {
+    const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
+    if (!hop) return std::nullopt;
+    const auto mac = output_.resolve(now_, *hop);
+    return mac ? std::optional(session::Hop{.port = hop->port, .mac = *mac}) : std::nullopt;
+}
+
+bool Flows::splice(const session::Connection& c, const splice::Joint& joint) {
+    const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
+    const auto label = splice::Label::of(static_cast<std::uint8_t>(*c.version), c.client_id);
+    return spliced_.adopt(now_, {Reference::Kind::Relayed, c.id}, joint, label, hop->neighbor);
+}
+
 // --- listing ---
 
 std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
                           std::size_t& written) const {
-    written = 0;
     std::uint32_t id = slab_.next(from);
     for (; id != flow::kNoEntry && written < out.size(); id = slab_.next(id + 1)) {
         const session::Connection& c = slab_[id];
+        const auto packets_in = [](const tcp::Endpoint& end) {
+            return static_cast<std::uint32_t>(end.statistics().segments_in);
+        };
         ConnectionRow& row = out[written++];
-        row = {.id = id,
+        row = {.id = Reference(Reference::Kind::Relayed, id).raw(),
                .phase = c.phase,
                .listener = c.listener,
                .pool = c.pool,
@@ -326,33 +348,30 @@ std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionR
                .keep_alive = c.keep_alive,
                .client_id = {},
                .client_id_size = static_cast<std::uint32_t>(c.client_id.size()),
+               .client_id_shown = 0,
                .bytes_from_client = c.bytes_from_client,
                .bytes_from_broker = c.bytes_from_broker,
+               .packets_from_client = packets_in(c.client_end),
+               .packets_from_broker = c.upstream_end ? packets_in(*c.upstream_end) : 0,
                .age = now - c.opened,
                .idle = now - std::max(c.last_heard, c.last_traffic)};
-        c.client_id.copy(row.client_id.data(), row.client_id.size());
+        row.client_id_shown =
+            static_cast<std::uint32_t>(c.client_id.copy(row.client_id.data(), row.client_id.size()));
     }
     return id;
 }
 
-Worker::Usage Flows::usage(Instant now) const {
-    Worker::Usage usage{
-        .connections = slab_.size(),
-        .capacity = slab_.capacity(),
-        .half_open = 0,
-        .reserved_bytes = slab_.memory_bytes() + index_.memory_bytes() + wheel_.memory_bytes(),
-        .backends = {}};
-    for (const ListenerLoad& l : listeners_) usage.half_open += l.half_open;
-    for (std::uint32_t p = 0; p < config_.pools.size(); ++p) {
-        const config::Pool& pool = config_.pools[p];
-        for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
-            const nat::SourcePool::Usage u =
-                source_pools_[p].usage(b, pool.backends[b].address.address.family(), now);
-            usage.backends.push_back(
-                {.leases = u.capacity, .leased = u.leased, .quarantined = u.quarantined});
-        }
+std::uint64_t Flows::used_bytes() const {
+    constexpr std::uint32_t kSample = 256;
+    std::uint64_t sum = 0;
+    std::uint32_t n = 0;
+    for (std::uint32_t id = slab_.next(0); id != flow::kNoEntry && n < kSample; id = slab_.next(id + 1), ++n) {
+        const session::Connection& c = slab_[id];
+        sum += sizeof c + flow::TimerWheel::kBytesPerTimer + c.client_end.memory_bytes() +
+               (c.upstream_end ? c.upstream_end->memory_bytes() : 0) + c.client_id.capacity() +
+               c.connect_packet.capacity();
     }
-    return usage;
+    return n == 0 ? 0 : sum * slab_.size() / n;
 }
 
 }  // namespace sluice::worker

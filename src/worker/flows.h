@@ -1,6 +1,6 @@
-// The connections of one worker: finds the one a segment belongs to, from the client's side by its four-tuple
-// and from the broker's side by its lease, drives its session, keeps its timer, and writes what the session
-// sends as frames.
+// The connections of one worker that have TCP endpoints: finds the one a segment belongs to, drives its
+// session, keeps its timer, and writes what the session sends as frames. Those that a record has replaced are
+// Spliced's.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,14 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "sluice/base/token_bucket.h"
-#include "sluice/flow/client_index.h"
 #include "sluice/flow/slab.h"
 #include "sluice/flow/timer_wheel.h"
 #include "sluice/session/session.h"
 #include "sluice/worker/worker.h"
+#include "worker/directory.h"
 #include "worker/frame_output.h"
 #include "worker/mail.h"
+#include "worker/spliced.h"
 
 namespace sluice::worker {
 
@@ -25,22 +26,19 @@ struct Arrival {
     MacAddress source_mac;
 };
 
-// A TCP packet that an ICMP error quotes: one that Sluice sent.
-struct QuotedSegment {
-    FourTuple tuple;  // local: the packet's source
-    std::uint32_t sequence = 0;
-};
-
 class Flows final : public session::Transmitter, public FailedNeighbors {
   public:
-    Flows(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
-          CounterSet& counters, Mail& mail, Instant now);
+    // listeners: shared with `spliced`, which takes connections over.
+    Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
+          Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, CounterSet& counters,
+          Mail& mail, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
-    void on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
+    // Both return false when the packet is a spliced connection's, now at the latest: to be translated.
+    [[nodiscard]] bool on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
                            const Arrival& arrival, const tcp::Segment& segment);
-    void on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
-                           const tcp::Segment& segment);
+    [[nodiscard]] bool on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
+                                         const tcp::Segment& segment);
     // mtu: of the hop that could not pass the packet on, in bytes.
     void on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t mtu);
     void on_unreachable(Instant now, const QuotedSegment& quoted);
@@ -58,9 +56,13 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void use(const backend::Snapshot* snapshot) { surroundings_.snapshot = snapshot; }
     void accept_no_more() { accepting_ = false; }
     void end_all(Instant now);
+    // Those that have endpoints; as Spliced::list().
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
                        std::size_t& written) const;
-    Worker::Usage usage(Instant now) const;
+    std::uint32_t size() const { return slab_.size(); }
+    std::uint64_t reserved_bytes() const { return slab_.memory_bytes() + wheel_.memory_bytes(); }
+    // An estimate: of many connections, some are looked at.
+    std::uint64_t used_bytes() const;
 
     // --- session::Transmitter ---
     void to_client(const session::Connection& connection, const tcp::Segment& segment) override;
@@ -68,32 +70,19 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::uint16_t broker_mss(const IpAddress& source) const override;
     void attempt_failed(std::uint32_t backend, backend::ProbeFailure failure) override;
     void attempt_succeeded(std::uint32_t backend) override;
+    std::optional<session::Hop> broker_hop(const session::Connection& connection) override;
+    bool splice(const session::Connection& connection, const splice::Joint& joint) override;
 
   private:
-    // A broker as seen from a source address: which pool's lease table names the connection.
-    struct BrokerKey {
-        SocketAddress broker;
-        IpAddress source;
-        friend bool operator==(const BrokerKey&, const BrokerKey&) = default;
-        template <typename H>
-        friend H AbslHashValue(H h, const BrokerKey& k) {
-            return H::combine(std::move(h), k.broker, k.source);
-        }
-    };
-    struct PoolBackend {
-        std::uint32_t pool = 0;
-        std::uint32_t backend = 0;
-    };
-    struct ListenerLoad {
-        std::uint32_t half_open = 0;
-        std::uint32_t connections = 0;
-    };
-
     void accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
                 const tcp::Segment& segment, std::uint64_t hash);
-    std::uint32_t find_client(const FourTuple& tuple, std::uint64_t hash) const;
-    std::uint32_t find_broker(const FourTuple& tuple) const;
+    std::optional<Reference> find_client(const FourTuple& tuple, std::uint64_t hash) const;
+    std::optional<Reference> find_broker(const FourTuple& tuple) const;
+    // The connection with endpoints that a quoted segment belongs to; flow::kNoEntry for none.
+    std::uint32_t relayed_client(const FourTuple& tuple) const;
+    std::uint32_t relayed_broker(const FourTuple& tuple) const;
     bool makes_room_for(const session::Connection& old, const tcp::Segment& syn) const;
+    bool make_room(Instant now, Reference old, const tcp::Segment& syn);
     // Runs `event(session)` on a connection and settles what it changed: timer, counts, removal.
     template <typename Event>
     void drive(Instant now, std::uint32_t id, Event&& event);
@@ -101,19 +90,17 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void remove(std::uint32_t id);
 
     const WorkerOptions options_;
-    const config::Config& config_;
     const Topology& topology_;
+    Directory& directory_;
+    Spliced& spliced_;
+    std::vector<ListenerLoad>& listeners_;
     FrameOutput& output_;
     CounterSet& counters_;
     Mail& mail_;
     backend::Chooser chooser_;
-    std::vector<nat::SourcePool> source_pools_;
     session::Surroundings surroundings_;
     flow::Slab<session::Connection> slab_;
-    flow::ClientIndex index_;
     flow::TimerWheel wheel_;
-    absl::flat_hash_map<BrokerKey, PoolBackend> brokers_;
-    std::vector<ListenerLoad> listeners_;
     std::vector<bool> failing_;  // by backend position: an AttemptFailed was the last that control heard
     TokenBucket resets_;
     Instant now_;  // of the event being driven; Transmitter's calls happen within it

@@ -83,6 +83,11 @@ FrameOutput::Fate FrameOutput::send_via(Instant now, const NextHop& hop, const p
     return Fate::Waiting;
 }
 
+std::optional<MacAddress> FrameOutput::resolve(Instant now, const NextHop& hop) {
+    Way& way = *ways_[hop.port];
+    return way.table.lookup(now, hop.neighbor, way);
+}
+
 bool FrameOutput::flush() {
     bool left = false;
     for (const auto& way : ways_) {
@@ -148,6 +153,8 @@ void FrameOutput::Way::resolved(const neighbor::Resolution& resolution) {
     if (!resolution.mac) {
         output.counters_.add(Counter::NeighborFailures);
         failed.push_back(resolution.address);
+    } else if (output.news_ != nullptr) {
+        output.news_->neighbor_found(resolution.address, *resolution.mac);
     }
     const auto entry = waiting.find(resolution.address);
     if (entry == waiting.end()) return;
@@ -163,6 +170,10 @@ void FrameOutput::Way::resolved(const neighbor::Resolution& resolution) {
         set_destination(frame, *resolution.mac);
         output.send(index, frame);
     }
+}
+
+void FrameOutput::Way::moved(const IpAddress& address, const MacAddress& mac) {
+    if (output.news_ != nullptr) output.news_->neighbor_found(address, mac);
 }
 
 void FrameOutput::announce(std::uint16_t port, const IpAddress& address) {

@@ -29,6 +29,15 @@ class FailedNeighbors {
     ~FailedNeighbors() = default;
 };
 
+// Told where a neighbor is, whenever that may have changed.
+class NeighborNews {
+  public:
+    virtual void neighbor_found(const IpAddress& neighbor, const MacAddress& mac) = 0;
+
+  protected:
+    ~NeighborNews() = default;
+};
+
 class FrameOutput {
   public:
     // queue: this worker's transmit queue on every port.
@@ -48,6 +57,10 @@ class FrameOutput {
     // A frame that lacks only its destination MAC: sent now, or when the neighbor has answered. Failed: the
     // neighbor is known not to answer, the frame was dropped.
     Fate send_via(Instant now, const NextHop& hop, const port::Frame& frame);
+    // The neighbor's MAC, as send_via() would fill it in; nullopt while it is asked for or does not answer.
+    std::optional<MacAddress> resolve(Instant now, const NextHop& hop);
+    // At most one; must outlive this.
+    void tell(NeighborNews& news) { news_ = &news; }
     // Hands the batches to the ports. What a full port does not take is offered again at the next flush; true
     // when something is left.
     bool flush();
@@ -72,6 +85,7 @@ class FrameOutput {
         Way(FrameOutput& output, std::uint16_t index, port::Port& device);
         void solicit(const neighbor::Solicitation& solicitation) override;
         void resolved(const neighbor::Resolution& resolution) override;
+        void moved(const IpAddress& address, const MacAddress& mac) override;
 
         FrameOutput& output;
         std::uint16_t index;
@@ -91,6 +105,7 @@ class FrameOutput {
     std::vector<std::unique_ptr<Way>> ways_;  // by port
     std::vector<port::Frame> spare_;          // allocated, unused
     std::size_t waiting_ = 0;                 // over all neighbors
+    NeighborNews* news_ = nullptr;
 };
 
 }  // namespace sluice::worker

@@ -34,17 +34,21 @@ bool is_icmp_error(const wire::IpPacket& packet) {
     if (packet.payload.size() < wire::kIcmpHeaderSize) return false;
     const std::uint8_t type = load8(packet.payload.data());
     return packet.family == IpFamily::V4
-               ? type == wire::kIcmpUnreachable
-               : type == wire::kIcmpv6Unreachable || type == wire::kIcmpv6PacketTooBig;
+               ? type == wire::kIcmpUnreachable || type == wire::kIcmpTimeExceeded
+               : type == wire::kIcmpv6Unreachable || type == wire::kIcmpv6PacketTooBig ||
+                     type == wire::kIcmpv6TimeExceeded;
 }
 
 }  // namespace
 
-Input::Input(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
-             Flows& flows, Prober& prober, LocalProtocols& local, CounterSet& counters, Mail& mail)
+Input::Input(const WorkerOptions& options, const WorkerResources& resources, const Directory& directory,
+             Forwarder& forwarder, FrameOutput& output, Flows& flows, Prober& prober, LocalProtocols& local,
+             CounterSet& counters, Mail& mail)
     : worker_(options.index),
       topology_(resources.topology),
       handover_(resources.handover),
+      directory_(directory),
+      forwarder_(forwarder),
       output_(output),
       flows_(flows),
       prober_(prober),
@@ -53,17 +57,9 @@ Input::Input(const WorkerOptions& options, const WorkerResources& resources, Fra
       mail_(mail),
       owner_(options.workers),
       hints_(1, 4),
-      given_(options.workers, false) {
-    for (std::uint32_t i = 0; i < resources.config.listeners.size(); ++i) {
-        listeners_[resources.config.listeners[i].address] = i;
-    }
-}
+      given_(options.workers, false) {}
 
 bool Input::on_frame(Instant now, const port::Frame& frame, bool handed_over) {
-    if (!handed_over) {
-        counters_.add(Counter::RxFrames);
-        counters_.add(Counter::RxBytes, frame.length);
-    }
     const auto ethernet = wire::EthernetView::parse(frame.bytes());
     if (!ethernet) {
         counters_.add(Counter::DropEthernetShort);
@@ -158,15 +154,15 @@ bool Input::on_tcp(Instant now, const port::Frame& frame, const Arrival& arrival
         counters_.add(Counter::DropTcpMalformed);
         return false;
     }
-    deliver(now, arrival, tuple, listener_at(tuple.local),
-            {.seq = tcp::Seq(header->sequence),
-             .ack = tcp::Seq(header->acknowledgement),
-             .flags = header->flags,
-             .window = header->window,
-             .options = header->options,
-             .payload = view->payload(),
-             .payload_tail = {}});
-    return false;
+    const bool taken = deliver(now, arrival, tuple,
+                               {.seq = tcp::Seq(header->sequence),
+                                .ack = tcp::Seq(header->acknowledgement),
+                                .flags = header->flags,
+                                .window = header->window,
+                                .options = header->options,
+                                .payload = view->payload(),
+                                .payload_tail = {}});
+    return !taken && forwarder_.forward(now, frame) == Forwarder::Fate::Sent;
 }
 
 bool Input::checksum_good(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
@@ -181,28 +177,22 @@ bool Input::checksum_good(Instant now, const Arrival& arrival, const wire::IpPac
     return false;
 }
 
-void Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
-                    std::optional<std::uint32_t> listener, const tcp::Segment& segment) {
-    if (listener) {
-        flows_.on_client_segment(now, *listener, tuple, arrival, segment);
-        return;
+// False when the packet is a spliced connection's.
+bool Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple, const tcp::Segment& segment) {
+    if (const auto listener = directory_.listener_at(tuple.local); listener) {
+        return flows_.on_client_segment(now, *listener, tuple, arrival, segment);
     }
-    if (prober_.on_segment(now, tuple, segment)) return;
+    if (prober_.on_segment(now, tuple, segment)) return true;
     if (topology_.owned(tuple.local.address)->source) {
-        flows_.on_broker_segment(now, tuple, arrival, segment);
-        return;
+        return flows_.on_broker_segment(now, tuple, arrival, segment);
     }
     counters_.add(Counter::TcpNoListener);
     flows_.reset(now, tuple, arrival, segment);
-}
-
-std::optional<std::uint32_t> Input::listener_at(const SocketAddress& address) const {
-    const auto entry = listeners_.find(address);
-    return entry == listeners_.end() ? std::nullopt : std::optional(entry->second);
+    return true;
 }
 
 std::uint32_t Input::owner_of(const FourTuple& tuple) const {
-    return listener_at(tuple.local) ? owner_.of_client(tuple) : owner_.of_source_port(tuple.local.port);
+    return directory_.listener_at(tuple.local) ? owner_.of_client(tuple) : owner_.of_source_port(tuple.local.port);
 }
 
 bool Input::hand_over(const port::Frame& frame, std::uint32_t owner) {

@@ -7,12 +7,12 @@
 #include <optional>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
-
 #include "sluice/base/token_bucket.h"
 #include "sluice/wire/ethernet.h"
 #include "sluice/wire/tcp.h"
+#include "worker/directory.h"
 #include "worker/flows.h"
+#include "worker/forwarder.h"
 #include "worker/local_protocols.h"
 #include "worker/owner.h"
 #include "worker/prober.h"
@@ -21,8 +21,9 @@ namespace sluice::worker {
 
 class Input {
   public:
-    Input(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output, Flows& flows,
-          Prober& prober, LocalProtocols& local, CounterSet& counters, Mail& mail);
+    Input(const WorkerOptions& options, const WorkerResources& resources, const Directory& directory,
+          Forwarder& forwarder, FrameOutput& output, Flows& flows, Prober& prober, LocalProtocols& local,
+          CounterSet& counters, Mail& mail);
 
     // handed_over: another worker received the frame and found that this one owns it, or shares what it says.
     // True when the frame was passed on and is no longer the caller's to release.
@@ -36,10 +37,8 @@ class Input {
                 bool handed_over);
     bool on_icmp(Instant now, const port::Frame& frame, const Arrival& arrival, const wire::IpPacket& packet,
                  bool handed_over);
-    void deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
-                 std::optional<std::uint32_t> listener, const tcp::Segment& segment);
+    bool deliver(Instant now, const Arrival& arrival, const FourTuple& tuple, const tcp::Segment& segment);
     bool checksum_good(Instant now, const Arrival& arrival, const wire::IpPacket& packet, ByteView segment);
-    std::optional<std::uint32_t> listener_at(const SocketAddress& address) const;
     std::uint32_t owner_of(const FourTuple& tuple) const;
     bool for_this_port(const port::Frame& frame, const MacAddress& destination) const;
     bool destination_good(std::uint16_t port, const IpAddress& destination) const;
@@ -50,6 +49,8 @@ class Input {
     std::uint32_t worker_;
     const Topology& topology_;
     HandoverRings& handover_;
+    const Directory& directory_;
+    Forwarder& forwarder_;
     FrameOutput& output_;
     Flows& flows_;
     Prober& prober_;
@@ -57,7 +58,6 @@ class Input {
     CounterSet& counters_;
     Mail& mail_;
     Owner owner_;
-    absl::flat_hash_map<SocketAddress, std::uint32_t> listeners_;
     TokenBucket hints_;
     std::vector<bool> given_;  // by worker: frames since the last ring_bells()
 };

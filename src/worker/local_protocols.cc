@@ -9,11 +9,12 @@
 
 namespace sluice::worker {
 
-LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Prober& prober,
-                               CounterSet& counters)
+LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows,
+                               Spliced& spliced, Prober& prober, CounterSet& counters)
     : topology_(topology),
       output_(output),
       flows_(flows),
+      spliced_(spliced),
       prober_(prober),
       counters_(counters),
       echoes_(1000, 1000) {}
@@ -68,9 +69,11 @@ void LocalProtocols::on_icmp_v4(Instant now, const Arrival& arrival, const wire:
     if (view->type() == wire::kIcmpEchoRequest) {
         echo(now, arrival, packet, wire::echo_reply(*view));
     } else if (view->type() == wire::kIcmpUnreachable && view->code() == wire::kIcmpCodeFragmentationNeeded) {
-        on_error(now, packet.family, view->body(), view->next_hop_mtu());
+        on_error(now, packet.family, Error::TooBig, view->message(), view->next_hop_mtu());
     } else if (view->type() == wire::kIcmpUnreachable) {
-        on_error(now, packet.family, view->body(), std::nullopt);
+        on_error(now, packet.family, Error::Unreachable, view->message());
+    } else if (view->type() == wire::kIcmpTimeExceeded) {
+        on_error(now, packet.family, Error::TimeExceeded, view->message());
     } else {
         counters_.add(Counter::DropIcmpUnhandled);
     }
@@ -87,8 +90,15 @@ bool LocalProtocols::on_icmp_v6(Instant now, const Arrival& arrival, const wire:
         case wire::kIcmpv6NeighborSolicitation: return on_solicitation(now, arrival, packet, answer);
         case wire::kIcmpv6NeighborAdvertisement: return on_advertisement(now, arrival, packet);
         case wire::kIcmpv6EchoRequest: echo(now, arrival, packet, wire::echo_reply(*view)); break;
-        case wire::kIcmpv6PacketTooBig: on_error(now, packet.family, view->body(), view->mtu()); break;
-        case wire::kIcmpv6Unreachable: on_error(now, packet.family, view->body(), std::nullopt); break;
+        case wire::kIcmpv6PacketTooBig:
+            on_error(now, packet.family, Error::TooBig, view->message(), view->mtu());
+            break;
+        case wire::kIcmpv6Unreachable:
+            on_error(now, packet.family, Error::Unreachable, view->message());
+            break;
+        case wire::kIcmpv6TimeExceeded:
+            on_error(now, packet.family, Error::TimeExceeded, view->message());
+            break;
         default: counters_.add(Counter::DropIcmpUnhandled); break;  // types are open-ended
     }
     return false;
@@ -146,19 +156,26 @@ bool LocalProtocols::on_advertisement(Instant now, const Arrival& arrival, const
     return true;
 }
 
-void LocalProtocols::on_error(Instant now, IpFamily family, ByteView quoted,
-                              std::optional<std::uint32_t> mtu) {
-    const auto quote = wire::parse_tcp_quote(family, quoted);
+void LocalProtocols::on_error(Instant now, IpFamily family, Error kind, const wire::IcmpMessage& message,
+                              std::uint32_t mtu) {
+    const auto quote = wire::parse_tcp_quote(family, message.body);
     if (!quote) {
         counters_.add(Counter::DropIcmpUnhandled);
         return;
     }
     const QuotedSegment segment{.tuple = {.local = quote->source, .remote = quote->destination},
                                 .sequence = quote->sequence};
-    if (mtu) {
-        flows_.on_packet_too_big(now, segment, *mtu);
-    } else if (!prober_.on_unreachable(now, segment.tuple, tcp::Seq{segment.sequence})) {
-        flows_.on_unreachable(now, segment);
+    // What a spliced connection's ends do about it is theirs to decide.
+    if (spliced_.on_icmp_error(now, segment, message)) return;
+    switch (kind) {
+        case Error::TooBig: flows_.on_packet_too_big(now, segment, mtu); return;
+        case Error::Unreachable:
+            if (!prober_.on_unreachable(now, segment.tuple, tcp::Seq{segment.sequence})) {
+                flows_.on_unreachable(now, segment);
+            }
+            return;
+        // A soft error that says nothing new to TCP (RFC 1122 section 4.2.3.9).
+        case Error::TimeExceeded: counters_.add(Counter::DropIcmpUnhandled); return;
     }
 }
 

@@ -17,8 +17,8 @@ namespace sluice::worker {
 
 class LocalProtocols {
   public:
-    LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Prober& prober,
-                   CounterSet& counters);
+    LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Spliced& spliced,
+                   Prober& prober, CounterSet& counters);
 
     // Both return true when every worker should learn what the packet says about a neighbor.
     // answer: false for a copy of a frame that another worker has answered; then it is only learned from.
@@ -31,7 +31,10 @@ class LocalProtocols {
     bool on_icmp_v6(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
     bool on_solicitation(Instant now, const Arrival& arrival, const wire::IpPacket& packet, bool answer);
     bool on_advertisement(Instant now, const Arrival& arrival, const wire::IpPacket& packet);
-    void on_error(Instant now, IpFamily family, ByteView quoted, std::optional<std::uint32_t> mtu);
+    enum class Error : std::uint8_t { TooBig, Unreachable, TimeExceeded };
+    // mtu: of TooBig.
+    void on_error(Instant now, IpFamily family, Error kind, const wire::IcmpMessage& message,
+                  std::uint32_t mtu = 0);
     void echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
               const wire::IcmpMessage& reply);
     bool owned_on(std::uint16_t port, const IpAddress& address) const;
@@ -39,6 +42,7 @@ class LocalProtocols {
     const Topology& topology_;
     FrameOutput& output_;
     Flows& flows_;
+    Spliced& spliced_;
     Prober& prober_;
     CounterSet& counters_;
     TokenBucket echoes_;

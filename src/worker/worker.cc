@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <deque>
 
+#include "worker/forwarder.h"
 #include "worker/input.h"
 #include "worker/rest.h"
 
 namespace sluice::worker {
 namespace {
 
-constexpr std::size_t kBurst = 32;
 constexpr std::size_t kCommands = 256;
 constexpr std::size_t kAnnouncementsPerTurn = 16;
 
@@ -21,12 +21,14 @@ struct Worker::Impl {
     bool step(Instant now);
     bool receive();
     bool receive_handed_over();
+    void on_burst(std::span<const port::Frame> burst, bool handed_over);
     bool on_timers();
     bool on_commands();
     void on_command(const Command& command);
     bool tell_retired();
     bool announce();
     Instant next_deadline() const;
+    Usage usage() const;
 
     Worker& self;
     const WorkerOptions options;
@@ -35,6 +37,10 @@ struct Worker::Impl {
     Mail mail;
     Mailbox<Command> commands;
     FrameOutput output;
+    Directory directory;
+    std::vector<ListenerLoad> listeners;
+    Spliced spliced;
+    Forwarder forwarder;
     Flows flows;
     Prober prober;
     LocalProtocols local;
@@ -55,10 +61,14 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
       commands(kCommands),
       output(resources.topology, resources.ports, resources.frames, counters,
              static_cast<std::uint16_t>(options.index)),
-      flows(options, resources, output, counters, mail, now_),
+      directory(options, resources),
+      listeners(resources.config.listeners.size()),
+      spliced(options, resources, directory, output, listeners, counters, now_),
+      forwarder(resources, directory, spliced, output, counters),
+      flows(options, resources, directory, spliced, listeners, output, counters, mail, now_),
       prober(options, resources, output, counters, mail, now_),
-      local(resources.topology, output, flows, prober, counters),
-      input(options, resources, output, flows, prober, local, counters, mail),
+      local(resources.topology, output, flows, spliced, prober, counters),
+      input(options, resources, directory, forwarder, output, flows, prober, local, counters, mail),
       now(now_) {
     if (options.index != 0) return;
     for (std::size_t i = 0; i < resources.ports.size(); ++i) {
@@ -83,34 +93,52 @@ bool Worker::Impl::step(Instant at) {
 
 bool Worker::Impl::receive() {
     bool any = false;
-    std::array<port::Frame, kBurst> burst;
+    std::array<port::Frame, Forwarder::kBurst> frames;
     for (port::Port* const port : resources.ports) {
-        const std::size_t n = port->receive(static_cast<std::uint16_t>(options.index), burst);
-        std::size_t keep = 0;
-        for (std::size_t i = 0; i < n; ++i) {
-            if (!input.on_frame(now, burst[i], false)) burst[keep++] = burst[i];
-        }
-        if (keep != 0) resources.frames.release(std::span(burst).first(keep));
-        any = any || n != 0;
+        const std::size_t n = port->receive(static_cast<std::uint16_t>(options.index), frames);
+        if (n == 0) continue;
+        const auto burst = std::span(frames).first(n);
+        std::uint64_t bytes = 0;
+        for (const port::Frame& frame : burst) bytes += frame.length;
+        counters.add(Counter::RxFrames, n);
+        counters.add(Counter::RxBytes, bytes);
+        on_burst(burst, false);
+        any = true;
     }
     return any;
 }
 
 bool Worker::Impl::receive_handed_over() {
     bool any = false;
-    std::array<port::Frame, kBurst> burst;
+    std::array<port::Frame, Forwarder::kBurst> frames;
     for (std::uint32_t from = 0; from < options.workers; ++from) {
         if (from == options.index) continue;
-        const std::size_t n = resources.handover.ring(from, options.index).receive(burst);
-        for (std::size_t i = 0; i < n; ++i) input.on_frame(now, burst[i], true);
-        if (n != 0) resources.frames.release(std::span(burst).first(n));
-        any = any || n != 0;
+        const std::size_t n = resources.handover.ring(from, options.index).receive(frames);
+        if (n == 0) continue;
+        on_burst(std::span(frames).first(n), true);
+        any = true;
     }
     return any;
 }
 
+// Spliced connections' packets take the short way; whatever is not certainly one of them is judged in full.
+void Worker::Impl::on_burst(std::span<const port::Frame> burst, bool handed_over) {
+    std::array<port::Frame, Forwarder::kBurst> done;
+    std::size_t n = 0;
+    forwarder.look_ahead(burst);
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+        const Forwarder::Fate fate = forwarder.forward(now, i, burst[i]);
+        if (fate == Forwarder::Fate::Sent) continue;
+        if (fate == Forwarder::Fate::Unknown && input.on_frame(now, burst[i], handed_over)) continue;
+        done[n++] = burst[i];
+    }
+    forwarder.count();
+    if (n != 0) resources.frames.release(std::span(done).first(n));
+}
+
 bool Worker::Impl::on_timers() {
     bool any = flows.on_timer(now);
+    any = spliced.on_timer(now) || any;
     if (output.next_deadline() <= now) {
         output.on_timer(now, flows);
         any = true;
@@ -134,6 +162,7 @@ void Worker::Impl::on_command(const Command& command) {
         case Command::Kind::SetSnapshot:
             retired.push_back(flows.snapshot()->generation);
             flows.use(command.snapshot);
+            spliced.use(command.snapshot);
             return;
         case Command::Kind::Inspect:
             command.inspection->run(self);
@@ -143,6 +172,7 @@ void Worker::Impl::on_command(const Command& command) {
         case Command::Kind::Stop:
             flows.accept_no_more();
             flows.end_all(now);
+            spliced.end_all(now);
             stopped = true;
             return;
     }
@@ -169,7 +199,29 @@ bool Worker::Impl::announce() {
 }
 
 Instant Worker::Impl::next_deadline() const {
-    return std::min({flows.next_deadline(), output.next_deadline(), prober.next_deadline()});
+    return std::min({flows.next_deadline(), spliced.next_deadline(), output.next_deadline(), prober.next_deadline()});
+}
+
+Worker::Usage Worker::Impl::usage() const {
+    Usage usage{.connections = flows.size() + spliced.size(),
+                .spliced = spliced.size(),
+                .capacity = options.max_connections,
+                .half_open = 0,
+                .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() + directory.memory_bytes(),
+                .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
+                .backends = {}};
+    for (const ListenerLoad& l : listeners) usage.half_open += l.half_open;
+    for (std::uint32_t p = 0; p < resources.config.pools.size(); ++p) {
+        const config::Pool& pool = resources.config.pools[p];
+        for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
+            const nat::SourcePool::Usage leases =
+                directory.pools()[p].usage(b, pool.backends[b].address.address.family(), now);
+            usage.backends.push_back({.leases = leases.capacity,
+                                      .leased = leases.leased,
+                                      .quarantined = leases.quarantined});
+        }
+    }
+    return usage;
 }
 
 Worker::Worker(const WorkerOptions& options, const WorkerResources& resources, Instant now)
@@ -216,13 +268,18 @@ std::uint32_t Worker::index() const { return impl_->options.index; }
 
 std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ConnectionRow> out,
                                        std::size_t& written) const {
-    return impl_->flows.list(impl_->now, from, out, written);
+    written = 0;
+    if (!Reference::from(from)->is_spliced()) {
+        const std::uint32_t more = impl_->flows.list(impl_->now, from, out, written);
+        if (more != flow::kNoEntry) return more;
+    }
+    return impl_->spliced.list(impl_->now, from, out, written);
 }
 
 std::vector<neighbor::Table::Entry> Worker::neighbors(std::uint16_t port) const {
     return impl_->output.neighbors(port).entries();
 }
 
-Worker::Usage Worker::usage() const { return impl_->flows.usage(impl_->now); }
+Worker::Usage Worker::usage() const { return impl_->usage(); }
 
 }  // namespace sluice::worker

@@ -26,7 +26,7 @@ void acquire_and_release(benchmark::State& state) {
     for (auto _ : state) {
         now += 10us;
         const auto lease = pool.acquire(0, IpFamily::V4, 1, now);
-        pool.release(*lease, now);
+        pool.release(*lease, now, {});
     }
 }
 BENCHMARK(acquire_and_release);

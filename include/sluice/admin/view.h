@@ -32,7 +32,9 @@ struct Info {
     std::uint64_t connections = 0;
     std::uint64_t max_connections = 0;
     std::uint64_t half_open = 0;
-    std::uint64_t reserved_bytes = 0;  // for connections, over all workers
+    std::uint64_t spliced = 0;         // of the connections
+    std::uint64_t reserved_bytes = 0;  // address space for max_connections, over all workers
+    std::uint64_t used_bytes = 0;      // for the connections that there are
     std::string dpdk;                  // version
     std::string memory;                // "hugepages" or "pages"
     std::uint64_t snapshot_generation = 0;
@@ -123,6 +125,8 @@ struct ConnectionRow {
     std::uint16_t keep_alive = 0;  // seconds
     std::uint64_t bytes_from_client = 0;
     std::uint64_t bytes_from_broker = 0;
+    std::uint64_t packets_from_client = 0;
+    std::uint64_t packets_from_broker = 0;
     Duration age{0};
     Duration idle{0};
 };

@@ -17,6 +17,13 @@ namespace sluice {
 
 enum class IpFamily : std::uint8_t { V4 = 4, V6 = 6 };
 
+// Calls run.operator()<family>(): from a value to the code that is written once for both.
+template <typename Run>
+decltype(auto) with_family(IpFamily family, Run&& run) {
+    return family == IpFamily::V4 ? run.template operator()<IpFamily::V4>()
+                                  : run.template operator()<IpFamily::V6>();
+}
+
 struct MacAddress {
     std::array<std::uint8_t, 6> bytes{};  // transmission order
 

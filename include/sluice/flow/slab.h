@@ -93,6 +93,8 @@ class Slab {
     std::uint32_t size() const { return size_; }
     std::uint32_t capacity() const { return capacity_; }
     bool full() const { return size_ == capacity_; }
+    // Where entry 0 lies; entry i follows at i * sizeof(T), rounded up to T's alignment.
+    const std::byte* base() const { return reinterpret_cast<const std::byte*>(cells_.data()); }
     // Reserved, not necessarily touched.
     std::size_t memory_bytes() const {
         return cells_.size() * sizeof(Cell) + live_.size() * sizeof(std::uint64_t);

@@ -60,6 +60,7 @@ class TimerWheel {
     std::uint32_t size() const { return size_; }
     std::uint32_t capacity() const { return capacity_; }
     Duration tick() const { return Duration(tick_); }
+    static constexpr std::size_t kBytesPerTimer = 16;
     // Reserved, not necessarily touched.
     std::size_t memory_bytes() const { return nodes_.size() * sizeof(Node); }
 
@@ -71,7 +72,7 @@ class TimerWheel {
         std::uint32_t prev;
         std::int64_t deadline;  // nanoseconds on the time line; unused in a list head
     };
-    static_assert(sizeof(Node) == 16);
+    static_assert(sizeof(Node) == kBytesPerTimer);
 
     static constexpr std::uint32_t kNobody = 0xffffffff;
     static constexpr unsigned kBits = 8;                  // a slot of one level is 2^kBits of the level below

@@ -32,6 +32,13 @@ struct Lease {
 
 inline constexpr std::uint32_t kNoConnection = 0xffffffff;
 
+// Where the last connection of a lease ended, in the broker's view: the next one must go on from there.
+struct LastUse {
+    std::uint32_t sequence = 0;   // next sequence number that it would have sent
+    std::uint32_t timestamp = 0;  // last TSval sent
+    friend bool operator==(const LastUse&, const LastUse&) = default;
+};
+
 class SourcePool {
   public:
     struct Options {
@@ -55,7 +62,11 @@ class SourcePool {
     std::optional<Lease> acquire(std::uint32_t backend, IpFamily family, std::uint32_t connection,
                                  Instant now);
     // The lease rests from now on. Nothing happens to one that is not leased.
-    void release(Lease lease, Instant now);
+    void release(Lease lease, Instant now, const LastUse& last_use);
+    // How the lease was used before; nullopt when it never was, or so long ago that no broker remembers.
+    std::optional<LastUse> last_use(Lease lease, Instant now) const;
+    // The lease stands for another name from now on. Requires a lease that acquire() gave.
+    void rename(Lease lease, std::uint32_t connection);
 
     // Requires a lease that acquire() gave.
     SocketAddress source(Lease lease) const;
@@ -63,6 +74,18 @@ class SourcePool {
     // this worker's).
     std::uint32_t find(std::uint32_t backend, const SocketAddress& source) const;
     std::uint32_t connection(Lease lease) const;
+
+    // find() in steps, for packets in bursts: the address's position never changes, so it can be looked up
+    // once and kept; lease_at() is arithmetic; prefetch() brings what connection() will read.
+    std::optional<std::uint32_t> address_position(const IpAddress& address) const;
+    // nullopt when the port is not this worker's.
+    std::optional<Lease> lease_at(std::uint32_t backend, std::uint32_t position, std::uint16_t port) const {
+        const std::uint32_t slot = slot_at(position, port);
+        return slot == kNoSlot ? std::nullopt : std::optional(Lease{backend, slot});
+    }
+    void prefetch(Lease lease) const {
+        __builtin_prefetch(backends_[lease.backend].connection.data() + lease.slot);
+    }
 
     struct Usage {
         std::uint64_t capacity = 0;  // leases of that family
@@ -94,7 +117,8 @@ class SourcePool {
     struct Backend {
         LazyArray<std::uint32_t> connection;  // inverted, so that zero pages mean kNoConnection
         LazyArray<std::uint32_t> next;        // the list of the released
-        LazyArray<Instant::rep> released;     // nanoseconds on the time line
+        LazyArray<Instant::rep> released;     // nanoseconds on the time line; 0: never
+        LazyArray<LastUse> last_use;          // meaningful once released
         std::array<Free, 2> free;             // by family
     };
 
@@ -111,6 +135,14 @@ class SourcePool {
     }
     const AddressEntry& address_entry(const IpAddress& address) const;
     std::uint32_t slot_of(const SocketAddress& source) const;
+    std::uint32_t slot_at(std::uint32_t position, std::uint16_t port) const {
+        if (port < first_port_) return kNoSlot;
+        const std::uint32_t distance = port - first_port_;
+        const std::uint32_t step = step_ == 1 ? distance : distance / step_;
+        if (step >= ports_ || step * step_ != distance) return kNoSlot;
+        const Family& f = families_[position < families_[1].first_address ? 0 : 1];
+        return f.first_slot + step * f.addresses + (position - f.first_address);
+    }
     bool leased(Lease lease) const;
     bool past_quarantine(const Backend& backend, std::uint32_t slot, Instant now) const;
     void review(Backend& backend, Free& free, Instant now) const;

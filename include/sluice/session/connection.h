@@ -24,11 +24,17 @@ enum class Phase : std::uint8_t {
     Connecting,    // a broker was chosen, its handshake is under way
     Replaying,     // the CONNECT is with the broker, its CONNACK is awaited
     Relayed,       // both legs up, bytes are copied between two endpoints
+    Spliced,       // both endpoints gave way to one record; of a Connection, nothing is left but to remove it
     Refusing,      // a CONNACK refusal (or nothing) was sent to the client, its leg is being closed
     Closing,       // both legs have sent or met their end
     Ended,         // nothing is left but to remove it
 };
 const char* to_string(Phase phase);
+
+// How long an end of a closed connection still answers late retransmissions. A host that closes first keeps
+// TIME-WAIT for 2 MSL; Sluice may be shorter, because a lease rests in quarantine after it and each new use
+// of a tuple starts with a later sequence number and timestamp (RFC 6191).
+inline constexpr Duration kLinger = 1s;
 
 inline constexpr std::uint32_t kNoBackend = std::numeric_limits<std::uint32_t>::max();
 inline constexpr std::size_t kMaxAttempts = 11;  // first choice and at most ten retries (pool.retries)
@@ -78,6 +84,7 @@ struct Connection {
     std::size_t replayed = 0;  // bytes of connect_packet given to the upstream endpoint
     bool sent_beyond_connect =
         false;  // the broker was given more than the CONNECT: no second broker can be tried
+    bool stays_relayed = false;  // the two legs can never be one record
 
     std::array<std::uint32_t, kMaxAttempts> tried{};
     std::uint8_t tried_count = 0;

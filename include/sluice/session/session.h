@@ -2,9 +2,9 @@
 // ends' close (doc/connection.md). A Session is a short-lived view over one Connection and its surroundings,
 // made for one event.
 //
-//   Handshake -> AwaitConnect -> Connecting -> Replaying -> Relayed -> Closing -> Ended
-//                     |              |            |
-//                     +--------------+------------+--> Refusing -> Closing -> Ended
+//   Handshake -> AwaitConnect -> Connecting -> Replaying -> Relayed -> Spliced (a record goes on alone)
+//                     |              |            |             |
+//                     +--------------+------------+-> Refusing -+-> Closing -> Ended
 //
 // No clock, no I/O: segments leave through Transmitter, the caller fires on_timer() at deadline().
 #pragma once
@@ -21,8 +21,15 @@
 #include "sluice/mqtt/writer.h"
 #include "sluice/nat/source_pool.h"
 #include "sluice/session/connection.h"
+#include "sluice/splice/make_record.h"
 
 namespace sluice::session {
+
+// Where frames to somebody are handed to.
+struct Hop {
+    std::uint16_t port = 0;
+    MacAddress mac;
+};
 
 // What a session needs from whoever owns the wire.
 class Transmitter {
@@ -34,6 +41,10 @@ class Transmitter {
     // A broker refused, ignored or took a client's connection; position over all pools.
     virtual void attempt_failed(std::uint32_t backend, backend::ProbeFailure failure) = 0;
     virtual void attempt_succeeded(std::uint32_t backend) = 0;
+    // The way to the connection's broker; nullopt while its neighbor is being asked for.
+    virtual std::optional<Hop> broker_hop(const Connection& connection) = 0;
+    // Makes the record that replaces the two endpoints, and gives it the lease. False when there is no room.
+    virtual bool splice(const Connection& connection, const splice::Joint& joint) = 0;
 
   protected:
     ~Transmitter() = default;
@@ -62,8 +73,10 @@ class Session {
 
     // The SYN that made this connection.
     void open(Instant now, const tcp::Segment& syn);
-    void on_client_segment(Instant now, const tcp::Segment& segment);
-    void on_broker_segment(Instant now, const tcp::Segment& segment);
+    // Both may splice the connection (phase Spliced). They return false when that happened before the
+    // segment's text and FIN were taken: the packet is then the record's to translate.
+    [[nodiscard]] bool on_client_segment(Instant now, const tcp::Segment& segment);
+    [[nodiscard]] bool on_broker_segment(Instant now, const tcp::Segment& segment);
     // The broker's address cannot be reached: ICMP unreachable that quotes our SYN, or no answer to ARP or
     // NDP.
     void on_broker_unreachable(Instant now);
@@ -106,6 +119,10 @@ class Session {
     void move_to_broker(Instant now);
     void move_to_client(Instant now);
     bool handle_failed_leg(Instant now);
+    // quiet_point.cc: from two endpoints to one record
+    bool splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& out, const tcp::Segment& segment);
+    bool try_splice(Instant now);
+    splice::Joint joint(const Hop& broker_hop) const;
 
     const backend::Listener& listener() const { return s_.snapshot->listeners[c_.listener]; }
     const backend::Pool& pool() const { return s_.snapshot->pools[c_.pool]; }

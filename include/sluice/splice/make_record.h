@@ -24,8 +24,7 @@ struct LegFacts {
 };
 
 // Both endpoints must be in Established, no byte may be held by Sluice in either direction (nothing readable,
-// nothing out of order), and no ACK may be pending: nobody would send it any more. The payload sizes are the
-// caller's to judge as well: what each end may send in one segment must fit the other's way.
+// nothing out of order), and no ACK may be pending: nobody would send it any more.
 struct Joint {
     LegFacts client;
     LegFacts broker;
@@ -33,7 +32,7 @@ struct Joint {
     std::uint32_t pool = 0;
     std::uint32_t backend = 0;  // index in the pool
     std::uint32_t slot = 0;     // of the lease
-    std::uint32_t generation = 0;
+    std::uint32_t opened = 0;      // seconds, as Core has it
     std::uint16_t keep_alive = 0;  // seconds
     std::uint32_t last_heard = 0;  // milliseconds32
 };
@@ -44,6 +43,7 @@ enum class Obstacle : std::uint8_t {
     NotQuiet,       // something that Sluice sent is not acknowledged yet: may pass
     Timestamps,     // agreed on one leg only (RFC 7323)
     Sack,           // agreed on one leg only (RFC 2018)
+    SegmentSize,    // one end may send larger segments than the other takes (RFC 6691)
     Range,          // an index does not fit the record
 };
 const char* to_string(Obstacle obstacle);

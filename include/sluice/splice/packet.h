@@ -4,12 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 
 #include "sluice/base/address.h"
 #include "sluice/base/bytes.h"
 #include "sluice/splice/record.h"
 #include "sluice/wire/ethernet.h"
+#include "sluice/wire/tcp.h"
 
 namespace sluice::splice {
 
@@ -26,6 +28,7 @@ class Packet {
     std::byte* ethernet() const { return frame_; }
     std::byte* ip() const { return frame_ + wire::kEthernetHeaderSize; }
     std::byte* tcp() const { return ip() + ip_header_size_; }
+    std::size_t size() const { return ip_header_size_ + segment_size_; }  // of the IP packet
     std::size_t segment_size() const { return segment_size_; }  // TCP header and payload
     std::size_t tcp_header_size() const {
         return static_cast<std::size_t>(load8(tcp() + 12) >> 4U) * std::size_t{4};
@@ -35,7 +38,19 @@ class Packet {
     }
 
     // As Sluice sees it: local is the destination.
-    FourTuple tuple() const;
+    Ends<kFamily> ends() const {
+        Ends<kFamily> leg;
+        const std::byte* const addresses = ip() + kAddressesAt;
+        std::memcpy(leg.remote.data(), addresses, leg.remote.size());
+        std::memcpy(leg.local.data(), addresses + leg.remote.size(), leg.local.size());
+        std::memcpy(leg.remote_port.data(), tcp(), 2);
+        std::memcpy(leg.local_port.data(), tcp() + 2, 2);
+        return leg;
+    }
+    FourTuple tuple() const { return ends().tuple(); }
+    wire::TcpFlags flags() const { return wire::TcpFlags::from_byte(load8(tcp() + 13)); }
+    tcp::Seq sequence() const { return tcp::Seq(load32(tcp() + 4)); }
+    ByteView segment() const { return {tcp(), segment_size_}; }
     // True when addresses and ports are those of a packet that arrives by this leg.
     bool arrives_by(const Ends<kFamily>& leg) const;
 

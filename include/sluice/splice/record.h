@@ -21,7 +21,7 @@
 namespace sluice::splice {
 
 // Changes whenever a record written by an older program would be read wrongly.
-inline constexpr std::uint32_t kRecordLayoutVersion = 1;
+inline constexpr std::uint32_t kRecordLayoutVersion = 2;
 
 // Where a packet goes. It leaves by the leg of that name and came in by the other.
 enum class Direction : std::uint8_t { ToBroker, ToClient };
@@ -55,6 +55,8 @@ struct Way {
     static constexpr std::uint8_t kFinSeen = 0x01;
     static constexpr std::uint8_t kFinAcked = 0x02;
     static constexpr std::uint8_t kTimestamps = 0x04;  // in use on this connection: set on both ways or none
+    // The owner's, on the way to the broker: the connection is over and waits for stragglers only.
+    static constexpr std::uint8_t kLingers = 0x08;
 
     std::uint32_t sequence_delta = 0;   // added to SEG.SEQ, taken from SEG.ACK of the opposite direction
     std::uint32_t timestamp_delta = 0;  // added to TSval, taken from TSecr of the opposite direction
@@ -89,8 +91,7 @@ static_assert(sizeof(Way) == 40);
 struct Core {
     std::array<Way, 2> ways;  // by Direction
     std::uint32_t slot = 0;   // of the lease towards the backend
-    // The owner's: distinguishes this connection from others that had the same place in its slab.
-    std::uint32_t generation = 0;
+    std::uint32_t opened = 0;  // seconds on the worker's time line at the client's SYN
     // Milliseconds of the worker's clock (milliseconds32) at the last payload that keeps the connection
     // alive: the client's; with keep_alive 0, either side's.
     std::uint32_t last_heard = 0;

@@ -247,4 +247,12 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
     return detail::track(core, direction, passage);
 }
 
+// Whether the packet's sequence number is one that its receiver may be waiting for: true for what goes on with
+// the stream, and for less than one blind guess in ten thousand.
+template <IpFamily kFamily>
+bool is_plausible(const Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet) {
+    const Way& way = record.core.way(direction);
+    return detail::within_reach(way, packet.sequence().advance(way.sequence_delta));
+}
+
 }  // namespace sluice::splice

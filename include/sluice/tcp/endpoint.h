@@ -145,6 +145,8 @@ class Endpoint {
         std::uint32_t last_timestamp_sent;      // last TSval that left
         std::uint32_t last_timestamp_received;  // TS.Recent
         std::uint16_t send_mss;                 // effective, options deducted
+        std::uint16_t peer_mss;     // the same before options: what the peer, our limit and the path allow
+        std::uint16_t receive_mss;  // announced to the peer: the largest payload, before options, it may send
         std::uint8_t send_scale;                // shift of the windows the peer announces; 0 when not agreed
         std::uint8_t receive_scale;             // shift of the windows we announce; 0 when not agreed
         bool window_scale;
@@ -152,6 +154,13 @@ class Endpoint {
         bool sack;
     };
     Position position() const;
+    // Established, and nothing is held or on its way in either direction, except that an ACK of ours may be
+    // owed: acknowledge() sends it.
+    bool quiet() const;
+    // Sends the ACK that is being delayed, if there is one.
+    void acknowledge(Instant now, Output& out);
+    // Memory behind this endpoint, in bytes: state and buffers as they are now.
+    std::size_t memory_bytes() const;
 
     struct Statistics {
         std::uint64_t segments_in = 0;

@@ -74,7 +74,7 @@ struct Event {
 struct ConnectionRow {
     static constexpr std::size_t kShownClientId = 128;
 
-    std::uint32_t id = 0;
+    std::uint32_t id = 0;  // its worker's name for it, changed by the splice
     session::Phase phase = session::Phase::Handshake;
     std::uint32_t listener = 0;
     std::uint32_t pool = 0;
@@ -84,9 +84,12 @@ struct ConnectionRow {
     std::uint8_t mqtt_version = 0;  // protocol level; 0 until CONNECT was read
     std::uint16_t keep_alive = 0;   // seconds in force
     std::array<char, kShownClientId> client_id{};
-    std::uint32_t client_id_size = 0;  // whole size; more than kShownClientId means cut
+    std::uint32_t client_id_size = 0;   // whole size, as far as it is known
+    std::uint32_t client_id_shown = 0;  // bytes of it in client_id
     std::uint64_t bytes_from_client = 0;
     std::uint64_t bytes_from_broker = 0;
+    std::uint32_t packets_from_client = 0;  // modulo 2^32
+    std::uint32_t packets_from_broker = 0;
     Duration age{0};
     Duration idle{0};
 };

@@ -20,7 +20,9 @@ class FakeView final : public View {
                 .connections = 7,
                 .max_connections = 1000,
                 .half_open = 1,
+                .spliced = 5,
                 .reserved_bytes = 4096,
+                .used_bytes = 1400,
                 .dpdk = "22.11.4",
                 .memory = "pages",
                 .snapshot_generation = 3};

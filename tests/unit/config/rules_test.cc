@@ -254,7 +254,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"name = \"mqtt\"", "name = \"mqtt\"\nhalf_open = 0 #!", "listener.half_open",
               "must be 1 to 16777216"},
         Fault{"name = \"mqtt\"", "name = \"mqtt\"\nidle_timeout = \"366d\" #!", "listener.idle_timeout",
-              "must be 0s to 365d"},
+              "must be 0s to 30d"},
         Fault{"name = \"mqtt\"", "name = \"mqtt\"\nconnect_rate = 100 #!", "listener.connect_rate",
               "this key is not supported by this version"},
         Fault{"[[pool]]", "[listener.tls] #!\n[[pool]]", "listener.tls",

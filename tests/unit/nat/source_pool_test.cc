@@ -62,7 +62,7 @@ TEST(SourcePool, TheSameSourceServesEveryBackendAtOnce) {
     EXPECT_EQ(pool.source(*first), pool.source(*second));
     EXPECT_EQ(pool.find(0, pool.source(*first)), 7U);
     EXPECT_EQ(pool.find(1, pool.source(*first)), 8U);
-    pool.release(*first, kStart);
+    pool.release(*first, kStart, {});
     EXPECT_EQ(pool.find(0, pool.source(*first)), kNoConnection);
     EXPECT_EQ(pool.find(1, pool.source(*first)), 8U);
 }
@@ -73,8 +73,8 @@ TEST(SourcePool, AReleasedLeaseRestsThroughItsQuarantine) {
     SourcePool pool(o);
     const Lease a = *pool.acquire(0, IpFamily::V4, 1, kStart);
     const Lease b = *pool.acquire(0, IpFamily::V4, 2, kStart);
-    pool.release(b, kStart + 1s);
-    pool.release(a, kStart + 2s);
+    pool.release(b, kStart + 1s, {});
+    pool.release(a, kStart + 2s, {});
     EXPECT_EQ(pool.usage(0, IpFamily::V4, kStart + 2s).quarantined, 2U);
     EXPECT_FALSE(pool.acquire(0, IpFamily::V4, 3, kStart + 11s - 1ns));
     EXPECT_EQ(pool.acquire(0, IpFamily::V4, 3, kStart + 11s), b) << "longest rested first";
@@ -87,7 +87,7 @@ TEST(SourcePool, AReleasedLeaseRestsThroughItsQuarantine) {
 TEST(SourcePool, FreshSlotsComeBeforeRestedOnes) {
     SourcePool pool(options(1, {3000, 3002}));
     const Lease a = *pool.acquire(0, IpFamily::V4, 1, kStart);
-    pool.release(a, kStart);
+    pool.release(a, kStart, {});
     EXPECT_NE(pool.acquire(0, IpFamily::V4, 1, kStart + 1h), a);
     EXPECT_NE(pool.acquire(0, IpFamily::V4, 1, kStart + 1h), a);
     EXPECT_EQ(pool.acquire(0, IpFamily::V4, 1, kStart + 1h), a);
@@ -96,11 +96,11 @@ TEST(SourcePool, FreshSlotsComeBeforeRestedOnes) {
 TEST(SourcePool, ReleasingTwiceOrWhatWasNeverLeasedChangesNothing) {
     SourcePool pool(options(1, {3000, 3009}));
     const Lease a = *pool.acquire(0, IpFamily::V4, 1, kStart);
-    pool.release(a, kStart);
-    pool.release(a, kStart);
-    pool.release({0, 9}, kStart);
-    pool.release({0, 10}, kStart);
-    pool.release({5, 0}, kStart);
+    pool.release(a, kStart, {});
+    pool.release(a, kStart, {});
+    pool.release({0, 9}, kStart, {});
+    pool.release({0, 10}, kStart, {});
+    pool.release({5, 0}, kStart, {});
     const SourcePool::Usage usage = pool.usage(0, IpFamily::V4, kStart);
     EXPECT_EQ(usage.capacity, 10U);
     EXPECT_EQ(usage.leased, 0U);
@@ -182,7 +182,7 @@ TEST(SourcePool, FamiliesAreApart) {
     EXPECT_EQ(pool.source(*six), *SocketAddress::parse("[fd00::1]:100"));
     EXPECT_EQ(pool.find(0, pool.source(*six)), 9U);
     EXPECT_EQ(pool.usage(0, IpFamily::V6, kStart).capacity, 2U);
-    pool.release(*six, kStart);
+    pool.release(*six, kStart, {});
     EXPECT_EQ(pool.usage(0, IpFamily::V6, kStart).quarantined, 1U);
     EXPECT_EQ(pool.usage(0, IpFamily::V4, kStart).quarantined, 0U);
 }
@@ -247,14 +247,14 @@ TEST(SourcePool, RandomUseGivesEverythingBack) {
             std::swap(live[random() % live.size()], live.back());
             const auto key = std::pair(live.back().lease.backend, pool.source(live.back().lease));
             ASSERT_EQ(pool.find(key.first, key.second), live.back().connection);
-            pool.release(live.back().lease, now);
+            pool.release(live.back().lease, now, {});
             ASSERT_EQ(pool.find(key.first, key.second), kNoConnection);
             released[key] = now;
             owners.erase(key);
             live.pop_back();
         }
     }
-    for (const Live& l : live) pool.release(l.lease, now);
+    for (const Live& l : live) pool.release(l.lease, now, {});
     for (std::uint32_t backend = 0; backend < 3; ++backend) {
         EXPECT_EQ(pool.usage(backend, IpFamily::V4, now).leased, 0U);
         EXPECT_EQ(pool.usage(backend, IpFamily::V4, now + 1s).quarantined, 0U);

@@ -141,6 +141,8 @@ Joint random_joint(Dice& dice, IpFamily family) {
                          .last_timestamp_sent = dice.value32(),
                          .last_timestamp_received = dice.value32(),
                          .send_mss = 1448,
+                         .peer_mss = 1460,
+                         .receive_mss = 1460,
                          .send_scale = static_cast<std::uint8_t>(dice.below(15)),
                          .receive_scale = static_cast<std::uint8_t>(dice.below(15)),
                          .window_scale = true,
@@ -150,7 +152,7 @@ Joint random_joint(Dice& dice, IpFamily family) {
         leg->port = static_cast<std::uint16_t>(dice.below(4));
     }
     joint.slot = dice.value32();
-    joint.generation = dice.value32();
+    joint.opened = dice.value32();
     joint.keep_alive = dice.value16();
     return joint;
 }

@@ -47,7 +47,7 @@ TEST_F(MakeRecord, KeepsEverythingThatIsAskedLater) {
     joint.pool = 2;
     joint.backend = 3;
     joint.slot = 0x12345678;
-    joint.generation = 0x9abcdef0;
+    joint.opened = 0x9abcdef0;
     joint.keep_alive = 90;
     joint.last_heard = 4711;
     joint.client.port = 1;
@@ -64,7 +64,7 @@ TEST_F(MakeRecord, KeepsEverythingThatIsAskedLater) {
     EXPECT_EQ(core.pool, 2);
     EXPECT_EQ(core.backend, 3);
     EXPECT_EQ(core.slot, 0x12345678U);
-    EXPECT_EQ(core.generation, 0x9abcdef0U);
+    EXPECT_EQ(core.opened, 0x9abcdef0U);
     EXPECT_EQ(core.keep_alive, 90);
     EXPECT_EQ(core.last_heard, 4711U);
     EXPECT_EQ(core.last_timestamp, joint.broker.position.last_timestamp_sent);

@@ -26,6 +26,8 @@ inline Joint round_numbers() {
                              .last_timestamp_sent = 700,
                              .last_timestamp_received = 100,
                              .send_mss = 1448,
+                             .peer_mss = 1460,
+                             .receive_mss = 1460,
                              .send_scale = 6,
                              .receive_scale = 7,
                              .window_scale = true,

@@ -1,0 +1,174 @@
+#include "worker/forwarder.h"
+
+#include <cassert>
+
+#include "sluice/wire/checksum.h"
+
+namespace sluice::worker {
+
+using splice::Direction;
+
+Forwarder::Forwarder(const WorkerResources& resources, Directory& directory, Spliced& spliced,
+                     FrameOutput& output, CounterSet& counters)
+    : directory_(directory), spliced_(spliced), output_(output), counters_(counters) {
+    for (const PortFacts& port : resources.topology.ports()) exits_.push_back({port.mac, port.mtu});
+}
+
+// --- look ahead ---
+
+void Forwarder::look_ahead(std::span<const port::Frame> burst) {
+    assert(burst.size() <= kBurst);
+    if (spliced_.size() == 0) {
+        for (std::size_t i = 0; i < burst.size(); ++i) sights_[i].packet = std::monostate{};
+        return;
+    }
+    for (const port::Frame& frame : burst) __builtin_prefetch(frame.data, 1);
+    for (std::size_t i = 0; i < burst.size(); ++i) look(burst[i], sights_[i]);
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+        const auto reference = guess(sights_[i]);
+        if (!reference || !reference->is_spliced()) continue;
+        if (reference->kind() == Reference::Kind::Spliced4) {
+            spliced_.table<IpFamily::V4>().prefetch(reference->number());
+        } else {
+            spliced_.table<IpFamily::V6>().prefetch(reference->number());
+        }
+    }
+}
+
+void Forwarder::look(const port::Frame& frame, Sight& sight) const {
+    sight.packet = std::monostate{};
+    const auto ethernet = wire::EthernetView::parse(frame.bytes());
+    if (!ethernet || frame.multi_segment || ethernet->destination() != exits_[frame.port].mac) return;
+    if (ethernet->ether_type() == wire::kEtherTypeIpv4) {
+        look_at<IpFamily::V4>(frame, sight);
+    } else if (ethernet->ether_type() == wire::kEtherTypeIpv6) {
+        look_at<IpFamily::V6>(frame, sight);
+    }
+}
+
+template <IpFamily kFamily>
+void Forwarder::look_at(const port::Frame& frame, Sight& sight) const {
+    const auto packet = Packet<kFamily>::parse({frame.data, frame.length});
+    if (!packet || packet->size() > exits_[frame.port].mtu) return;
+    const splice::Ends<kFamily> ends = packet->ends();
+    sight.from_client = directory_.is_from_client<kFamily>(ends, frame.port);
+    if (sight.from_client) {
+        sight.hash = directory_.hash(ends.tuple());
+        directory_.prefetch_client(sight.hash);
+    } else {
+        const auto lease = directory_.lease_at<kFamily>(ends, frame.port);
+        if (!lease) return;
+        sight.lease = *lease;
+        directory_.prefetch(*lease);
+    }
+    sight.packet = *packet;
+}
+
+// The record that the frame is probably for.
+std::optional<Reference> Forwarder::guess(const Sight& sight) const {
+    if (std::holds_alternative<std::monostate>(sight.packet)) return std::nullopt;
+    return sight.from_client ? directory_.candidate(sight.hash) : directory_.holder(sight.lease);
+}
+
+// --- forward ---
+
+Forwarder::Fate Forwarder::forward(Instant now, std::size_t i, const port::Frame& frame) {
+    const Sight& sight = sights_[i];
+    const auto go = [&]<IpFamily kFamily>(const Packet<kFamily>& packet) {
+        const wire::TcpFlags flags = packet.flags();
+        // What ends a connection or begins one anew must be sound before it is believed; and a SYN may find
+        // only a shadow of the old connection, which is for Input to see.
+        if (flags.syn) return Fate::Unknown;
+        if ((flags.fin || flags.rst) && !is_sound(packet)) return Fate::Unknown;
+        return pass<kFamily>(now, sight, packet, frame);
+    };
+    if (const auto* v4 = std::get_if<Packet<IpFamily::V4>>(&sight.packet)) return go(*v4);
+    if (const auto* v6 = std::get_if<Packet<IpFamily::V6>>(&sight.packet)) return go(*v6);
+    return Fate::Unknown;
+}
+
+Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
+    Sight sight;
+    look(frame, sight);
+    if (const auto* v4 = std::get_if<Packet<IpFamily::V4>>(&sight.packet)) return pass(now, sight, *v4, frame);
+    if (const auto* v6 = std::get_if<Packet<IpFamily::V6>>(&sight.packet)) return pass(now, sight, *v6, frame);
+    return Fate::Unknown;
+}
+
+template <IpFamily kFamily>
+bool Forwarder::is_sound(const Packet<kFamily>& packet) {
+    const FourTuple tuple = packet.tuple();
+    return wire::tcp_checksum_valid(tuple.remote.address, tuple.local.address, packet.segment());
+}
+
+template <IpFamily kFamily>
+std::optional<std::uint32_t> Forwarder::find(const Sight& sight, const Packet<kFamily>& packet) const {
+    std::optional<Reference> found;
+    if (sight.from_client) {
+        found = directory_.find_client(sight.hash, [&](Reference candidate) {
+            return candidate.kind() == kSplicedKind<kFamily> &&
+                   packet.arrives_by(spliced_.table<kFamily>()[candidate.number()].leg(Direction::ToClient));
+        });
+    } else {
+        found = directory_.holder(sight.lease);
+    }
+    if (!found || found->kind() != kSplicedKind<kFamily>) return std::nullopt;
+    return found->number();
+}
+
+template <IpFamily kFamily>
+Forwarder::Fate Forwarder::pass(Instant now, const Sight& sight, const Packet<kFamily>& packet,
+                                const port::Frame& frame) {
+    const auto id = find<kFamily>(sight, packet);
+    if (!id) return Fate::Unknown;
+    splice::Record<kFamily>& record = spliced_.table<kFamily>()[*id];
+    const Direction direction = sight.from_client ? Direction::ToBroker : Direction::ToClient;
+    const std::uint16_t port = record.core.way(direction).port;
+    const Exit& exit = exits_[port];
+    if (packet.size() > exit.mtu) {
+        counters_.add(Counter::DropSpliceOverMtu);
+        return Fate::Dropped;
+    }
+    if (sight.from_client) follow_client(record, packet, frame);
+    const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds32(now));
+    if (is_drop(verdict)) {
+        counters_.add(drop_counter(verdict));
+        return Fate::Dropped;
+    }
+    port::Frame out = frame;
+    out.length = static_cast<std::uint32_t>(wire::kEthernetHeaderSize + packet.size());  // without padding
+    output_.send(port, out);
+    Passed& passed = passed_[static_cast<std::size_t>(direction)];
+    ++passed.packets;
+    passed.bytes += packet.payload_size();
+    if (verdict != splice::Verdict::Forward) spliced_.on_verdict<kFamily>(now, *id, direction, verdict);
+    return Fate::Sent;
+}
+
+// A client may move behind another gateway; its packets are the best way back, those at least that go on with
+// its stream.
+template <IpFamily kFamily>
+void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
+                              const port::Frame& frame) {
+    splice::Way& way = record.core.way(Direction::ToClient);
+    const std::byte* const source = packet.ethernet() + 6;
+    if (way.port == frame.port && std::memcmp(source, way.mac.bytes.data(), 6) == 0) return;
+    if (!splice::is_plausible(record, Direction::ToBroker, packet)) return;
+    std::memcpy(way.mac.bytes.data(), source, 6);
+    way.port = static_cast<std::uint8_t>(frame.port);
+    counters_.add(Counter::SplicePathsMoved);
+}
+
+void Forwarder::count() {
+    const auto add = [&](Direction direction, Counter packets, Counter bytes) {
+        Passed& passed = passed_[static_cast<std::size_t>(direction)];
+        if (passed.packets == 0) return;
+        counters_.add(packets, passed.packets);
+        counters_.add(bytes, passed.bytes);
+        passed = {};
+    };
+    add(Direction::ToBroker, Counter::SplicePacketsToBroker, Counter::SpliceBytesToBroker);
+    add(Direction::ToClient, Counter::SplicePacketsToClient, Counter::SpliceBytesToClient);
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,87 @@
+// The fast path: packets of spliced connections, from the burst that brought them to the batch that takes them
+// away. What it does not recognize at a glance is left to Input, which judges every frame in full.
+//
+// A burst is gone through three times, so that memory is asked for before it is needed: look_ahead() reads
+// headers and calls for index lines and leases, then for the records that these name; forward() finds the
+// record again, because a frame before it in the burst may have changed everything, and translates.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "sluice/splice/packet.h"
+#include "worker/directory.h"
+#include "worker/spliced.h"
+
+namespace sluice::worker {
+
+class Forwarder {
+  public:
+    static constexpr std::size_t kBurst = 32;
+
+    Forwarder(const WorkerResources& resources, Directory& directory, Spliced& spliced, FrameOutput& output,
+              CounterSet& counters);
+
+    enum class Fate : std::uint8_t {
+        Unknown,  // no spliced connection's, or not for this path: judge the frame
+        Sent,     // no longer the caller's
+        Dropped,  // counted; the caller releases it
+    };
+
+    // burst: at most kBurst frames.
+    void look_ahead(std::span<const port::Frame> burst);
+    // The i-th frame of the burst that was looked at.
+    Fate forward(Instant now, std::size_t i, const port::Frame& frame);
+    // A frame that Input has judged and found to be a spliced connection's.
+    Fate forward(Instant now, const port::Frame& frame);
+    // Adds up what the burst came to.
+    void count();
+
+  private:
+    template <IpFamily kFamily>
+    using Packet = splice::Packet<kFamily>;
+
+    // What look_ahead() saw of one frame.
+    struct Sight {
+        std::variant<std::monostate, Packet<IpFamily::V4>, Packet<IpFamily::V6>> packet;
+        bool from_client = false;
+        std::uint64_t hash = 0;  // in the client index
+        PoolLease lease{};       // from a broker
+    };
+    // What leaving by a port needs.
+    struct Exit {
+        MacAddress mac;
+        std::uint16_t mtu = 0;
+    };
+    struct Passed {
+        std::uint64_t packets = 0;
+        std::uint64_t bytes = 0;
+    };
+
+    void look(const port::Frame& frame, Sight& sight) const;
+    template <IpFamily kFamily>
+    void look_at(const port::Frame& frame, Sight& sight) const;
+    std::optional<Reference> guess(const Sight& sight) const;
+    template <IpFamily kFamily>
+    std::optional<std::uint32_t> find(const Sight& sight, const Packet<kFamily>& packet) const;
+    template <IpFamily kFamily>
+    static bool is_sound(const Packet<kFamily>& packet);
+    template <IpFamily kFamily>
+    Fate pass(Instant now, const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
+    template <IpFamily kFamily>
+    void follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
+                       const port::Frame& frame);
+
+    Directory& directory_;
+    Spliced& spliced_;
+    FrameOutput& output_;
+    CounterSet& counters_;
+    std::vector<Exit> exits_;  // by port
+    std::array<Sight, kBurst> sights_{};
+    std::array<Passed, 2> passed_{};  // by Direction, not yet counted
+};
+
+}  // namespace sluice::worker

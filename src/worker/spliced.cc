@@ -1,0 +1,354 @@
+#include "worker/spliced.h"
+
+#include <algorithm>
+#include <array>
+
+#include "sluice/session/connection.h"
+#include "sluice/wire/frame.h"
+#include "worker/segment_frame.h"
+
+namespace sluice::worker {
+namespace {
+
+using splice::Direction;
+
+constexpr std::size_t kTimersPerTurn = 256;
+constexpr std::uint32_t kSweepPerTurn = 4096;
+constexpr std::uint32_t kFlushEvery = 64;
+
+PoolLease lease_of(const splice::Core& core) {
+    return {.pool = core.pool, .lease = {.backend = core.backend, .slot = core.slot}};
+}
+
+// How long ago, by a clock of 32-bit milliseconds.
+Duration since(Instant now, std::uint32_t then) {
+    return std::chrono::milliseconds(milliseconds32(now) - then);
+}
+
+template <IpFamily kFamily>
+Reference reference(std::uint32_t id) {
+    return {kSplicedKind<kFamily>, id};
+}
+
+IpFamily family_of(Reference spliced) {
+    return spliced.kind() == Reference::Kind::Spliced4 ? IpFamily::V4 : IpFamily::V6;
+}
+
+}  // namespace
+
+Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
+                 FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters, Instant now)
+    : topology_(resources.topology),
+      directory_(directory),
+      output_(output),
+      listeners_(listeners),
+      load_(resources.load),
+      counters_(counters),
+      worker_(options.index),
+      snapshot_(resources.snapshot),
+      table4_(options.max_connections, now),
+      table6_(options.max_connections, now),
+      errors_(1000, 1000) {
+    output_.tell(*this);
+}
+
+// --- making and ending ---
+
+bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, const splice::Label& label,
+                    const IpAddress& hop) {
+    return with_family(joint.client.tuple.local.address.family(), [&]<IpFamily kFamily>() {
+        const splice::Record<kFamily> record = splice::make_record<kFamily>(joint);
+        const std::uint32_t id = table<kFamily>().insert(record, label);
+        if (id == flow::kNoEntry) return false;
+        const Reference name = reference<kFamily>(id);
+        directory_.rename_client(directory_.hash(joint.client.tuple), relayed, name);
+        directory_.rename_lease(lease_of(record.core), name);
+        const Instant end = deadline(now, record.core);
+        if (end != kNever) table<kFamily>().timers().arm(id, end);
+        hops_[hop] = joint.broker.mac;
+        counters_.add(Counter::Spliced);
+        return true;
+    });
+}
+
+bool Spliced::is_client(Reference reference, const FourTuple& client) const {
+    return with_family(family_of(reference), [&]<IpFamily kFamily>() {
+        return table<kFamily>()[reference.number()].leg(Direction::ToClient).tuple() == client;
+    });
+}
+
+// MQTT 3.1.1 section 3.1.2.10: a server gives up after one and a half Keep Alive without a packet from the
+// client.
+Instant Spliced::deadline(Instant now, const splice::Core& core) const {
+    const Duration limit = core.keep_alive != 0 ? std::chrono::seconds(core.keep_alive) * 3 / 2
+                                                : snapshot_->listeners[core.listener].idle_timeout;
+    if (limit == Duration::zero()) return kNever;
+    return now - since(now, core.last_heard) + limit;
+}
+
+template <IpFamily kFamily>
+void Spliced::remove(Instant now, std::uint32_t id) {
+    const splice::Record<kFamily>& record = table<kFamily>()[id];
+    const splice::Core& core = record.core;
+    const splice::Way& to_broker = core.way(Direction::ToBroker);
+    directory_.erase_client(directory_.hash(record.leg(Direction::ToClient).tuple()), reference<kFamily>(id));
+    directory_.release(lease_of(core), now,
+                       {.sequence = to_broker.next.value(), .timestamp = core.last_timestamp});
+    counters_.add(Counter::LeasesReleased);
+    --listeners_[core.listener].connections;
+    load_.add(worker_, snapshot_->pools[core.pool].first_backend + core.backend, -1);
+    table<kFamily>().erase(id);
+}
+
+template <IpFamily kFamily>
+void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, splice::Verdict verdict) {
+    if (verdict == splice::Verdict::Reset) {
+        const bool by_client = direction == Direction::ToBroker;
+        counters_.add(by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
+        remove<kFamily>(now, id);
+        return;
+    }
+    // Both FINs are acknowledged: what may still come are repetitions, because the last ACK was lost.
+    splice::Way& way = table<kFamily>()[id].core.way(Direction::ToBroker);
+    if (verdict != splice::Verdict::Finished || way.has(splice::Way::kLingers)) return;
+    way.flags |= splice::Way::kLingers;
+    counters_.add(Counter::ClosedOrderly);
+    table<kFamily>().timers().arm(id, now + session::kLinger);
+}
+
+template void Spliced::on_verdict<IpFamily::V4>(Instant, std::uint32_t, Direction, splice::Verdict);
+template void Spliced::on_verdict<IpFamily::V6>(Instant, std::uint32_t, Direction, splice::Verdict);
+
+bool Spliced::make_room(Instant now, Reference old, const tcp::Segment& syn) {
+    return with_family(family_of(old), [&]<IpFamily kFamily>() {
+        const splice::Core& core = table<kFamily>()[old.number()].core;
+        if (!core.finished()) return false;
+        const splice::Way& way = core.way(Direction::ToBroker);
+        bool later = syn.seq.after(core.sender_next(Direction::ToBroker));
+        if (core.timestamps() && syn.options.timestamps) {
+            const tcp::Seq last = tcp::Seq(core.last_timestamp).retreat(way.timestamp_delta);
+            const tcp::Seq offered(syn.options.timestamps->value);  // wraps around as sequence numbers do
+            if (offered != last) later = offered.after(last);
+        }
+        if (later) remove<kFamily>(now, old.number());
+        return later;
+    });
+}
+
+template <IpFamily kFamily>
+void Spliced::reset_both(const splice::Record<kFamily>& record) {
+    for (const Direction direction : {Direction::ToBroker, Direction::ToClient}) {
+        const splice::Way& way = record.core.way(direction);
+        const splice::Resets resets(record.core, direction);
+        for (const tcp::Segment& segment : resets.segments()) {
+            auto frame = output_.allocate();
+            if (!frame) return;
+            write_segment(*frame, record.leg(direction).tuple(), topology_.ports()[way.port].mac, way.mac,
+                          segment);
+            output_.send(way.port, *frame);
+        }
+    }
+}
+
+void Spliced::end_all(Instant now) {
+    const auto end = [&]<IpFamily kFamily>() {
+        splice::Table<kFamily>& records = table<kFamily>();
+        std::uint32_t n = 0;
+        for (std::uint32_t id = records.next(0); id != flow::kNoEntry; id = records.next(id + 1)) {
+            if (!records[id].core.finished()) {
+                reset_both(records[id]);
+                counters_.add(Counter::ClosedByOperator);
+            }
+            remove<kFamily>(now, id);
+            if (++n % kFlushEvery == 0) output_.flush();
+        }
+    };
+    end.operator()<IpFamily::V4>();
+    end.operator()<IpFamily::V6>();
+}
+
+// --- time ---
+
+// Packets only note when they came; the timer looks at that note when it fires, and goes on from there.
+template <IpFamily kFamily>
+void Spliced::expire(Instant now, std::uint32_t id) {
+    const splice::Record<kFamily>& record = table<kFamily>()[id];
+    if (record.core.finished()) return remove<kFamily>(now, id);
+    const Instant end = deadline(now, record.core);
+    if (end > now) {
+        if (end != kNever) table<kFamily>().timers().arm(id, end);
+        return;
+    }
+    reset_both(record);
+    counters_.add(Counter::ClosedIdle);
+    remove<kFamily>(now, id);
+}
+
+bool Spliced::on_timer(Instant now) {
+    const auto fire = [&]<IpFamily kFamily>() {
+        return table<kFamily>().timers().advance(
+                   now, [&](std::uint32_t id) { expire<kFamily>(now, id); }, kTimersPerTurn) != 0;
+    };
+    bool any = fire.operator()<IpFamily::V4>();
+    any = fire.operator()<IpFamily::V6>() || any;
+    return follow_neighbors() || any;
+}
+
+Instant Spliced::next_deadline() const {
+    if (!moves_.empty()) return Instant{};
+    return std::min(table<IpFamily::V4>().timers().next_wakeup(), table<IpFamily::V6>().timers().next_wakeup());
+}
+
+// --- neighbors ---
+
+// Records carry their next hop's MAC, so that no packet has to ask for it. The price is paid when it changes:
+// all of them are looked through, some in each turn.
+void Spliced::neighbor_found(const IpAddress& neighbor, const MacAddress& mac) {
+    const auto known = hops_.find(neighbor);
+    if (known == hops_.end() || known->second == mac) return;
+    known->second = mac;
+    std::erase_if(moves_, [&](const Move& move) { return move.neighbor == neighbor; });
+    moves_.push_back({.neighbor = neighbor, .mac = mac});
+}
+
+bool Spliced::follow_neighbors() {
+    if (moves_.empty()) return false;
+    Move& move = moves_.front();
+    const bool at_end = move.neighbor.is_v4() ? sweep<IpFamily::V4>(move) : sweep<IpFamily::V6>(move);
+    if (at_end) moves_.pop_front();
+    return true;
+}
+
+// True at the end of the table.
+template <IpFamily kFamily>
+bool Spliced::sweep(Move& move) {
+    splice::Table<kFamily>& records = table<kFamily>();
+    for (std::uint32_t n = 0; n < kSweepPerTurn; ++n) {
+        const std::uint32_t id = records.next(move.next);
+        if (id == flow::kNoEntry) return true;
+        move.next = id + 1;
+        splice::Way& way = records[id].core.way(Direction::ToBroker);
+        if (way.mac == move.mac) continue;
+        const FourTuple tuple = records[id].leg(Direction::ToBroker).tuple();
+        const auto hop = topology_.route(tuple.local.address, tuple.remote.address);
+        if (!hop || hop->neighbor != move.neighbor) continue;
+        way.mac = move.mac;
+        counters_.add(Counter::SplicePathsMoved);
+    }
+    return false;
+}
+
+// --- ICMP errors ---
+
+bool Spliced::on_icmp_error(Instant now, const QuotedSegment& quoted, const wire::IcmpMessage& message) {
+    Direction direction = Direction::ToBroker;
+    std::optional<Reference> found;
+    if (const auto lease = directory_.lease_of(quoted.tuple); lease) {
+        found = directory_.holder(*lease);
+    } else {
+        direction = Direction::ToClient;
+        found = directory_.find_client(directory_.hash(quoted.tuple), [&](Reference candidate) {
+            return candidate.is_spliced() && is_client(candidate, quoted.tuple);
+        });
+    }
+    if (!found || !found->is_spliced()) return false;
+    const auto verdict = with_family(family_of(*found), [&]<IpFamily kFamily>() {
+        return pass_error<kFamily>(now, found->number(), direction, message);
+    });
+    if (verdict != splice::QuoteVerdict::Translated) counters_.add(Counter::DropIcmpUnhandled);
+    return true;
+}
+
+// The error comes from the end that its receiver knows, as from a router behind it (RFC 5508 section 4.2).
+template <IpFamily kFamily>
+splice::QuoteVerdict Spliced::pass_error(Instant now, std::uint32_t id, Direction direction,
+                                         const wire::IcmpMessage& message) {
+    constexpr std::size_t kLongestQuote = 1232;  // RFC 4443 section 2.4 (c), and RFC 1812 has less
+    const splice::Record<kFamily>& record = table<kFamily>()[id];
+    std::array<std::byte, kLongestQuote> quote;
+    const std::size_t size = std::min(message.body.size(), quote.size());
+    std::copy_n(message.body.begin(), size, quote.begin());
+    const ByteSpan body = std::span(quote).first(size);
+    const splice::QuoteVerdict verdict = splice::translate_icmp_quote(record, direction, body);
+    if (verdict != splice::QuoteVerdict::Translated) return verdict;
+    if (!errors_.take(now)) {
+        counters_.add(Counter::DropIcmpRate);
+        return verdict;
+    }
+    auto frame = output_.allocate();
+    if (!frame) return verdict;
+    const splice::Way& back = record.core.way(opposite(direction));
+    const FourTuple leg = record.leg(opposite(direction)).tuple();
+    wire::IcmpMessage error = message;
+    error.body = body;
+    frame->length = static_cast<std::uint32_t>(
+        wire::write_icmp_frame({.source_mac = topology_.ports()[back.port].mac,
+                                .destination_mac = back.mac,
+                                .source = leg.local.address,
+                                .destination = leg.remote.address},
+                               error, frame->writable()));
+    output_.send(back.port, *frame);
+    counters_.add(Counter::IcmpErrorsTranslated);
+    return verdict;
+}
+
+// --- listing ---
+
+std::uint32_t Spliced::size() const { return table<IpFamily::V4>().size() + table<IpFamily::V6>().size(); }
+
+template <IpFamily kFamily>
+ConnectionRow Spliced::row(Instant now, std::uint32_t id) const {
+    const splice::Record<kFamily>& record = table<kFamily>()[id];
+    const splice::Label& label = table<kFamily>().label(id);
+    const splice::Core& core = record.core;
+    ConnectionRow row{.id = reference<kFamily>(id).raw(),
+                      .phase = core.way(Direction::ToBroker).has(splice::Way::kLingers)
+                                   ? session::Phase::Closing
+                                   : session::Phase::Spliced,
+                      .listener = core.listener,
+                      .pool = core.pool,
+                      .backend = core.backend,
+                      .client = record.leg(Direction::ToClient).tuple(),
+                      .upstream = record.leg(Direction::ToBroker).tuple(),
+                      .mqtt_version = label.version,
+                      .keep_alive = core.keep_alive,
+                      .client_id = {},
+                      .client_id_size = label.size,
+                      .client_id_shown = static_cast<std::uint32_t>(label.shown().size()),
+                      .bytes_from_client = core.way(Direction::ToBroker).bytes(),
+                      .bytes_from_broker = core.way(Direction::ToClient).bytes(),
+                      .packets_from_client = core.way(Direction::ToBroker).packets,
+                      .packets_from_broker = core.way(Direction::ToClient).packets,
+                      .age = now - Instant(std::chrono::seconds(core.opened)),
+                      .idle = since(now, core.last_heard)};
+    label.shown().copy(row.client_id.data(), row.client_id.size());
+    return row;
+}
+
+std::uint32_t Spliced::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+                            std::size_t& written) const {
+    const auto fill = [&]<IpFamily kFamily>() {
+        const std::uint32_t first = reference<kFamily>(0).raw();
+        std::uint32_t id = table<kFamily>().next(from <= first ? 0 : from - first);
+        for (; id != flow::kNoEntry && written < out.size(); id = table<kFamily>().next(id + 1)) {
+            out[written++] = row<kFamily>(now, id);
+        }
+        return id == flow::kNoEntry ? flow::kNoEntry : reference<kFamily>(id).raw();
+    };
+    if (from < reference<IpFamily::V6>(0).raw()) {
+        const std::uint32_t more = fill.operator()<IpFamily::V4>();
+        if (more != flow::kNoEntry) return more;
+    }
+    return fill.operator()<IpFamily::V6>();
+}
+
+std::uint64_t Spliced::reserved_bytes() const {
+    return table<IpFamily::V4>().memory_bytes() + table<IpFamily::V6>().memory_bytes();
+}
+
+std::uint64_t Spliced::used_bytes() const {
+    return table<IpFamily::V4>().size() * splice::Table<IpFamily::V4>::kBytesPerRecord +
+           table<IpFamily::V6>().size() * splice::Table<IpFamily::V6>::kBytesPerRecord;
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,126 @@
+// The spliced connections of one worker: makes their records, ends them, and answers what is asked about
+// them. Their packets pass through the forwarder, which tells what came of each.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "sluice/base/token_bucket.h"
+#include "sluice/splice/icmp_quote.h"
+#include "sluice/splice/make_record.h"
+#include "sluice/splice/table.h"
+#include "sluice/splice/translate.h"
+#include "sluice/wire/icmp.h"
+#include "sluice/worker/worker.h"
+#include "worker/directory.h"
+#include "worker/frame_output.h"
+
+namespace sluice::worker {
+
+// A TCP packet that an ICMP error quotes: one that Sluice sent.
+struct QuotedSegment {
+    FourTuple tuple;  // local: the packet's source
+    std::uint32_t sequence = 0;
+};
+
+// How many connections a listener has now, in either form.
+struct ListenerLoad {
+    std::uint32_t half_open = 0;
+    std::uint32_t connections = 0;
+};
+
+class Spliced final : public NeighborNews {
+  public:
+    // listeners: shared with whoever accepts connections.
+    Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
+            FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters, Instant now);
+
+    // Makes the record of a connection that was known as `relayed` so far, and takes over its lease and its
+    // place in the client index. False when there is no room. hop: the neighbor that joint.broker.mac is of.
+    bool adopt(Instant now, Reference relayed, const splice::Joint& joint, const splice::Label& label,
+               const IpAddress& hop);
+    // Whether reference, which is_spliced(), is the connection of this client.
+    bool is_client(Reference reference, const FourTuple& client) const;
+
+    template <IpFamily kFamily>
+    splice::Table<kFamily>& table() {
+        return const_cast<splice::Table<kFamily>&>(std::as_const(*this).table<kFamily>());
+    }
+    template <IpFamily kFamily>
+    const splice::Table<kFamily>& table() const {
+        if constexpr (kFamily == IpFamily::V4) {
+            return table4_;
+        } else {
+            return table6_;
+        }
+    }
+
+    // What translating a packet of the record came to, if it was more than Forward and no drop.
+    template <IpFamily kFamily>
+    void on_verdict(Instant now, std::uint32_t id, splice::Direction direction, splice::Verdict verdict);
+    // A client's SYN may open anew what only waits for stragglers: ends the old connection and returns true
+    // if its timestamp or, without one on both, its sequence number lies after everything used (RFC 6191).
+    bool make_room(Instant now, Reference old, const tcp::Segment& syn);
+    // Passes an ICMP error on to the end whose packet it is about. False when it is about no spliced one.
+    bool on_icmp_error(Instant now, const QuotedSegment& quoted, const wire::IcmpMessage& message);
+    void neighbor_found(const IpAddress& neighbor, const MacAddress& mac) override;
+
+    // At most one batch a turn; true when there was anything to do.
+    bool on_timer(Instant now);
+    Instant next_deadline() const;
+
+    void use(const backend::Snapshot* snapshot) { snapshot_ = snapshot; }
+    // Resets both ends of all of them.
+    void end_all(Instant now);
+    std::uint32_t size() const;
+    // Rows of the references `from` and up; returns the one to go on from, or flow::kNoEntry at the end.
+    std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+                       std::size_t& written) const;
+    std::uint64_t reserved_bytes() const;
+    std::uint64_t used_bytes() const;
+
+  private:
+    // A neighbor that is somewhere else now, on its way through all records.
+    struct Move {
+        IpAddress neighbor;
+        MacAddress mac;
+        std::uint32_t next = 0;  // reference to look at next
+    };
+
+    template <IpFamily kFamily>
+    void remove(Instant now, std::uint32_t id);
+    template <IpFamily kFamily>
+    void expire(Instant now, std::uint32_t id);
+    template <IpFamily kFamily>
+    void reset_both(const splice::Record<kFamily>& record);
+    template <IpFamily kFamily>
+    ConnectionRow row(Instant now, std::uint32_t id) const;
+    template <IpFamily kFamily>
+    bool sweep(Move& move);
+    template <IpFamily kFamily>
+    splice::QuoteVerdict pass_error(Instant now, std::uint32_t id, splice::Direction direction,
+                                    const wire::IcmpMessage& message);
+    Instant deadline(Instant now, const splice::Core& core) const;
+    bool follow_neighbors();
+
+    const Topology& topology_;
+    Directory& directory_;
+    FrameOutput& output_;
+    std::vector<ListenerLoad>& listeners_;
+    backend::LoadTable& load_;
+    CounterSet& counters_;
+    const std::uint32_t worker_;
+    const backend::Snapshot* snapshot_;
+    splice::Table<IpFamily::V4> table4_;
+    splice::Table<IpFamily::V6> table6_;
+    TokenBucket errors_;
+    absl::flat_hash_map<IpAddress, MacAddress> hops_;  // neighbors that records' MACs are of
+    std::deque<Move> moves_;
+};
+
+}  // namespace sluice::worker
