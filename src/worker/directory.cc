@@ -63,7 +63,8 @@ void Directory::add_listener(const SocketAddress& address, const ListenerPlace& 
 template <IpFamily kFamily>
 void Directory::add_broker(const FourTuple& tuple, const BrokerPlace& place) {
     const auto ends = splice::Ends<kFamily>::of(tuple);
-    std::get<Places<kFamily>>(places_).brokers.try_emplace({ends.remote, ends.local, ends.remote_port}, place);
+    std::get<Places<kFamily>>(places_).brokers.try_emplace({ends.remote, ends.local, ends.remote_port},
+                                                           place);
 }
 
 std::optional<std::uint32_t> Directory::listener_at(const SocketAddress& address) const {

@@ -1,8 +1,8 @@
 // Where a packet's addresses lead: to a listener, and from there by the client index to a connection, or to a
 // lease, and so straight to a connection. One per worker; sessions and records share it.
 //
-// What is asked for every packet is keyed by the bytes of its own headers, so that nothing is converted before
-// it is looked up.
+// What is asked for every packet is keyed by the bytes of its own headers, so that nothing is converted
+// before it is looked up.
 #pragma once
 
 #include <array>

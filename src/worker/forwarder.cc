@@ -90,8 +90,10 @@ Forwarder::Fate Forwarder::forward(Instant now, std::size_t i, const port::Frame
 Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
     Sight sight;
     look(frame, sight);
-    if (const auto* v4 = std::get_if<Packet<IpFamily::V4>>(&sight.packet)) return pass(now, sight, *v4, frame);
-    if (const auto* v6 = std::get_if<Packet<IpFamily::V6>>(&sight.packet)) return pass(now, sight, *v6, frame);
+    if (const auto* v4 = std::get_if<Packet<IpFamily::V4>>(&sight.packet))
+        return pass(now, sight, *v4, frame);
+    if (const auto* v6 = std::get_if<Packet<IpFamily::V6>>(&sight.packet))
+        return pass(now, sight, *v6, frame);
     return Fate::Unknown;
 }
 
@@ -130,7 +132,8 @@ Forwarder::Fate Forwarder::pass(Instant now, const Sight& sight, const Packet<kF
         return Fate::Dropped;
     }
     if (sight.from_client) follow_client(record, packet, frame);
-    const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds32(now));
+    const splice::Verdict verdict =
+        splice::translate(record, direction, packet, exit.mac, milliseconds32(now));
     if (is_drop(verdict)) {
         counters_.add(drop_counter(verdict));
         return Fate::Dropped;

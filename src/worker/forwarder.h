@@ -1,5 +1,5 @@
-// The fast path: packets of spliced connections, from the burst that brought them to the batch that takes them
-// away. What it does not recognize at a glance is left to Input, which judges every frame in full.
+// The fast path: packets of spliced connections, from the burst that brought them to the batch that takes
+// them away. What it does not recognize at a glance is left to Input, which judges every frame in full.
 //
 // A burst is gone through three times, so that memory is asked for before it is needed: look_ahead() reads
 // headers and calls for index lines and leases, then for the records that these name; forward() finds the

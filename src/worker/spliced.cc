@@ -196,7 +196,8 @@ bool Spliced::on_timer(Instant now) {
 
 Instant Spliced::next_deadline() const {
     if (!moves_.empty()) return Instant{};
-    return std::min(table<IpFamily::V4>().timers().next_wakeup(), table<IpFamily::V6>().timers().next_wakeup());
+    return std::min(table<IpFamily::V4>().timers().next_wakeup(),
+                    table<IpFamily::V6>().timers().next_wakeup());
 }
 
 // --- neighbors ---
@@ -281,12 +282,12 @@ splice::QuoteVerdict Spliced::pass_error(Instant now, std::uint32_t id, Directio
     const FourTuple leg = record.leg(opposite(direction)).tuple();
     wire::IcmpMessage error = message;
     error.body = body;
-    frame->length = static_cast<std::uint32_t>(
-        wire::write_icmp_frame({.source_mac = topology_.ports()[back.port].mac,
-                                .destination_mac = back.mac,
-                                .source = leg.local.address,
-                                .destination = leg.remote.address},
-                               error, frame->writable()));
+    frame->length =
+        static_cast<std::uint32_t>(wire::write_icmp_frame({.source_mac = topology_.ports()[back.port].mac,
+                                                           .destination_mac = back.mac,
+                                                           .source = leg.local.address,
+                                                           .destination = leg.remote.address},
+                                                          error, frame->writable()));
     output_.send(back.port, *frame);
     counters_.add(Counter::IcmpErrorsTranslated);
     return verdict;

@@ -29,7 +29,7 @@ class Packet {
     std::byte* ip() const { return frame_ + wire::kEthernetHeaderSize; }
     std::byte* tcp() const { return ip() + ip_header_size_; }
     std::size_t size() const { return ip_header_size_ + segment_size_; }  // of the IP packet
-    std::size_t segment_size() const { return segment_size_; }  // TCP header and payload
+    std::size_t segment_size() const { return segment_size_; }            // TCP header and payload
     std::size_t tcp_header_size() const {
         return static_cast<std::size_t>(load8(tcp() + 12) >> 4U) * std::size_t{4};
     }

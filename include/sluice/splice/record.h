@@ -89,8 +89,8 @@ static_assert(sizeof(Way) == 40);
 
 // What does not hang on the IP version.
 struct Core {
-    std::array<Way, 2> ways;  // by Direction
-    std::uint32_t slot = 0;   // of the lease towards the backend
+    std::array<Way, 2> ways;   // by Direction
+    std::uint32_t slot = 0;    // of the lease towards the backend
     std::uint32_t opened = 0;  // seconds on the worker's time line at the client's SYN
     // Milliseconds of the worker's clock (milliseconds32) at the last payload that keeps the connection
     // alive: the client's; with keep_alive 0, either side's.

@@ -247,8 +247,8 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
     return detail::track(core, direction, passage);
 }
 
-// Whether the packet's sequence number is one that its receiver may be waiting for: true for what goes on with
-// the stream, and for less than one blind guess in ten thousand.
+// Whether the packet's sequence number is one that its receiver may be waiting for: true for what goes on
+// with the stream, and for less than one blind guess in ten thousand.
 template <IpFamily kFamily>
 bool is_plausible(const Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet) {
     const Way& way = record.core.way(direction);

@@ -68,8 +68,8 @@ class Worker {
     std::uint32_t index() const;
 
     // --- from within an Inspection only ---
-    // Writes rows of connections numbered `from` (at first 0) and up; returns the number to go on from, or flow::kNoEntry
-    // at the end.
+    // Writes rows of connections numbered `from` (at first 0) and up; returns the number to go on from, or
+    // flow::kNoEntry at the end.
     std::uint32_t list_connections(std::uint32_t from, std::span<ConnectionRow> out,
                                    std::size_t& written) const;
     std::vector<neighbor::Table::Entry> neighbors(std::uint16_t port) const;
