@@ -23,7 +23,7 @@ namespace sluice::bench {
 namespace {
 
 constexpr double kMebibyte = 1024.0 * 1024.0;
-constexpr std::uint64_t kReserve = std::uint64_t{1} << 30U;  // bytes that are left to the rest of the machine
+constexpr std::uint64_t kReserve = std::uint64_t{2} << 30U;  // bytes that are left to the rest of the machine
 
 struct Options {
     std::string scenario;
@@ -58,15 +58,16 @@ struct Line {
     void print() const {
         std::vector<double> sorted = nanoseconds;
         std::ranges::sort(sorted);
+        const auto n = static_cast<double>(sorted.size());
         const double median = sorted[sorted.size() / 2];
-        const double mean =
-            std::accumulate(sorted.begin(), sorted.end(), 0.0) / static_cast<double>(sorted.size());
+        const double mean = std::accumulate(sorted.begin(), sorted.end(), 0.0) / n;
         double squares = 0;
-        for (const double n : sorted) squares += (n - mean) * (n - mean);
-        const double spread = 100 * std::sqrt(squares / static_cast<double>(sorted.size())) / mean;
-        std::printf("%-42s %9s  +-%4.1f %%  %10s  %6.0f cycles  %s\n", name.c_str(),
-                    time_text(median).c_str(), spread, rate_text(median).c_str(),
-                    median * cycles_per_nanosecond(), remark.c_str());
+        for (const double t : sorted) squares += (t - mean) * (t - mean);
+        const std::string spread =
+            sorted.size() == 1 ? "" : text("+-%4.1f %%", 100 * std::sqrt(squares / n) / mean);
+        std::printf("%-42s %9s  %8s  %10s  %6.0f cycles  %s\n", name.c_str(), time_text(median).c_str(),
+                    spread.c_str(), rate_text(median).c_str(), median * cycles_per_nanosecond(),
+                    remark.c_str());
         std::fflush(stdout);
     }
 };
@@ -123,8 +124,8 @@ bool connects(const Options& options) {
     line.print();
     const Tally& t = swarm.tally();
     if (t.closed != t.opened || t.connected != t.opened || t.broker_closed != t.opened ||
-        rig.worker().usage().connections != 0 || !rig.faults().empty()) {
-        return fail("connects: " + t.to_string() + "\n" + rig.faults());
+        rig.worker().usage().connections != 0 || !rig.sound()) {
+        return fail("connects:\n" + rig.report());
     }
     return true;
 }
@@ -166,9 +167,9 @@ bool spliced_of(Rig& rig, std::uint32_t connections, std::uint32_t payload, cons
     line.print();
     rig.settle(std::chrono::milliseconds(1));
     const Tally& t = swarm.tally();
-    if (t.at_brokers != t.to_brokers || t.at_clients != t.to_clients || !rig.faults().empty() ||
+    if (t.at_brokers != t.to_brokers || t.at_clients != t.to_clients || !rig.sound() ||
         rig.worker().usage().connections != connections) {
-        return fail(name + ": " + t.to_string() + "\n" + rig.faults());
+        return fail(name + ":\n" + rig.report());
     }
     return true;
 }
@@ -187,8 +188,7 @@ bool spliced(const Options& options) {
                 n, static_cast<double>(rig.memory()) / static_cast<double>(rig.swarm().tally().connected));
             continue;
         }
-        if (rig.swarm().tally().connected != n)
-            return fail("spliced: " + rig.swarm().tally().to_string() + "\n" + rig.faults());
+        if (rig.swarm().tally().connected != n) return fail("spliced:\n" + rig.report());
         for (const std::uint32_t payload : {kSmall, kLarge})
             good = spliced_of(rig, n, payload, options) && good;
     }
@@ -231,6 +231,7 @@ bool keepalive(const Options& options) {
         return fail(text("%s: after %llu connections %.0f bytes each, more than %.1f", name.c_str(),
                          static_cast<unsigned long long>(t.connected), each(rig.memory()), options.bytes));
     }
+    if (t.connected != n) return fail(name + ":\n" + rig.report());
     const Cost before = rig.cost();
     const std::uint64_t memory = ping_all(rig, n, options.periods);
     const Cost cost = rig.cost() - before;
@@ -242,8 +243,8 @@ bool keepalive(const Options& options) {
     line.print();
     const std::uint64_t pings = std::uint64_t{options.periods} * n;
     if (t.connected != n || t.pings != pings || t.pongs != pings || rig.worker().usage().connections != n ||
-        !rig.faults().empty()) {
-        return fail(name + ": " + t.to_string() + "\n" + rig.faults());
+        !rig.sound()) {
+        return fail(name + ":\n" + rig.report());
     }
     return memory <= bound || fail(name + ": too much memory");
 }
@@ -272,4 +273,9 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace sluice::bench
 
-int main(int argc, char** argv) { return sluice::bench::run(argc, argv); }
+int main(int argc, char** argv) try {
+    return sluice::bench::run(argc, argv);
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "bench_worker: %s\n", e.what());
+    return 1;
+}

@@ -65,7 +65,7 @@ def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5
     for name, ports in PORTS.items():
         rate, cycles = measure(ports, seconds)
-        print(f"{'worker/floor/' + name:<42} {1e9 / rate:>6.3g} ns           {rate / 1e6:>6.3g} M/s  {cycles:>6.0f} cycles  "
+        print(f"{'worker/floor/' + name:<42} {1e9 / rate:>6.3g} ns  {rate / 1e6:>16.3g} M/s  {cycles:>6.0f} cycles  "
               "a packet that dpdk-testpmd 5tswap forwards", flush=True)
 
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <fstream>
 #include <sstream>
@@ -145,13 +146,19 @@ std::uint64_t Rig::memory() const {
     return now > base_memory_ ? now - base_memory_ : 0;
 }
 
-std::string Rig::faults() const {
+bool Rig::sound() const {
+    return swarm_->tally().faults() == 0 && std::ranges::all_of(kCounterTable, [&](const CounterInfo& info) {
+               return info.severity == Severity::Info || worker_->counters().get(info.id) == 0;
+           });
+}
+
+std::string Rig::report() const {
     std::ostringstream t;
-    if (swarm_->tally().faults() != 0) t << "swarm: " << swarm_->tally().to_string() << "\n";
+    t << "  swarm: " << swarm_->tally().to_string() << "\n";
     for (const CounterInfo& info : kCounterTable) {
         const std::uint64_t value = worker_->counters().get(info.id);
-        if (info.severity == Severity::Info || value == 0) continue;
-        t << "worker: " << info.name << " " << value << " (" << info.meaning << ")\n";
+        if (info.severity != Severity::Info && value != 0)
+            t << "  worker: " << info.name << " " << value << "\n";
     }
     return t.str();
 }

@@ -70,8 +70,10 @@ class Rig {
     Cost cost() const;  // since the beginning
     // Resident memory now, above what it was when the worker had no connection yet.
     std::uint64_t memory() const;
-    // Empty when the swarm and the worker's counters know of no fault.
-    std::string faults() const;
+    // Neither the swarm nor the worker's counters know of any fault.
+    bool sound() const;
+    // What both have counted: the swarm everything, the worker what is not routine.
+    std::string report() const;
 
   private:
     void step();

@@ -161,7 +161,7 @@ void Swarm::on_client_payload(const Speaker& speaker, const Heard& heard) {
     const std::uint32_t echo = echo_of(heard.header);
     switch (heard.payload.front()) {
         case kConnack:
-            ++tally_.connected;
+            ++(std::ranges::equal(heard.payload, kAccepted) ? tally_.connected : tally_.refused);
             say(speaker, kAck, {}, echo);
             if (closing_) say(speaker, kFinAck, {}, echo);
             return;
