@@ -28,8 +28,9 @@ std::string Tally::to_string() const {
       << broker_opened << ", connected " << broker_connected << ", closed " << broker_closed << "; pings "
       << pings << ", answered " << pongs << "; bytes to brokers " << to_brokers << ", arrived " << at_brokers
       << "; bytes to clients " << to_clients << ", arrived " << at_clients << "; repeated " << repeated
-      << ", resets " << resets << ", refused " << refused << ", holes " << holes << ", wrong checksums "
-      << checksums << ", strangers " << strangers << ", overflows " << overflows;
+      << ", resets " << resets << ", refused " << refused << ", holes " << holes
+      << ", wrong acknowledgements " << acknowledged << ", wrong checksums " << checksums << ", strangers "
+      << strangers << ", overflows " << overflows;
     return t.str();
 }
 

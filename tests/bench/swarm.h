@@ -41,13 +41,16 @@ struct Tally {
     std::uint64_t repeated = 0;  // segments that had arrived before: no fault, but they cost
     // Faults.
     std::uint64_t resets = 0;
-    std::uint64_t refused = 0;    // CONNACKs that refuse
-    std::uint64_t holes = 0;      // segments from beyond what was expected next
-    std::uint64_t checksums = 0;  // wrong ones
-    std::uint64_t strangers = 0;  // frames that are nobody's, or that nobody understands
-    std::uint64_t overflows = 0;  // the swarm's own queues or buffers were too small
+    std::uint64_t refused = 0;       // CONNACKs that refuse
+    std::uint64_t holes = 0;         // segments from beyond what was expected next
+    std::uint64_t acknowledged = 0;  // acknowledgements of what was not sent
+    std::uint64_t checksums = 0;     // wrong ones
+    std::uint64_t strangers = 0;     // frames that are nobody's, or that nobody understands
+    std::uint64_t overflows = 0;     // the swarm's own queues or buffers were too small
 
-    std::uint64_t faults() const { return resets + refused + holes + checksums + strangers + overflows; }
+    std::uint64_t faults() const {
+        return resets + refused + holes + acknowledged + checksums + strangers + overflows;
+    }
     std::string to_string() const;
 };
 

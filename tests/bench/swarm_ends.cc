@@ -112,8 +112,11 @@ void Swarm::begin_bulk(bool broker) {
 
 // --- clients ---
 
-// What has arrived before is acknowledged once more, as RFC 9293 section 3.10.7.4 wants it.
+// Whether the segment is the next one. What has arrived before is acknowledged once more (RFC 9293
+// section 3.10.7.4).
 bool Swarm::in_order(const Speaker& speaker, const Heard& heard) {
+    const std::uint32_t beyond = heard.header.acknowledgement - speaker.end.send_next;
+    if (heard.header.flags.ack && beyond != 0 && beyond < 1U << 31U) ++tally_.acknowledged;
     const std::uint32_t ahead = heard.header.sequence - speaker.end.receive_next;
     if (ahead == 0) return true;
     const bool occupies = !heard.payload.empty() || heard.header.flags.fin || heard.header.flags.syn;
@@ -142,7 +145,7 @@ void Swarm::on_client(const Heard& heard) {
     const std::uint32_t echo = echo_of(heard.header);
     if (flags.syn && end.receive_next == 0) {
         end.receive_next = heard.header.sequence + 1;
-        if (heard.header.acknowledgement != end.send_next) ++tally_.holes;
+        if (heard.header.acknowledgement != end.send_next) ++tally_.acknowledged;
         say(speaker, kAck, {}, echo);
         write_number(*n, std::span(connect_).subspan(connect_id_, kDigits));
         say(speaker, kPush, connect_, echo);
