@@ -15,7 +15,7 @@
 namespace sluice::bench {
 namespace {
 
-constexpr std::uint32_t kForetold = 200'000;  // connections after which memory for all can be foretold
+constexpr std::uint64_t kStretch = 200'000;  // connections between two looks at the memory
 
 std::uint64_t resident_memory() {
     std::ifstream statm("/proc/self/statm");
@@ -113,20 +113,26 @@ void Rig::settle(Duration passes, std::uint32_t turns) {
 bool Rig::establish(std::uint32_t count, std::uint64_t memory_limit) {
     swarm_->open(count, false);
     const std::uint64_t target = swarm_->tally().connected + count;
-    std::uint64_t look_at = kForetold;
+    std::uint64_t look_at = kStretch;
+    std::uint64_t before = 0;
     // The clock is slow, so that nobody's Keep Alive runs out before all are there.
     constexpr Duration kTurn = std::chrono::microseconds(2);
     const std::uint64_t turns = 1000 + std::uint64_t{count} * 4;
     for (std::uint64_t i = 0; i < turns && swarm_->tally().connected < target; ++i) {
         turn(kTurn);
         if (swarm_->tally().connected < look_at) continue;
-        look_at += kForetold;
-        const double foretold =
-            static_cast<double>(memory()) / static_cast<double>(swarm_->tally().connected) * count;
-        if (foretold > static_cast<double>(memory_limit)) {
+        const std::uint64_t now = memory();
+        const std::uint64_t more = (target - std::min(target, swarm_->tally().connected)) / kStretch;
+        // The first connections touch whole tables, and pages are huge: the first stretch foretells nothing,
+        // and the others do not to the last byte.
+        const std::uint64_t foretold =
+            look_at == kStretch ? now : now + (now - std::min(now, before)) * more / 5 * 4;
+        if (foretold > memory_limit) {
             swarm_->open_no_more();
             return false;
         }
+        before = now;
+        look_at += kStretch;
     }
     settle();
     return true;

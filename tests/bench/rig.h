@@ -61,8 +61,8 @@ class Rig {
     // Turns of `passes` until nothing that the worker or the swarm sent is under way, at most `turns`.
     void settle(Duration passes = std::chrono::microseconds(1), std::uint32_t turns = 100'000);
 
-    // Lets `count` clients connect and stay. memory_limit: bytes above base_memory(); false when that much
-    // was taken, or is foreseen after the first 200,000.
+    // Lets `count` clients connect and stay. memory_limit: bytes of memory(); false when more was taken, or
+    // will be by the look of it.
     [[nodiscard]] bool establish(std::uint32_t count, std::uint64_t memory_limit);
 
     Swarm& swarm() { return *swarm_; }
