@@ -13,9 +13,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <type_traits>
 
 #include "sluice/base/address.h"
+#include "sluice/base/bytes.h"
 #include "sluice/tcp/seq.h"
 
 namespace sluice::splice {
@@ -43,8 +46,27 @@ struct Ends {
     std::array<std::byte, 2> remote_port{};
 
     // Both addresses of tuple must be of kFamily.
-    static Ends of(const FourTuple& tuple);
-    FourTuple tuple() const;
+    static Ends of(const FourTuple& tuple) {
+        // The last bytes of an address are what packets carry, in either form.
+        constexpr std::size_t kFrom = 16 - kAddressSize<kFamily>;
+        Ends ends;
+        std::memcpy(ends.local.data(), tuple.local.address.bytes().data() + kFrom, ends.local.size());
+        std::memcpy(ends.remote.data(), tuple.remote.address.bytes().data() + kFrom, ends.remote.size());
+        store16(ends.local_port.data(), tuple.local.port);
+        store16(ends.remote_port.data(), tuple.remote.port);
+        return ends;
+    }
+    FourTuple tuple() const {
+        const auto address = [](const auto& bytes) {
+            if constexpr (kFamily == IpFamily::V4) {
+                return IpAddress::v4(bytes);
+            } else {
+                return IpAddress::v6(bytes);
+            }
+        };
+        return {.local = {address(std::span(local)), load16(local_port.data())},
+                .remote = {address(std::span(remote)), load16(remote_port.data())}};
+    }
 
     friend bool operator==(const Ends&, const Ends&) = default;
 };
