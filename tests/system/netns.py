@@ -32,6 +32,16 @@ class Namespace:
         words = [f"{name.replace('__', '.')}={value}" for name, value in settings.items()]
         self.run(["sysctl", "-qw", *words])
 
+    def cable(self, device, peer, peer_device):
+        """A veth between the two namespaces, both ends up."""
+        self.ip("link", "add", device, "type", "veth", "peer", "name", peer_device, "netns", peer.name)
+        self.ip("link", "set", device, "up")
+        peer.ip("link", "set", peer_device, "up")
+
+    def switch_offloads_off(self, device):
+        """A veth passes on unfinished checksums and merged segments, unless it is told not to."""
+        self.run(["ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off"])
+
     def command(self, words):
         return ["ip", "netns", "exec", self.name, *map(str, words)]
 
