@@ -98,6 +98,22 @@ class Namespace:
             return socket.create_server((address, port), family=family, backlog=64)
 
     @contextlib.contextmanager
+    def counting(self, match, device="eth0"):
+        """Counts the frames that arrive and match, in nft's words, while the body runs. Gives a function that tells."""
+        self.run(["nft", "-f", "-"], input=f"""table netdev counting {{
+            chain in {{ type filter hook ingress device "{device}" priority 0; {match} counter; }}
+        }}""")
+
+        def count():
+            listing = self.run(["nft", "list", "table", "netdev", "counting"]).stdout
+            return int(re.search(r"counter packets (\d+)", listing)[1])
+
+        try:
+            yield count
+        finally:
+            self.run(["nft", "delete", "table", "netdev", "counting"])
+
+    @contextlib.contextmanager
     def loss(self, percent, device="eth0"):
         """Loses that share of the packets each way while the body runs, and sees to it that some were lost each way.
 
