@@ -114,15 +114,15 @@ class Pump:
                     self._selector.register(sending.sender, selectors.EVENT_READ, (sending, receiving, exchange))
                 self._next_round(exchange)
             while self._open:
-                self._turn()
+                self._move_until_a_round_is_due()
+                while self._paused and self._paused[0][0] <= time.monotonic():
+                    self._next_round(heapq.heappop(self._paused)[2])
 
-    def _turn(self):
+    def _move_until_a_round_is_due(self):
         now = time.monotonic()
         if now > self._deadline:
             raise TimeoutError("; ".join(f"{s.name}: {s.received} of {s.limit}" for e in self._open
                                          for s in (e.up, e.down)))
-        while self._paused and self._paused[0][0] <= now:
-            self._next_round(heapq.heappop(self._paused)[2])
         until = min([self._deadline] + [entry[0] for entry in self._paused[:1]])
         for key, events in self._selector.select(max(0.0, until - now)):
             sending, receiving, exchange = key.data
