@@ -95,11 +95,11 @@ class Reader:
 class Client:
     """A connected client on a socket of its own. Version 3.1.1 unless told otherwise."""
 
-    def __init__(self, namespace, address, client_id, version=4, **socket_options):
+    def __init__(self, namespace, address, client_id, version=4, keep_alive=60, **socket_options):
         self.sock = namespace.connect(address, **socket_options)
         self.reader = Reader(self.sock)
         try:
-            self.sock.sendall(connect(client_id, version))
+            self.sock.sendall(connect(client_id, version, keep_alive))
             self.code = self.reader.expect(CONNACK)[1]
         except BaseException:
             self.sock.close()
