@@ -1,7 +1,7 @@
-"""What clients and brokers do to each other in the soak: one method for each behaviour, over and over from many threads.
+"""What clients and brokers do to each other in the soak: a method for each behaviour, over and over from many threads.
 
-Whatever is sent is compared where it arrives. A reset may be lost on a bad wire, and nobody repeats it; so whoever waits
-for one counts it as heard or unheard, and Keep Alive ends what is left.
+Whatever is sent is compared where it arrives. A reset may be lost on a bad wire, and nobody repeats it; so whoever
+waits for one counts it as heard or unheard, and Keep Alive ends what is left.
 """
 
 import collections
@@ -23,12 +23,6 @@ PATIENCE = 60        # seconds for anything that has to come
 KEEP_ALIVE = 4       # half as much again is longer than what is lost four times in a row needs
 RESET_PATIENCE = 8   # seconds for a reset that may be lost
 LATE = 50_000        # bytes that come after the other side has closed its half
-
-
-def reset(sock):
-    """Linger on with a time of zero: close() sends a reset."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 class Soak:
@@ -159,7 +153,7 @@ class Soak:
         self._expect_end(client.sock)
 
     def echo_and_reset(self, dice, stack):
-        reset(self._echo(dice, stack).sock)
+        mqtt_raw.reset(self._echo(dice, stack).sock)
 
     # With the test as broker
 
@@ -175,12 +169,12 @@ class Soak:
 
     def client_resets(self, dice, stack):
         client, end = self._exchanged(dice, stack, self._talk(dice))
-        reset(client)
+        mqtt_raw.reset(client)
         self._expect_reset(end)
 
     def broker_resets(self, dice, stack):
         client, end = self._exchanged(dice, stack, self._talk(dice))
-        reset(end)
+        mqtt_raw.reset(end)
         self._expect_reset(client)
 
     def client_ends_its_half(self, dice, stack):
@@ -229,17 +223,17 @@ class Soak:
 
     def leaves_before_connect(self, dice, _stack):
         _, sock = self._connected(dice)
-        dice.choice((reset, socket.socket.close))(sock)
+        dice.choice((mqtt_raw.reset, socket.socket.close))(sock)
 
     def leaves_before_connack(self, dice, _stack):
         """The mosquitto's ID: a socket of the test's own broker would wait for somebody to take it."""
         host, sock = self._connected(dice)
         sock.sendall(mqtt_raw.connect(self._id("mosquitto", host), keep_alive=KEEP_ALIVE))
         time.sleep(dice.choice((0, dice.uniform(0, 0.01))))
-        dice.choice((reset, socket.socket.close))(sock)
+        dice.choice((mqtt_raw.reset, socket.socket.close))(sock)
 
     def sends_half_a_connect(self, dice, _stack):
         _, sock = self._connected(dice)
         sock.sendall(mqtt_raw.connect("half")[:dice.randint(1, 15)])
         time.sleep(dice.uniform(0, 0.3))
-        dice.choice((reset, socket.socket.close))(sock)
+        dice.choice((mqtt_raw.reset, socket.socket.close))(sock)

@@ -1,4 +1,4 @@
-"""Everything that clients and brokers do, at once and for a while, over wires that lose and reorder; then nothing is left.
+"""Everything that clients and brokers do, at once and for a while, over bad wires; then nothing is left.
 
 The length is run.py's option --soak. What the behaviours are, soak.py tells.
 """

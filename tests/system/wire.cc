@@ -243,9 +243,7 @@ void run(std::span<Direction, 2> directions, const std::array<int, 2>& descripto
     }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int start(int argc, char** argv) {
     CLI::App app("A bad wire between two network interfaces");
     Badness badness;
     std::vector<std::string> names;
@@ -259,18 +257,24 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     badness.loss /= 100;
     badness.reorder /= 100;
+    const Interface left(names.at(0));
+    const Interface right(names.at(1));
+    std::array<Direction, 2> directions{Direction(left, right, badness, 0),
+                                        Direction(right, left, badness, 1)};
+    std::puts("ready");
+    std::fflush(stdout);
+    run(directions, {left.descriptor(), right.descriptor()});
+    for (const auto& direction : directions) std::puts(direction.counts().dump().c_str());
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
     try {
-        const Interface left(names.at(0));
-        const Interface right(names.at(1));
-        std::array<Direction, 2> directions{Direction(left, right, badness, 0),
-                                            Direction(right, left, badness, 1)};
-        std::puts("ready");
-        std::fflush(stdout);
-        run(directions, {left.descriptor(), right.descriptor()});
-        for (const auto& direction : directions) std::puts(direction.counts().dump().c_str());
+        return start(argc, argv);
     } catch (const std::exception& failure) {
         std::fprintf(stderr, "wire: %s\n", failure.what());
         return 1;
     }
-    return 0;
 }
