@@ -58,7 +58,10 @@ class Stream:
             pass
 
     def receive(self):
-        data = self.receiver.recv(BLOCK)
+        try:
+            data = self.receiver.recv(BLOCK)
+        except ConnectionResetError as reset:
+            raise AssertionError(f"{self.name} was reset after {self.received} bytes of {self.limit}") from reset
         if not data:
             raise AssertionError(f"{self.name} ended after {self.received} bytes of {self.limit}")
         start = 0
