@@ -20,8 +20,10 @@ from own_broker import pair
 from streams import Exchange, Pump, content
 
 PATIENCE = 60        # seconds for anything that has to come
-KEEP_ALIVE = 4       # half as much again is longer than what is lost four times in a row needs
 RESET_PATIENCE = 8   # seconds for a reset that may be lost
+# In seconds. A side that had to repeat its SYN waits some 3, 7 and 14 seconds before it repeats a segment.
+KEEP_ALIVE = 10
+SHORT_KEEP_ALIVE = 4
 LATE = 50_000        # bytes that come after the other side has closed its half
 
 
@@ -90,11 +92,11 @@ class Soak:
         host, source = self._way(dice)
         return host, self._lab.clients.connect(host, source=source, timeout=PATIENCE)
 
-    def _exchanged(self, dice, stack, rounds):
+    def _exchanged(self, dice, stack, rounds, keep_alive=KEEP_ALIVE):
         """A client and its broker's end, after some talk."""
         host, source = self._way(dice)
         name = self._id("own", host)
-        client, end = pair(self._lab, self._own, host, name, keep_alive=KEEP_ALIVE, source=source, timeout=PATIENCE)
+        client, end = pair(self._lab, self._own, host, name, keep_alive=keep_alive, source=source, timeout=PATIENCE)
         stack.callback(client.close)
         stack.callback(end.close)
         exchange = Exchange(name, client, end, rounds)
@@ -199,7 +201,7 @@ class Soak:
         self._expect_end(first)
 
     def silent_client(self, dice, stack):
-        client, end = self._exchanged(dice, stack, [(100, 100, 0)])
+        client, end = self._exchanged(dice, stack, [(100, 100, 0)], SHORT_KEEP_ALIVE)
         self._expect_reset(client)
         self._expect_reset(end)
 
