@@ -11,7 +11,7 @@ import itertools
 import selectors
 import time
 
-BLOCK = 256 * 1024
+BLOCK = 64 * 1024
 
 
 @functools.lru_cache(maxsize=256)
