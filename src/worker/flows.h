@@ -60,6 +60,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
                        std::size_t& written) const;
     std::uint32_t size() const { return slab_.size(); }
+    std::uint32_t timers() const { return wheel_.size(); }
     std::uint64_t reserved_bytes() const { return slab_.memory_bytes() + wheel_.memory_bytes(); }
     // An estimate: of many connections, some are looked at.
     std::uint64_t used_bytes() const;

@@ -295,8 +295,6 @@ splice::QuoteVerdict Spliced::pass_error(Instant now, std::uint32_t id, Directio
 
 // --- listing ---
 
-std::uint32_t Spliced::size() const { return table<IpFamily::V4>().size() + table<IpFamily::V6>().size(); }
-
 template <IpFamily kFamily>
 ConnectionRow Spliced::row(Instant now, std::uint32_t id) const {
     const splice::Record<kFamily>& record = table<kFamily>()[id];

@@ -209,6 +209,7 @@ Worker::Usage Worker::Impl::usage() const {
         .spliced = spliced.size(),
         .capacity = options.max_connections,
         .half_open = 0,
+        .timers = flows.timers() + spliced.timers(),
         .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() + directory.memory_bytes(),
         .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
         .backends = {}};

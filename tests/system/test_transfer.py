@@ -16,7 +16,7 @@ from streams import Exchange, Pump, content
 
 EACH_WAY = 5_000_000  # bytes of one connection
 AT_ONCE = 32 * 1024   # bytes pipelined behind CONNECT and CONNACK
-PACKETS = ("packets_from_client", "packets_from_broker")
+PACKETS = ("from_client_packets", "from_broker_packets")
 
 
 def steady(_dice):
