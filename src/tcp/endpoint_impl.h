@@ -36,7 +36,8 @@ struct Endpoint::Impl {
     void on_repeated_syn(Instant now, const Segment& segment, Output& out);
     bool complete_handshake(const Segment& segment, Output& out);
     void accept_syn(Instant now, const Segment& segment);
-    void establish(const Segment& segment);
+    void establish(Instant now, const Segment& segment);
+    void measure_handshake(Instant now, const Segment& segment);
     void send_syn(Instant now, Output& out);
 
     // --- endpoint_receive.cc
@@ -149,6 +150,7 @@ struct Endpoint::Impl {
     bool timing = false;             // one segment's round trip is being measured (Karn)
     Seq timed_end;
     Instant timed_at{};
+    std::uint32_t syn_timestamp = 0;  // TSval of our SYN, the last copy of it
     Instant last_text_sent{};
 
     // Receive sequence space.

@@ -25,8 +25,7 @@ void Endpoint::Impl::on_synchronized(Instant now, const Segment& segment, Output
     if (!segment.flags.ack) return;
     if (state == State::SynReceived) {
         if (!complete_handshake(segment, out)) return;
-        measure(now, segment);
-        establish(segment);
+        establish(now, segment);
     }
     if (!acknowledgement_fits(now, segment, out)) return;
     note_timestamp(now, segment);
