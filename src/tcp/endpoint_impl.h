@@ -44,7 +44,9 @@ struct Endpoint::Impl {
     void on_synchronized(Instant now, const Segment& segment, Output& out);
     void on_reset(Instant now, const Segment& segment, Output& out);
     bool timestamp_fits(Instant now, const Segment& segment, Output& out);
-    bool sequence_fits(Instant now, const Segment& segment, Output& out);
+    bool sequence_fits(const Segment& segment) const;
+    void on_unacceptable(Instant now, const Segment& segment, Output& out);
+    bool brings_late_ack(const Segment& segment) const;
     void note_timestamp(Instant now, const Segment& segment);
     void take_text(Instant now, const Segment& segment);
     void take_fin(Instant now, const Segment& segment);
