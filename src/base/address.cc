@@ -41,11 +41,6 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
     return a;
 }
 
-std::uint32_t IpAddress::v4_value() const {
-    return (std::uint32_t{bytes_[12]} << 24U) | (std::uint32_t{bytes_[13]} << 16U) |
-           (std::uint32_t{bytes_[14]} << 8U) | std::uint32_t{bytes_[15]};
-}
-
 bool IpAddress::is_unspecified() const { return is_v4() ? v4_value() == 0 : *this == IpAddress{}; }
 
 bool IpAddress::is_multicast() const { return is_v4() ? (bytes_[12] & 0xf0U) == 0xe0 : bytes_[0] == 0xff; }

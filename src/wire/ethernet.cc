@@ -15,14 +15,6 @@ std::string hex16(std::uint16_t value) {
 
 }  // namespace
 
-MacAddress load_mac(const std::byte* from) {
-    MacAddress mac;
-    std::memcpy(mac.bytes.data(), from, mac.bytes.size());
-    return mac;
-}
-
-void store_mac(std::byte* to, const MacAddress& mac) { std::memcpy(to, mac.bytes.data(), mac.bytes.size()); }
-
 std::optional<EthernetView> EthernetView::parse(ByteView frame) {
     if (frame.size() < kEthernetHeaderSize) return std::nullopt;
     return EthernetView(frame);

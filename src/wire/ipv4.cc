@@ -39,19 +39,26 @@ Ipv4Header Ipv4View::header() const {
 
 std::size_t write_ipv4_header(const Ipv4Header& header, std::size_t payload_size, ByteSpan out) {
     std::byte* const p = out.data();
-    store8(p, 0x45);  // version 4, five words
-    store8(p + 1, header.traffic_class);
-    store16(p + 2, static_cast<std::uint16_t>(kIpv4HeaderSize + payload_size));
-    store16(p + 4, header.identification);
-    store16(p + 6, static_cast<std::uint16_t>((header.dont_fragment ? 0x4000U : 0U) |
-                                              (header.more_fragments ? 0x2000U : 0U) |
-                                              (header.fragment_offset / 8U)));
-    store8(p + 8, header.ttl);
-    store8(p + 9, header.protocol);
-    store16(p + 10, 0);
-    std::memcpy(p + 12, header.source.wire_bytes().data(), 4);
-    std::memcpy(p + 16, header.destination.wire_bytes().data(), 4);
-    store16(p + 10, checksum_finish(checksum_sum(out.first(kIpv4HeaderSize))));
+    // The sum grows with the fields: reading them back just after they were written in parts would stall.
+    std::uint32_t sum = 0;
+    const auto put = [&](std::size_t at, std::uint32_t half) {
+        store16(p + at, static_cast<std::uint16_t>(half));
+        sum += half;
+    };
+    put(0, 0x4500U | header.traffic_class);  // version 4, five words
+    put(2, static_cast<std::uint32_t>(kIpv4HeaderSize + payload_size));
+    put(4, header.identification);
+    put(6, (header.dont_fragment ? 0x4000U : 0U) | (header.more_fragments ? 0x2000U : 0U) |
+               (header.fragment_offset / 8U));
+    put(8, std::uint32_t{header.ttl} << 8U | header.protocol);
+    for (const auto& [at, address] :
+         {std::pair(12, header.source.v4_value()), std::pair(16, header.destination.v4_value())}) {
+        put(static_cast<std::size_t>(at), address >> 16U);
+        put(static_cast<std::size_t>(at) + 2, address & 0xffffU);
+    }
+    sum = (sum & 0xffffU) + (sum >> 16U);
+    sum += sum >> 16U;
+    store16(p + 10, checksum_finish(static_cast<std::uint16_t>(sum)));
     return kIpv4HeaderSize;
 }
 

@@ -33,16 +33,17 @@ std::optional<TcpView> TcpView::parse(ByteView segment) {
 }
 
 std::optional<TcpHeader> TcpView::header() const {
-    const auto options = parse_tcp_options(option_bytes());
-    if (!options) return std::nullopt;
-    return TcpHeader{.source_port = source_port(),
-                     .destination_port = destination_port(),
-                     .sequence = sequence(),
-                     .acknowledgement = acknowledgement(),
-                     .flags = flags(),
-                     .window = window(),
-                     .urgent_pointer = urgent_pointer(),
-                     .options = *options};
+    // Filled where it will be read: options made elsewhere would be copied right after they were written.
+    std::optional<TcpHeader> header(std::in_place);
+    if (!read_tcp_options(option_bytes(), header->options)) return std::nullopt;
+    header->source_port = source_port();
+    header->destination_port = destination_port();
+    header->sequence = sequence();
+    header->acknowledgement = acknowledgement();
+    header->flags = flags();
+    header->window = window();
+    header->urgent_pointer = urgent_pointer();
+    return header;
 }
 
 std::size_t tcp_header_size(const TcpHeader& header) {

@@ -98,6 +98,16 @@ void write_nops(Writer& w) {
 
 std::optional<TcpOptions> parse_tcp_options(ByteView option_bytes) {
     TcpOptions options;
+    return read_tcp_options(option_bytes, options) ? std::optional(options) : std::nullopt;
+}
+
+bool read_tcp_options(ByteView option_bytes, TcpOptions& options) {
+    // What most segments carry and nothing else: NOP, NOP, timestamps.
+    constexpr std::uint32_t kAlignedTimestamps = 0x0101080a;
+    if (option_bytes.size() == 12 && load32(option_bytes.data()) == kAlignedTimestamps) {
+        options.timestamps = TcpTimestamps{load32(option_bytes.data() + 4), load32(option_bytes.data() + 8)};
+        return true;
+    }
     while (!option_bytes.empty()) {
         const std::uint8_t kind = load8(option_bytes.data());
         if (kind == kEnd) break;
@@ -106,13 +116,13 @@ std::optional<TcpOptions> parse_tcp_options(ByteView option_bytes) {
             continue;
         }
         // RFC 9293 MUST-7: an illegal length must not lead anywhere.
-        if (option_bytes.size() < 2) return std::nullopt;
+        if (option_bytes.size() < 2) return false;
         const std::size_t length = load8(option_bytes.data() + 1);
-        if (length < 2 || length > option_bytes.size()) return std::nullopt;
+        if (length < 2 || length > option_bytes.size()) return false;
         read_option(kind, option_bytes.subspan(2, length - 2), options);
         option_bytes = option_bytes.subspan(length);
     }
-    return options;
+    return true;
 }
 
 std::size_t tcp_options_size(const TcpOptions& options) {

@@ -144,7 +144,7 @@ bool Input::on_tcp(Instant now, const port::Frame& frame, const Arrival& arrival
     }
     const FourTuple tuple{.local = {packet.destination, view->destination_port()},
                           .remote = {packet.source, view->source_port()}};
-    if (!handed_over) {
+    if (!handed_over && given_.size() != 1) {
         const std::uint32_t owner = owner_of(tuple);
         if (owner != worker_) return hand_over(frame, owner);
     }

@@ -24,7 +24,7 @@ class WordMap {
         for (std::size_t at = home(key);; ++at) {
             const Cell& cell = cells_[at & (cells_.size() - 1)];
             if (!cell.used) return nullptr;
-            if (cell.key == key) return &cell.value;
+            if (same(cell.key, key)) return &cell.value;
         }
     }
     // Keeps what is there when the key is known.
@@ -46,6 +46,12 @@ class WordMap {
         std::uint64_t sum = 0;
         for (const std::uint64_t word : key) sum = (std::rotl(sum, 29) ^ word) * 0x9e3779b97f4a7c15U;
         return static_cast<std::size_t>(sum >> 32U);
+    }
+    // The array's own comparison is a call of memcmp.
+    static bool same(const Key& a, const Key& b) {
+        std::uint64_t difference = 0;
+        for (std::size_t i = 0; i < a.size(); ++i) difference |= a[i] ^ b[i];
+        return difference == 0;
     }
     void place(const Key& key, const Value& value) {
         std::size_t at = home(key);

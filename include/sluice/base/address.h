@@ -76,7 +76,11 @@ class IpAddress {
     bool is_v4() const { return word(0) == 0 && std::memcmp(bytes_.data() + 8, kMapped.data() + 8, 4) == 0; }
     bool is_v6() const { return !is_v4(); }
     // Requires is_v4(). Host byte order.
-    std::uint32_t v4_value() const;
+    std::uint32_t v4_value() const {
+        std::uint32_t value;
+        std::memcpy(&value, bytes_.data() + 12, sizeof value);
+        return __builtin_bswap32(value);
+    }
     // Network order: 4 bytes for IPv4, 16 for IPv6.
     std::span<const std::byte> wire_bytes() const {
         const auto all = std::as_bytes(std::span(bytes_));

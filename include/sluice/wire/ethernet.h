@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 
@@ -18,8 +19,12 @@ inline constexpr std::uint16_t kEtherTypeArp = 0x0806;
 inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 
 // Six bytes in transmission order, as every MAC field on the wire has them. from and to must hold six bytes.
-MacAddress load_mac(const std::byte* from);
-void store_mac(std::byte* to, const MacAddress& mac);
+inline MacAddress load_mac(const std::byte* from) {
+    MacAddress mac;
+    std::memcpy(mac.bytes.data(), from, 6);
+    return mac;
+}
+inline void store_mac(std::byte* to, const MacAddress& mac) { std::memcpy(to, mac.bytes.data(), 6); }
 
 struct EthernetHeader {
     MacAddress destination{};

@@ -40,6 +40,8 @@ struct TcpOptions {
 // Reads the option bytes of one header. Unknown kinds are skipped; known kinds with a wrong length are
 // ignored as unknown ones are. nullopt only when a length is below 2 or leads past the end.
 std::optional<TcpOptions> parse_tcp_options(ByteView option_bytes);
+// The same into `options`, which are fresh. False: malformed, and `options` may hold some of them.
+bool read_tcp_options(ByteView option_bytes, TcpOptions& options);
 
 // Size on the wire with NOP padding to a multiple of four; at most 40. Blocks that do not fit are left out,
 // last first.
