@@ -24,15 +24,15 @@ void Tap::see(std::uint16_t port, ByteView frame) {
     const auto view = wire::TcpView::parse(packet->payload);
     const auto header = view ? view->header() : std::nullopt;
     if (!header) return;
-    tcp.push_back({.port = port,
-                   .ethernet = ethernet->header(),
-                   .from = {packet->source, header->source_port},
-                   .to = {packet->destination, header->destination_port},
-                   .tcp = *header,
-                   .payload = std::string(as_text(view->payload())),
-                   .checksum_valid =
-                       wire::tcp_checksum_valid(packet->source, packet->destination, view->bytes()),
-                   .ttl = packet->ttl});
+    tcp.push_back(
+        {.port = port,
+         .ethernet = ethernet->header(),
+         .from = {packet->source, header->source_port},
+         .to = {packet->destination, header->destination_port},
+         .tcp = *header,
+         .payload = std::string(as_text(view->payload())),
+         .checksum_valid = wire::tcp_checksum_valid(packet->source, packet->destination, view->bytes()),
+         .ttl = packet->ttl});
 }
 
 std::vector<SeenSegment> Tap::upstream_syns() const {

@@ -11,9 +11,9 @@ TEST(SpliceRetransmission, OfTheConnectReachesTheBrokerAsOldBytesAndItsDuplicate
         story.client_passes("P. -20:0 ts 200/0");
         story.broker_passes(". 0:0 ack 0 ts 0/0");
         story.client_passes("P. 0:2 ack 0 ts 201/0");
-        EXPECT_EQ(story.moved("splice_"),
-                  (Moved{{"splice_packets_to_broker", 2}, {"splice_packets_to_client", 1},
-                         {"splice_bytes_to_broker", 22}}));
+        EXPECT_EQ(story.moved("splice_"), (Moved{{"splice_packets_to_broker", 2},
+                                                 {"splice_packets_to_client", 1},
+                                                 {"splice_bytes_to_broker", 22}}));
         story.expect_alive();
     }
 }
@@ -25,9 +25,9 @@ TEST(SpliceRetransmission, OfTheConnackReachesTheClientAsOldBytesAndItsDuplicate
         Spliced story(over(ipv6));
         story.broker_passes("P. -4:0 ack 0 ts 200/0");
         story.client_passes(". 0:0 ack 0 ts 1/0");
-        EXPECT_EQ(story.moved("splice_"),
-                  (Moved{{"splice_packets_to_broker", 1}, {"splice_packets_to_client", 1},
-                         {"splice_bytes_to_client", 4}}));
+        EXPECT_EQ(story.moved("splice_"), (Moved{{"splice_packets_to_broker", 1},
+                                                 {"splice_packets_to_client", 1},
+                                                 {"splice_bytes_to_client", 4}}));
         story.expect_alive();
     }
 }

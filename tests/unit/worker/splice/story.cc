@@ -29,9 +29,9 @@ wire::TcpFlags flags_from(const std::string& letters) {
 
 std::string letters(wire::TcpFlags f) {
     std::string s;
-    for (const auto& [set, letter] : {std::pair{f.syn, 'S'}, std::pair{f.fin, 'F'}, std::pair{f.rst, 'R'},
-                                      std::pair{f.psh, 'P'}, std::pair{f.ece, 'E'}, std::pair{f.cwr, 'W'},
-                                      std::pair{f.ack, '.'}}) {
+    for (const auto& [set, letter] :
+         {std::pair{f.syn, 'S'}, std::pair{f.fin, 'F'}, std::pair{f.rst, 'R'}, std::pair{f.psh, 'P'},
+          std::pair{f.ece, 'E'}, std::pair{f.cwr, 'W'}, std::pair{f.ack, '.'}}) {
         if (set) s += letter;
     }
     return s.empty() ? "-" : s;
@@ -59,6 +59,7 @@ Plot over(bool ipv6, Plot plot) {
 Story::Story(const Plot& plot_) : plot(plot_), lab(plot_.setup), tap(lab) {
     lab.clients.deaf_tcp = true;
     for (const auto& b : lab.brokers) b->host.deaf_tcp = true;
+    lab.now += plot.later;
     open();
     tap.tcp.clear();
     tap.frames.clear();
@@ -155,25 +156,25 @@ void Story::says(Side side, std::string_view line) {
 Frame Story::frame(Side side, std::string_view words) const {
     const Leg& l = leg(side);
     const Line line = parse(words);
-    RawSegment raw{.from = l.remote,
-                   .to = l.local,
-                   .sequence = beyond(l.remote_zero, line.begin),
-                   .acknowledgement = line.flags.ack ? beyond(l.local_zero, line.acknowledges) : 0,
-                   .flags = line.flags,
-                   .window = line.window,
-                   .options = {.mss = line.mss,
-                               .window_scale = line.scale,
-                               .sack_permitted = line.sack_permitted},
-                   .payload = bytes(side, line.begin, line.end),
-                   .source_mac = l.mac,
-                   .destination_mac = l.own_mac};
-    if (line.garbled) raw.payload.assign(raw.payload.size(), '\0');
+    RawSegment raw{
+        .from = l.remote,
+        .to = l.local,
+        .sequence = beyond(l.remote_zero, line.begin),
+        .acknowledgement = line.flags.ack ? beyond(l.local_zero, line.acknowledges) : 0,
+        .flags = line.flags,
+        .window = line.window,
+        .options = {.mss = line.mss, .window_scale = line.scale, .sack_permitted = line.sack_permitted},
+        .payload = bytes(side, line.begin, line.end),
+        .source_mac = l.mac,
+        .destination_mac = l.own_mac};
+    if (line.garbled) raw.payload.assign(raw.payload.size(), '#');
     if (line.clocks) {
         const std::uint32_t echo = line.flags.ack ? beyond(l.local_clock, line.clocks->second) : 0;
         raw.options.timestamps = {.value = beyond(l.remote_clock, line.clocks->first), .echo = echo};
     }
     for (const auto& [left, right] : line.sack) {
-        raw.options.sack[raw.options.sack_count++] = {beyond(l.local_zero, left), beyond(l.local_zero, right)};
+        raw.options.sack[raw.options.sack_count++] = {beyond(l.local_zero, left),
+                                                      beyond(l.local_zero, right)};
     }
     return make_segment(raw);
 }
@@ -214,12 +215,18 @@ Line Story::parse(std::string_view text) const {
             line.sack.push_back(pair_from(word, ':'));
         } else if (key = word; key != "sack") {
             words >> word;
-            if (key == "ack") line.acknowledges = std::stoi(word);
-            else if (key == "win") line.window = static_cast<std::uint16_t>(std::stoi(word));
-            else if (key == "ts") line.clocks = pair_from(word, '/');
-            else if (key == "mss") line.mss = static_cast<std::uint16_t>(std::stoi(word));
-            else if (key == "scale") line.scale = static_cast<std::uint8_t>(std::stoi(word));
-            else throw std::invalid_argument("unknown word: " + key);
+            if (key == "ack")
+                line.acknowledges = std::stoi(word);
+            else if (key == "win")
+                line.window = static_cast<std::uint16_t>(std::stoi(word));
+            else if (key == "ts")
+                line.clocks = pair_from(word, '/');
+            else if (key == "mss")
+                line.mss = static_cast<std::uint16_t>(std::stoi(word));
+            else if (key == "scale")
+                line.scale = static_cast<std::uint8_t>(std::stoi(word));
+            else
+                throw std::invalid_argument("unknown word: " + key);
         }
     }
     return line;
@@ -335,6 +342,16 @@ Spliced::Spliced(const Plot& plot_) : Story(plot_) {
     tap.frames.clear();
     expect({});
     counts.restart();
+}
+
+Socket& connect_spliced(Lab& lab, const std::string& client_id) {
+    Socket& client = lab.connect(client_id);
+    lab.run(std::chrono::milliseconds(50));  // a delayed ACK
+    const auto rows = lab.rows();
+    const auto ours =
+        std::ranges::find_if(rows, [&](const auto& r) { return r.client.remote == client.tuple.local; });
+    EXPECT_TRUE(ours != rows.end() && ours->phase == session::Phase::Spliced);
+    return client;
 }
 
 }  // namespace sluice::test

@@ -1,16 +1,18 @@
 // A connection whose two ends are a script: no kernel and no endpoint stands behind them, so a test says what
-// each end sends, packet by packet, and reads what leaves Sluice by both ports. Between them is a whole worker.
+// each end sends, packet by packet, and reads what leaves Sluice by both ports. Between them is a whole
+// worker.
 //
 // A packet is written as a line, in packetdrill's manner, with numbers relative to the stream:
 //
 //     P. 0:4 ack 12 win 500 ts 3/1 sack 20:30 40:50
 //
-// Flags (S F R P E W and . for ACK, - for none), first byte and end of the payload, then what differs from the
-// usual: `ack` is 0 unless said; `win` 500, and 0 for resets; `ts VALUE/ECHO` 0/0 where timestamps were agreed
-// on (`nots`: none; resets have none unless they say so); `mss`, `scale` and `sackok` none. Sequence 0 is the
-// byte behind the CONNECT or CONNACK, and clock 0 that of the last packet before the splice, both on either
-// leg: a packet that passes a spliced connection reads the same on both sides. What lies before 0 are the bytes
-// of CONNECT and CONNACK themselves. Payload is what its place in the stream says; `garbled` is something else.
+// Flags (S F R P E W and . for ACK, - for none), first byte and end of the payload, then what differs from
+// the usual: `ack` is 0 unless said; `win` 500, and 0 for resets; `ts VALUE/ECHO` 0/0 where timestamps were
+// agreed on (`nots`: none; resets have none unless they say so); `mss`, `scale` and `sackok` none. Sequence 0
+// is the byte behind the CONNECT or CONNACK, and clock 0 that of the last packet before the splice, both on
+// either leg: a packet that passes a spliced connection reads the same on both sides. What lies before 0 are
+// the bytes of CONNECT and CONNACK themselves. Payload is what its place in the stream says; `garbled` is
+// something else.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -59,6 +61,7 @@ struct Plot {
     std::string id = "device";
     std::uint16_t keep_alive = 60;
     mqtt::Version version = mqtt::Version::V311;
+    Duration later{0};  // after the lab's usual beginning: moves Sluice's own numbers and clocks
 };
 
 class Story {
@@ -141,5 +144,8 @@ class Spliced : public Story {
 };
 
 Plot over(bool ipv6, Plot plot = {});
+
+// Lab::connect(), with hosts at both ends, and on to the splice.
+Socket& connect_spliced(Lab& lab, const std::string& client_id);
 
 }  // namespace sluice::test
