@@ -100,10 +100,7 @@ TEST(SpliceFin, IsNotTakenForAcknowledgedEarly) {
 
 TEST(SpliceFin, WithAWrongChecksumIsDroppedAndEndsNothing) {
     Spliced story;
-    Frame fin = story.frame(Side::Client, "F. 0:0");
-    fin[14 + 20 + 16] ^= std::byte{0x01};
-    story.lab.inject(0, fin);
-    story.lab.settle();
+    story.client("F. 0:0 badsum");
     story.expect({});
     EXPECT_EQ(story.moved("drop_"), (Moved{{"drop_tcp_checksum", 1}}));
     story.broker_passes("F. 0:0");

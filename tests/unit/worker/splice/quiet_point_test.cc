@@ -57,7 +57,7 @@ TEST(SpliceQuietPoint, IsNotYetAResetsMoment) {
     Story story;
     story.client("R. 0:0");
     EXPECT_EQ(story.lab.count(Counter::Spliced), 0U);
-    story.expect({"broker R. 0:0 ack 0 win 2048"});
+    story.expect({"broker R. 0:0 ack 0 ts 0/0"});
     story.expect_gone(Counter::ClosedClientReset);
 }
 

@@ -57,9 +57,10 @@ Plot over(bool ipv6, Plot plot) {
 }
 
 Story::Story(const Plot& plot_) : plot(plot_), lab(plot_.setup), tap(lab) {
+    lab.now += plot.later;
+    if (plot.prepare) plot.prepare(lab);
     lab.clients.deaf_tcp = true;
     for (const auto& b : lab.brokers) b->host.deaf_tcp = true;
-    lab.now += plot.later;
     open();
     tap.tcp.clear();
     tap.frames.clear();
@@ -147,8 +148,10 @@ void Story::note() {
     }
 }
 
-void Story::says(Side side, std::string_view line) {
-    lab.inject(static_cast<std::uint16_t>(side), frame(side, line));
+void Story::says(Side side, std::string_view line) { arrives(side, frame(side, line)); }
+
+void Story::arrives(Side side, const Frame& frame) {
+    lab.inject(static_cast<std::uint16_t>(side), frame);
     lab.settle();
     note();
 }
@@ -176,7 +179,10 @@ Frame Story::frame(Side side, std::string_view words) const {
         raw.options.sack[raw.options.sack_count++] = {beyond(l.local_zero, left),
                                                       beyond(l.local_zero, right)};
     }
-    return make_segment(raw);
+    Frame frame = make_segment(raw);
+    const std::size_t tcp = wire::kEthernetHeaderSize + (l.remote.address.is_v4() ? 20U : 40U);
+    if (line.wrong_checksum) frame[tcp + 16] ^= std::byte{0x10};
+    return frame;
 }
 
 std::string Story::bytes(Side side, std::int32_t begin, std::int32_t end) const {
@@ -211,6 +217,8 @@ Line Story::parse(std::string_view text) const {
             line.sack_permitted = true;
         } else if (word == "garbled") {
             line.garbled = true;
+        } else if (word == "badsum") {
+            line.wrong_checksum = true;
         } else if (word.find(':') != std::string::npos && key == "sack") {
             line.sack.push_back(pair_from(word, ':'));
         } else if (key = word; key != "sack") {
@@ -244,6 +252,7 @@ std::string Story::text(const Line& l) {
     if (l.scale) t << " scale " << unsigned{*l.scale};
     if (l.sack_permitted) t << " sackok";
     if (l.garbled) t << " garbled";
+    if (l.wrong_checksum) t << " badsum";
     return t.str();
 }
 
@@ -260,6 +269,7 @@ std::string Story::text(const SeenSegment& s) const {
               .scale = o.window_scale,
               .sack_permitted = o.sack_permitted};
     line.end = line.begin + static_cast<std::int32_t>(s.payload.size());
+    line.wrong_checksum = !s.checksum_valid;
     line.garbled = s.payload != bytes(origin, line.begin, line.end);
     if (o.timestamps) {
         line.clocks.emplace(distance(l.local_clock, o.timestamps->value),
@@ -272,7 +282,6 @@ std::string Story::text(const SeenSegment& s) const {
     std::string written = text(line);
     if (!about_us(s)) written = "stranger " + s.from.to_string() + " > " + s.to.to_string() + " " + written;
     if (s.ethernet.destination != l.mac || s.ethernet.source != l.own_mac) written += " by another way";
-    if (!s.checksum_valid) written += " wrong checksum";
     return (s.port == 0 ? "client " : "broker ") + written;
 }
 

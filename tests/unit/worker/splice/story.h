@@ -17,6 +17,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -42,6 +43,7 @@ struct Line {
     std::optional<std::uint8_t> scale{};
     bool sack_permitted = false;
     bool garbled = false;
+    bool wrong_checksum = false;
 };
 
 // What one end brings along.
@@ -61,6 +63,7 @@ struct Plot {
     std::string id = "device";
     std::uint16_t keep_alive = 60;
     mqtt::Version version = mqtt::Version::V311;
+    std::function<void(Lab&)> prepare = {};  // before the handshake
     Duration later{0};  // after the lab's usual beginning: moves Sluice's own numbers and clocks
 };
 
@@ -74,7 +77,8 @@ class Story {
     void says(Side side, std::string_view line);
     void client(std::string_view line) { says(Side::Client, line); }
     void broker(std::string_view line) { says(Side::Broker, line); }
-    // As it would be injected, from the end's own MAC.
+    void arrives(Side side, const Frame& frame);
+    // As the end would send it, from its own MAC.
     Frame frame(Side side, std::string_view line) const;
 
     // --- what leaves Sluice ---
