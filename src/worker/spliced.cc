@@ -25,6 +25,9 @@ Duration since(Instant now, std::uint32_t then) {
     return std::chrono::milliseconds(milliseconds32(now) - then);
 }
 
+// Once both FINs were acknowledged it stays over, whatever an end acknowledges afterwards.
+bool is_over(const splice::Core& core) { return core.way(Direction::ToBroker).has(splice::Way::kLingers); }
+
 template <IpFamily kFamily>
 Reference reference(std::uint32_t id) {
     return {kSplicedKind<kFamily>, id};
@@ -122,7 +125,7 @@ template void Spliced::on_verdict<IpFamily::V6>(Instant, std::uint32_t, Directio
 bool Spliced::make_room(Instant now, Reference old, const tcp::Segment& syn) {
     return with_family(family_of(old), [&]<IpFamily kFamily>() {
         const splice::Core& core = table<kFamily>()[old.number()].core;
-        if (!core.finished()) return false;
+        if (!is_over(core)) return false;
         const splice::Way& way = core.way(Direction::ToBroker);
         bool later = syn.seq.after(core.sender_next(Direction::ToBroker));
         if (core.timestamps() && syn.options.timestamps) {
@@ -155,7 +158,7 @@ void Spliced::end_all(Instant now) {
         splice::Table<kFamily>& records = table<kFamily>();
         std::uint32_t n = 0;
         for (std::uint32_t id = records.next(0); id != flow::kNoEntry; id = records.next(id + 1)) {
-            if (!records[id].core.finished()) {
+            if (!is_over(records[id].core)) {
                 reset_both(records[id]);
                 counters_.add(Counter::ClosedByOperator);
             }
@@ -173,7 +176,7 @@ void Spliced::end_all(Instant now) {
 template <IpFamily kFamily>
 void Spliced::expire(Instant now, std::uint32_t id) {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
-    if (record.core.finished()) return remove<kFamily>(now, id);
+    if (is_over(record.core)) return remove<kFamily>(now, id);
     const Instant end = deadline(now, record.core);
     if (end > now) {
         if (end != kNever) table<kFamily>().timers().arm(id, end);
@@ -302,9 +305,7 @@ ConnectionRow Spliced::row(Instant now, std::uint32_t id) const {
     const splice::Label& label = table<kFamily>().label(id);
     const splice::Core& core = record.core;
     ConnectionRow row{.id = reference<kFamily>(id).raw(),
-                      .phase = core.way(Direction::ToBroker).has(splice::Way::kLingers)
-                                   ? session::Phase::Closing
-                                   : session::Phase::Spliced,
+                      .phase = is_over(core) ? session::Phase::Closing : session::Phase::Spliced,
                       .listener = core.listener,
                       .pool = core.pool,
                       .backend = core.backend,

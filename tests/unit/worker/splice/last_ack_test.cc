@@ -38,6 +38,23 @@ TEST(SpliceLastAck, IsRepeatedByTheClientWhileTheRecordLingers) {
     }
 }
 
+// An ACK of more than was ever sent, forged or from an end gone mad, does not make a closed connection live
+// on.
+TEST(SpliceLastAck, OfMoreThanWasSentDoesNotProlongTheLinger) {
+    for (const Side side : {Side::Client, Side::Broker}) {
+        Plot plot;
+        plot.keep_alive = 0;
+        plot.setup.listener = "idle_timeout = \"0s\"";
+        Spliced story(plot);
+        close_in_order(story);
+        story.says(side, ". 1:1 ack 60");
+        story.tap.tcp.clear();
+        story.lab.run(milliseconds(1001));
+        EXPECT_EQ(story.phase(), std::nullopt);
+        story.expect_gone(Counter::ClosedOrderly);
+    }
+}
+
 TEST(SpliceLastAck, LostForLongerThanTheLingerIsAnsweredByAReset) {
     for (const bool ipv6 : {false, true}) {
         Spliced story(over(ipv6));
