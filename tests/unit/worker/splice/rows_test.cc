@@ -37,6 +37,19 @@ TEST(SpliceRow, GoesOnFromTheRelayedOnes) {
     }
 }
 
+// The segment whose ACK made the connection quiet, and whose text the record passed on, is one packet.
+TEST(SpliceRow, CountsThePacketThatMadeItQuietOnce) {
+    Story story;
+    const worker::ConnectionRow before = story.lab.rows().at(0);
+    story.client("P. 0:14");
+    const worker::ConnectionRow after = story.lab.rows().at(0);
+    EXPECT_EQ(after.phase, session::Phase::Spliced);
+    EXPECT_EQ(after.packets_from_client, before.packets_from_client + 1);
+    EXPECT_EQ(after.packets_from_broker, before.packets_from_broker);
+    EXPECT_EQ(after.bytes_from_client, before.bytes_from_client + 14);
+    EXPECT_EQ(after.idle, Duration::zero());
+}
+
 TEST(SpliceRow, CountsPacketsBytesAndSilence) {
     Spliced story;
     const worker::ConnectionRow before = story.lab.rows().at(0);
