@@ -34,6 +34,37 @@ TEST(SpliceWay, ToTheClientFollowsThePacketsOfItsStream) {
     }
 }
 
+// The broker's ACK went to the old gateway and was lost: what the client repeats by the new one is all that
+// it will ever send, so the answer must find it there.
+TEST(SpliceWay, ToTheClientFollowsWhatItRepeats) {
+    for (const bool ipv6 : {false, true}) {
+        for (const char* const repeated : {"P. 0:10", ". 9:9", ". 9:10"}) {  // data, or a keepalive probe
+            SCOPED_TRACE(repeated);
+            Spliced story(over(ipv6));
+            story.client_passes("P. 0:10");
+            story.broker_passes(". 0:0 ack 10");
+            story.leg(Side::Client).mac = kElsewhere;
+            story.client_passes(repeated);
+            story.broker_passes(". 0:0 ack 10");
+            EXPECT_EQ(story.moved("splice_paths"), (Moved{{"splice_paths_moved", 1}}));
+            story.expect_alive();
+        }
+    }
+}
+
+// No host has a group's MAC, so no answer may be sent there.
+TEST(SpliceWay, ToTheClientIsNeverAGroup) {
+    Spliced story;
+    const MacAddress before = story.leg(Side::Client).mac;
+    story.leg(Side::Client).mac = MacAddress{{0x01, 0, 0x5e, 0, 0, 1}};
+    const Frame odd = story.frame(Side::Client, "P. 0:10");
+    story.leg(Side::Client).mac = before;
+    story.arrives(Side::Client, odd);
+    story.tap.tcp.clear();
+    story.broker_passes(". 0:0 ack 10");
+    story.expect_alive();
+}
+
 Frame gratuitous(const IpAddress& address) {
     Frame frame(128);
     if (address.is_v4()) {
