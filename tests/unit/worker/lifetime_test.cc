@@ -1,6 +1,5 @@
 // How connections live through silence, loss and slow readers, and how they end: relayed and spliced ones
 // alike.
-// alike.
 #include <gtest/gtest.h>
 
 #include "sluice/base/random.h"

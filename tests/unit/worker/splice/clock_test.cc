@@ -22,6 +22,17 @@ TEST(SpliceClock, OfAnOldSegmentIsJudgedByItsReceiver) {
     }
 }
 
+// A segment without the agreed option is its receiver's to refuse too (RFC 7323 section 3.2).
+TEST(SpliceClock, ThatIsMissingStaysMissing) {
+    for (const bool ipv6 : {false, true}) {
+        Spliced story(over(ipv6));
+        story.client_passes("P. 0:10 nots");
+        story.broker_passes("P. 0:10 nots");
+        story.client_passes("P. 0:10 ts 5/0");
+        story.expect_alive();
+    }
+}
+
 // Hosts whose clocks have nothing to do with each other and that wait before they speak.
 void expect_steady_clocks(std::uint32_t client_offset, std::uint32_t broker_offset) {
     Lab lab({.brokers = 1});

@@ -108,6 +108,44 @@ TEST(SpliceFrame, WithAWrongTcpChecksumStaysWrong) {
     }
 }
 
+// What no hop of a living connection sends: merged by a card, cut by a router, broken.
+TEST(SpliceFrame, ThatIsNotOneWholePacketIsDroppedAndCounted) {
+    for (const bool ipv6 : {false, true}) {
+        Spliced story(over(ipv6));
+        const std::size_t tcp = kIp + (ipv6 ? 40U : 20U);
+        const auto drops = [&](Frame frame, Counter reason) {
+            const std::uint64_t before = story.lab.count(reason);
+            story.arrives(Side::Client, frame);
+            story.expect({});
+            EXPECT_EQ(story.lab.count(reason), before + 1);
+        };
+        drops(story.frame(Side::Client, "P. 0:1600"), Counter::DropIpOverMtu);
+        drops(story.frame(Side::Client, "P. 0:2900"), Counter::DropMultiSegment);
+        Frame cut = story.frame(Side::Client, "P. 0:100");
+        if (ipv6) {
+            cut[kIp + 6] = std::byte{44};
+        } else {
+            cut[kIp + 6] = std::byte{0x20};
+            fix_ipv4_checksum(cut);
+        }
+        drops(cut, ipv6 ? Counter::DropIpv6Extension : Counter::DropIpv4Fragment);
+        Frame short_frame = story.frame(Side::Client, "P. 0:100");
+        short_frame.resize(short_frame.size() - 1);
+        drops(short_frame, Counter::DropIpTruncated);
+        for (const char* const line : {"P. 0:100", "FP. 0:100", "R. 0:100 ts 0/0"}) {
+            Frame option = story.frame(Side::Client, line);  // NOP, NOP, timestamps of no length
+            ASSERT_EQ(option[tcp + 22], std::byte{8});
+            const std::byte was = std::exchange(option[tcp + 23], std::byte{0});
+            // The sum that the bytes have now.
+            const std::uint32_t sum = load16(option.data() + tcp + 16) + std::to_integer<std::uint32_t>(was);
+            store16(option.data() + tcp + 16, static_cast<std::uint16_t>(sum + (sum >> 16U)));
+            drops(option, Counter::DropTcpMalformed);
+        }
+        EXPECT_EQ(story.moved("splice_"), Moved{});
+        story.expect_alive();
+    }
+}
+
 // RFC 1122 section 4.2.3.10 for IP addresses, and no less for MAC addresses: TCP is not for groups.
 TEST(SpliceFrame, ToAGroupOfMacsIsDroppedAndCounted) {
     for (const bool ipv6 : {false, true}) {

@@ -345,7 +345,7 @@ void Story::expect_gone(Counter reason, Here here) {
 Spliced::Spliced(const Plot& plot_) : Story(plot_) {
     client(". 0:0");
     EXPECT_EQ(phase(), session::Phase::Spliced);
-    EXPECT_EQ(lab.count(Counter::Spliced), 1U);
+    EXPECT_EQ(moved("spliced"), (Moved{{"spliced", 1}}));
     freeze();
     tap.tcp.clear();
     tap.frames.clear();

@@ -57,13 +57,15 @@ TEST(SpliceSyn, OfAClientThatRebootedConnectsItAgain) {
 
 TEST(SpliceSyn, RepeatedFromTheHandshakeChangesNothing) {
     for (const bool ipv6 : {false, true}) {
-        Spliced story(over(ipv6));
+        Plot plot;
+        plot.broker.scale = 10;  // a SYN's window is not scaled (RFC 7323 section 2.2)
+        Spliced story(over(ipv6, plot));
         story.client_passes("S -21:-21 win 65535" + kOptions);
-        story.broker_passes(". 0:0 ack 0");
+        story.broker_passes(". 0:0 ack 0 win 0");
         story.broker_passes("S. -5:-5 ack -20 win 65535" + kOptions);
         story.client_passes(". 0:0 ack 0");
         story.client_passes("P. 0:10");
-        story.broker_passes("P. 0:10 ack 10");
+        story.broker_passes("P. 0:10 ack 10 win 0");
         story.expect_alive();
     }
 }
