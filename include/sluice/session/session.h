@@ -121,7 +121,7 @@ class Session {
     bool handle_failed_leg(Instant now);
     // quiet_point.cc: from two endpoints to one record
     bool splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& out, const tcp::Segment& segment);
-    // passing_on: the endpoint, if any, whose last segment the record will translate, and so count, once more.
+    // passing_on: the endpoint, if any, whose last segment the record will count once more.
     bool try_splice(Instant now, const tcp::Endpoint* passing_on = nullptr);
     splice::Joint joint(const Hop& broker_hop, const tcp::Endpoint* passing_on) const;
 

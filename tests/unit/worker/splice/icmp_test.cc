@@ -100,29 +100,32 @@ void expect_told(Story& story, Side side, const Kind& kind, Frame original) {
 }
 
 TEST(SpliceIcmp, IsPassedToTheEndWhosePacketItIsAboutInItsOwnNumbers) {
-    for (const bool ipv6 : {false, true}) {
-        for (const Side side : {Side::Client, Side::Broker}) {
-            Spliced story(over(ipv6));
-            int begin = 0;
-            for (const Kind& kind : kinds(ipv6)) {
-                for (const std::size_t size :
-                     {std::size_t{ipv6 ? 48U : 28U}, std::size_t{80}, std::size_t{548}}) {
-                    const std::string line =
-                        "P. " + std::to_string(begin) + ":" + std::to_string(begin + 1000) + " ack 0 ts 7/0";
-                    begin += 1000;
-                    const Frame quoted = packet_sent_for(story, side, line, size);
-                    story.tap.frames.clear();
-                    story.lab.inject(static_cast<std::uint16_t>(other(side)),
-                                     complaint(story, other(side), kind, quoted));
-                    story.lab.settle();
-                    expect_told(story, side, kind, as_sent(story, side, line, size));
+    for (const unsigned workers : {1U, 3U})
+        for (const bool ipv6 : {false, true}) {
+            for (const Side side : {Side::Client, Side::Broker}) {
+                Plot plot = over(ipv6);
+                plot.setup.workers = workers;
+                Spliced story(plot);
+                int begin = 0;
+                for (const Kind& kind : kinds(ipv6)) {
+                    for (const std::size_t size :
+                         {std::size_t{ipv6 ? 48U : 28U}, std::size_t{80}, std::size_t{548}}) {
+                        const std::string line = "P. " + std::to_string(begin) + ":" +
+                                                 std::to_string(begin + 1000) + " ack 0 ts 7/0";
+                        begin += 1000;
+                        const Frame quoted = packet_sent_for(story, side, line, size);
+                        story.tap.frames.clear();
+                        story.lab.inject(static_cast<std::uint16_t>(other(side)),
+                                         complaint(story, other(side), kind, quoted));
+                        story.lab.settle();
+                        expect_told(story, side, kind, as_sent(story, side, line, size));
+                    }
                 }
+                EXPECT_EQ(story.moved("icmp_"), (Moved{{"icmp_errors_translated", 9}}));
+                EXPECT_EQ(story.moved("drop_"), Moved{});
+                story.expect_alive();
             }
-            EXPECT_EQ(story.moved("icmp_"), (Moved{{"icmp_errors_translated", 9}}));
-            EXPECT_EQ(story.moved("drop_"), Moved{});
-            story.expect_alive();
         }
-    }
 }
 
 TEST(SpliceIcmp, AboutWhatIsNotInFlightIsDropped) {

@@ -119,6 +119,25 @@ TEST(SpliceWay, ToABrokerFollowsItsAnnouncementForAllRecords) {
     }
 }
 
+// Spliced connections never ask where their broker is, so after a while nobody remembers having asked.
+TEST(SpliceWay, ToABrokerFollowsItsAnnouncementHoweverLongAgoItWasAskedFor) {
+    for (const bool ipv6 : {false, true}) {
+        Plot plot = over(ipv6);
+        plot.keep_alive = 0;
+        Spliced story(plot);
+        for (int i = 0; i < 40; ++i) {
+            story.lab.run(std::chrono::minutes(1));
+            story.client_passes("P. " + std::to_string(i) + ":" + std::to_string(i + 1));
+            story.broker_passes(". 0:0 ack " + std::to_string(i + 1));
+        }
+        story.arrives(Side::Broker, gratuitous(story.leg(Side::Broker).remote.address));
+        story.leg(Side::Broker).mac = kElsewhere;
+        story.client_passes("P. 40:41");
+        EXPECT_EQ(story.moved("splice_paths"), (Moved{{"splice_paths_moved", 1}}));
+        story.expect_alive();
+    }
+}
+
 // The broker's machine was replaced while nobody asked for it: the next connection's question finds the new
 // one, for the old records too.
 TEST(SpliceWay, ToABrokerFollowsTheAnswerToANewQuestion) {

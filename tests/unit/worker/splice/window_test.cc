@@ -72,5 +72,35 @@ TEST(SpliceWindow, UpdateAfterZeroReachesTheSenderAcrossScales) {
     story.expect_alive();
 }
 
+// Until the splice the broker was granted Sluice's window; from then on the client's, which may be far
+// smaller, is all there is. What was sent too much is sent again, and no more than that.
+TEST(SpliceWindow, OfASmallReaderHoldsBackAWriterThatWasPromisedMore) {
+    for (const bool client_reads : {true, false}) {
+        Lab lab({.brokers = 1});
+        constexpr std::uint32_t kSmall = 6000;
+        if (!client_reads) lab.brokers[0]->host.accept_options.receive_buffer = kSmall;
+        const SocketAddress from = lab.next_client_address();
+        lab.clients.now = lab.now;
+        lab.clients.addresses.push_back(from.address);
+        Socket& client = lab.clients.connect(from, lab.listener(), Lab::kFrontMac,
+                                             {.receive_buffer = client_reads ? kSmall : 65536U});
+        lab.settle();
+        client.write(std::string_view(connect_packet("device")));
+        lab.run(std::chrono::milliseconds(50));
+        ASSERT_EQ(lab.usage().spliced, 1U);
+        Socket& broker = *lab.brokers[0]->socket_of("device");
+        Socket& reader = client_reads ? client : broker;
+        Socket& writer = client_reads ? broker : client;
+        const std::string text(300'000, 'x');
+        writer.write(std::string_view(text));
+        lab.run(std::chrono::seconds(3));
+        EXPECT_TRUE(reader.received.ends_with(text));
+        EXPECT_LT(writer.endpoint.statistics().retransmits, 20U);
+        client.abort();
+        lab.settle();
+        expect_nothing_left(lab);
+    }
+}
+
 }  // namespace
 }  // namespace sluice::test
