@@ -138,8 +138,43 @@ TEST(SpliceWay, ToABrokerFollowsItsAnnouncementHoweverLongAgoItWasAskedFor) {
     }
 }
 
-// The broker's machine was replaced while nobody asked for it: the next connection's question finds the new
-// one, for the old records too.
+Frame answer_from_elsewhere(const Story& story) {
+    Frame answer(64);
+    answer.resize(wire::write_arp_frame(Lab::kBackMac,
+                                        {.operation = wire::ArpOperation::Reply,
+                                         .sender_mac = kElsewhere,
+                                         .sender_ip = story.leg(Side::Broker).remote.address,
+                                         .target_mac = Lab::kBackMac,
+                                         .target_ip = *IpAddress::parse("10.2.0.1")},
+                                        answer));
+    return answer;
+}
+
+// The broker's machine was replaced and said nothing: records that use it ask for it now and then.
+TEST(SpliceWay, ToABrokerIsCheckedWhileRecordsUseIt) {
+    Spliced story;
+    story.lab.brokers[0]->host.silent = true;
+    for (int i = 0; i < 55; ++i) {
+        story.lab.run(std::chrono::seconds(1));
+        story.arrives(Side::Broker, answer_from_elsewhere(story));  // not heard unless it was asked for
+    }
+    story.leg(Side::Broker).mac = kElsewhere;
+    story.client_passes("P. 0:10");
+    EXPECT_EQ(story.moved("splice_paths"), (Moved{{"splice_paths_moved", 1}}));
+    story.expect_alive();
+}
+
+// And who has no record any more is not asked for.
+TEST(SpliceWay, ToABrokerIsNotCheckedWithoutRecords) {
+    Spliced story;
+    story.client_passes("R 0:0");
+    story.lab.run(std::chrono::minutes(5));
+    EXPECT_EQ(story.moved("neighbor_"), Moved{});
+    story.expect_gone(Counter::ClosedClientReset);
+}
+
+// The broker's machine was replaced: the next connection's question finds the new one, for the old records
+// too.
 TEST(SpliceWay, ToABrokerFollowsTheAnswerToANewQuestion) {
     Spliced story;
     Lab& lab = story.lab;
@@ -150,15 +185,7 @@ TEST(SpliceWay, ToABrokerFollowsTheAnswerToANewQuestion) {
     lab.run(std::chrono::seconds(4));  // which is gone
     lab.run(std::chrono::seconds(4));
     lab.connect("asks everybody");
-    Frame answer(64);
-    answer.resize(wire::write_arp_frame(Lab::kBackMac,
-                                        {.operation = wire::ArpOperation::Reply,
-                                         .sender_mac = kElsewhere,
-                                         .sender_ip = story.leg(Side::Broker).remote.address,
-                                         .target_mac = Lab::kBackMac,
-                                         .target_ip = *IpAddress::parse("10.2.0.1")},
-                                        answer));
-    lab.inject(1, answer);
+    lab.inject(1, answer_from_elsewhere(story));
     lab.settle();
     story.tap.tcp.clear();
     story.leg(Side::Broker).mac = kElsewhere;
