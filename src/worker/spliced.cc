@@ -110,16 +110,18 @@ void Spliced::remove(Instant now, std::uint32_t id) {
 
 template <IpFamily kFamily>
 void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, splice::Verdict verdict) {
+    splice::Core& core = table<kFamily>()[id].core;
     if (verdict == splice::Verdict::Reset) {
         const bool by_client = direction == Direction::ToBroker;
-        counters_.add(by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
+        if (!is_over(core)) {
+            counters_.add(by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
+        }
         remove<kFamily>(now, id);
         return;
     }
     // Both FINs are acknowledged: what may still come are repetitions, because the last ACK was lost.
-    splice::Way& way = table<kFamily>()[id].core.way(Direction::ToBroker);
-    if (verdict != splice::Verdict::Finished || way.has(splice::Way::kLingers)) return;
-    way.flags |= splice::Way::kLingers;
+    if (verdict != splice::Verdict::Finished || is_over(core)) return;
+    core.way(Direction::ToBroker).flags |= splice::Way::kLingers;
     counters_.add(Counter::ClosedOrderly);
     table<kFamily>().timers().arm(id, now + session::kLinger);
 }

@@ -55,6 +55,21 @@ TEST(SpliceLastAck, OfMoreThanWasSentDoesNotProlongTheLinger) {
     }
 }
 
+// Some hosts reset what they have just closed: it ends the waiting, and is still one orderly end.
+TEST(SpliceLastAck, FollowedByAResetIsCountedOnce) {
+    for (const bool by_client : {true, false}) {
+        Spliced story;
+        close_in_order(story);
+        if (by_client) {
+            story.client_passes("R. 1:1 ack 1");
+        } else {
+            story.broker_passes("R. 1:1 ack 1");
+        }
+        EXPECT_EQ(story.moved("closed_"), (Moved{{"closed_orderly", 1}}));
+        story.expect_gone(Counter::ClosedOrderly);
+    }
+}
+
 TEST(SpliceLastAck, LostForLongerThanTheLingerIsAnsweredByAReset) {
     for (const bool ipv6 : {false, true}) {
         Spliced story(over(ipv6));
