@@ -122,6 +122,7 @@ class Story {
     const Plot plot;
     Lab lab;
     Tap tap;
+    Counts counts{lab};
 
   protected:
     // The splice has happened: clocks no longer follow Sluice's own.
@@ -136,9 +137,6 @@ class Story {
     std::size_t noted_ = 0;
     bool timestamps_ = false;
     bool frozen_ = false;
-
-  public:
-    Counts counts{lab};
 };
 
 // A Story from the splice on: the client's bare ACK of the CONNACK made it quiet.
