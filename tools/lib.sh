@@ -54,6 +54,8 @@ compiler() { if command -v ccache >/dev/null; then echo "ccache $1"; else echo "
 readonly instrumented=(-Dbuildtype=debug -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=address,undefined
     -Db_lundef=false)
 
+configure_benchmarks() { configured build-bench --buildtype=release -Dtests=false -Dbenchmarks=true; }
+
 configure_fuzzers() { configured build-fuzz "${instrumented[@]}" -Dtests=false -Dfuzzers=true; }
 
 # fuzz_targets FILTER: those whose name contains it, a path a line.

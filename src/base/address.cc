@@ -20,13 +20,6 @@ std::optional<Int> parse_decimal(std::string_view text) {
 
 }  // namespace
 
-IpAddress IpAddress::v4(std::span<const std::byte, 4> bytes) {
-    IpAddress a;
-    std::ranges::copy(kMappedPrefix, a.bytes_.begin());
-    std::memcpy(a.bytes_.data() + 12, bytes.data(), 4);
-    return a;
-}
-
 IpAddress IpAddress::v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
     const std::array<std::uint8_t, 4> raw{a, b, c, d};
     return v4(std::as_bytes(std::span(raw)));
@@ -35,12 +28,6 @@ IpAddress IpAddress::v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uin
 IpAddress IpAddress::v4(std::uint32_t host_order) {
     return v4(static_cast<std::uint8_t>(host_order >> 24U), static_cast<std::uint8_t>(host_order >> 16U),
               static_cast<std::uint8_t>(host_order >> 8U), static_cast<std::uint8_t>(host_order));
-}
-
-IpAddress IpAddress::v6(std::span<const std::byte, 16> bytes) {
-    IpAddress a;
-    std::memcpy(a.bytes_.data(), bytes.data(), 16);
-    return a;
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {

@@ -59,6 +59,7 @@ void balance(config::Config config) {
     control.attach({.workers = workers.all(),
                     .ports = hardware.ports(),
                     .topology = &topology,
+                    .frames = &hardware.environment().frames(),
                     .dpdk = SLUICE_DPDK_VERSION,
                     .hugepages = hardware.environment().uses_hugepages(),
                     .wait = wait_for_worker});

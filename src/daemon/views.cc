@@ -69,9 +69,12 @@ admin::Info Control::info() {
                      .dpdk = crew_.dpdk,
                      .memory = crew_.hugepages ? "hugepages" : "pages",
                      .snapshot_generation = store_.newest().generation};
+    info.frames_capacity = crew_.frames->capacity();
+    info.frames_used = info.frames_capacity - crew_.frames->available();
     for (const auto& part : usage()) {
         info.connections += part.connections;
         info.half_open += part.half_open;
+        info.timers += part.timers;
         info.spliced += part.spliced;
         info.reserved_bytes += part.reserved_bytes;
         info.used_bytes += part.used_bytes;

@@ -8,6 +8,7 @@ namespace sluice::mqtt {
 namespace {
 
 constexpr std::uint8_t kPacketType = 2;
+constexpr std::uint8_t kAuthType = 15;
 constexpr std::uint8_t kSessionPresent = 0x01;
 // Acknowledge flags and return code; in v5 at least an empty property block behind them.
 constexpr std::size_t kSize3 = 2;
@@ -54,7 +55,8 @@ bool Connack::try_another(Version version) const {
 ConnackResult read_connack(ByteView bytes, Version version, std::size_t max_size) {
     if (bytes.empty()) return NeedMore{};
     const std::uint8_t first = load8(bytes.data());
-    if (first >> 4U != kPacketType) return ConnackMalformed{ConnackError::NotConnack};
+    const bool auth = version == Version::V5 && first >> 4U == kAuthType;
+    if (first >> 4U != kPacketType && !auth) return ConnackMalformed{ConnackError::NotConnack};
     if ((first & 0x0fU) != 0) return ConnackMalformed{ConnackError::BadHeader};
 
     const VarInt remaining = read_varint(bytes.subspan(1));
@@ -65,6 +67,7 @@ ConnackResult read_connack(ByteView bytes, Version version, std::size_t max_size
     const std::size_t header = 1 + remaining.size;
     const std::size_t size = header + remaining.value;
     if (size > max_size) return ConnackMalformed{ConnackError::TooLarge};
+    if (auth) return bytes.size() < size ? ConnackResult(NeedMore{}) : Auth{size};
     if (v5 ? remaining.value < kSmallest5 : remaining.value != kSize3) {
         return ConnackMalformed{ConnackError::BadLength};
     }

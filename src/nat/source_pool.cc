@@ -177,12 +177,6 @@ std::uint32_t SourcePool::find(std::uint32_t backend, const SocketAddress& sourc
     return slot == kNoSlot ? kNoConnection : connection({backend, slot});
 }
 
-std::uint32_t SourcePool::connection(Lease lease) const {
-    if (lease.backend >= backends_.size()) return kNoConnection;
-    const Backend& b = backends_[lease.backend];
-    return lease.slot < b.connection.size() ? ~b.connection[lease.slot] : kNoConnection;
-}
-
 SourcePool::Usage SourcePool::usage(std::uint32_t backend, IpFamily family, Instant now) const {
     if (backend >= backends_.size()) return {};
     const Backend& b = backends_[backend];

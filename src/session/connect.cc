@@ -1,7 +1,7 @@
 // The client's CONNECT, read before any broker is involved, and what a client that cannot go on is told.
 #include <algorithm>
 
-#include "session/constants.h"
+#include "session/parts.h"
 #include "sluice/balance/maglev.h"
 #include "sluice/session/session.h"
 
@@ -42,16 +42,6 @@ Rejection rejection_of(mqtt::ConnectError error) {
         case ConnectError::TrailingBytes: return {Counter::ConnectTrailingBytes, Refusal::MalformedPacket};
     }
     return {Counter::ConnectNotConnect, Refusal::ProtocolError};
-}
-
-// Everything readable as one piece: the endpoint's own memory, or `scratch` when its ring wraps.
-ByteView contiguous(const tcp::Endpoint& endpoint, std::vector<std::byte>& scratch) {
-    const ByteView first = endpoint.peek();
-    if (first.size() == endpoint.readable()) return first;
-    const ByteView rest = endpoint.peek(first.size());
-    scratch.assign(first.begin(), first.end());
-    scratch.insert(scratch.end(), rest.begin(), rest.end());
-    return scratch;
 }
 
 std::optional<std::uint64_t> key_of(config::HashKey kind, const mqtt::Connect& connect,

@@ -4,7 +4,7 @@
 // busy one may never be quieter than that.
 #include <chrono>
 
-#include "session/constants.h"
+#include "session/parts.h"
 #include "sluice/session/session.h"
 
 namespace sluice::session {
@@ -43,7 +43,8 @@ bool Session::splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& o
 }
 
 bool Session::try_splice(Instant now, const tcp::Endpoint* passing_on) {
-    if (c_.phase != Phase::Relayed || c_.stays_relayed || !c_.client_end.quiet() || !c_.upstream_end->quiet()) {
+    if (c_.phase != Phase::Relayed || c_.stays_relayed || !c_.client_end.quiet() ||
+        !c_.upstream_end->quiet()) {
         return false;
     }
     if (const auto obstacle = splice::obstacle_to_splice(joint({}, passing_on)); obstacle) {

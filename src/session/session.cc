@@ -2,10 +2,19 @@
 
 #include <algorithm>
 
-#include "session/constants.h"
+#include "session/parts.h"
 #include "sluice/tcp/isn.h"
 
 namespace sluice::session {
+
+ByteView contiguous(const tcp::Endpoint& endpoint, std::vector<std::byte>& scratch) {
+    const ByteView first = endpoint.peek();
+    if (first.size() == endpoint.readable()) return first;
+    const ByteView rest = endpoint.peek(first.size());
+    scratch.assign(first.begin(), first.end());
+    scratch.insert(scratch.end(), rest.begin(), rest.end());
+    return scratch;
+}
 
 void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s) {
     counters.add(Counter::TcpRetransmits, s.retransmits);

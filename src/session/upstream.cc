@@ -2,7 +2,7 @@
 // waiting.
 #include <algorithm>
 
-#include "session/constants.h"
+#include "session/parts.h"
 #include "sluice/mqtt/connack.h"
 #include "sluice/session/session.h"
 #include "sluice/tcp/isn.h"
@@ -168,17 +168,16 @@ void Session::step_replaying(Instant now) {
 // True when the broker's answer is known, whatever it is, and its bytes may pass to the client.
 bool Session::read_connack(Instant now) {
     if (c_.upstream_end->readable() == 0) return c_.upstream_end->peer_finished();
-    // The answer lies at the start of the stream, so it is in one piece unless it is larger than anything
-    // worth reading.
-    const mqtt::ConnackResult result =
-        mqtt::read_connack(c_.upstream_end->peek(), *c_.version, kMaxConnackSize);
+    std::vector<std::byte> scratch;
+    const ByteView bytes = contiguous(*c_.upstream_end, scratch);
+    const mqtt::ConnackResult result = mqtt::read_connack(bytes, *c_.version, kMaxConnackSize);
     if (std::holds_alternative<mqtt::NeedMore>(result)) return c_.upstream_end->peer_finished();
+    if (const auto* auth = std::get_if<mqtt::Auth>(&result)) {
+        return pass_auth(now, bytes.first(auth->size)) && read_connack(now);
+    }
     const auto* connack = std::get_if<mqtt::Connack>(&result);
     if (connack == nullptr) {
-        // AUTH, the one packet that may come first (MQTT 5 section 4.12), is the client's to answer, and so
-        // is nonsense.
-        constexpr std::byte kAuth{0xf0};
-        if (c_.upstream_end->peek()[0] != kAuth) count(Counter::ConnackMalformed);
+        count(Counter::ConnackMalformed);  // nonsense is the client's to judge
         return true;
     }
     if (connack->accepted()) {
@@ -194,6 +193,19 @@ bool Session::read_connack(Instant now) {
     give_up_upstream(now);
     try_next(now);
     return false;
+}
+
+// Enhanced authentication (MQTT 5 section 4.12): the client answers, and the CONNACK is still to come. Once
+// it has heard this broker, no other one can go on with it.
+bool Session::pass_auth(Instant now, ByteView packet) {
+    if (c_.client_end.writable() < packet.size()) return false;
+    c_.client_end.write(now, packet, to_client_);
+    c_.bytes_from_broker += packet.size();
+    count(Counter::RelayBytesToClient, packet.size());
+    c_.upstream_end->consume(now, packet.size(), to_broker_);
+    c_.sent_beyond_connect = true;
+    c_.attempt_deadline = now + listener().connect_timeout;
+    return true;
 }
 
 }  // namespace sluice::session

@@ -51,37 +51,7 @@ Way make_way(const LegFacts& to, const LegFacts& from, std::uint16_t checksum_de
 
 bool quiet(const tcp::Endpoint::Position& p) { return p.send_next == p.send_unacked; }
 
-template <std::size_t kSize>
-std::array<std::byte, kSize> wire_bytes(const IpAddress& address) {
-    std::array<std::byte, kSize> bytes{};
-    std::ranges::copy(address.wire_bytes(), bytes.begin());
-    return bytes;
-}
-
-std::array<std::byte, 2> wire_port(std::uint16_t port) {
-    std::array<std::byte, 2> bytes{};
-    store16(bytes.data(), port);
-    return bytes;
-}
-
-IpAddress address_of(std::span<const std::byte, 4> bytes) { return IpAddress::v4(bytes); }
-IpAddress address_of(std::span<const std::byte, 16> bytes) { return IpAddress::v6(bytes); }
-
 }  // namespace
-
-template <IpFamily kFamily>
-Ends<kFamily> Ends<kFamily>::of(const FourTuple& tuple) {
-    return {.local = wire_bytes<kAddressSize<kFamily>>(tuple.local.address),
-            .remote = wire_bytes<kAddressSize<kFamily>>(tuple.remote.address),
-            .local_port = wire_port(tuple.local.port),
-            .remote_port = wire_port(tuple.remote.port)};
-}
-
-template <IpFamily kFamily>
-FourTuple Ends<kFamily>::tuple() const {
-    return {.local = {address_of(local), load16(local_port.data())},
-            .remote = {address_of(remote), load16(remote_port.data())}};
-}
 
 const char* to_string(Obstacle obstacle) {
     switch (obstacle) {
@@ -141,8 +111,6 @@ Record<kFamily> make_record(const Joint& joint) {
     return record;
 }
 
-template struct Ends<IpFamily::V4>;
-template struct Ends<IpFamily::V6>;
 template Record<IpFamily::V4> make_record(const Joint& joint);
 template Record<IpFamily::V6> make_record(const Joint& joint);
 

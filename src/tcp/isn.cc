@@ -37,7 +37,8 @@ Seq initial_sequence(const SipKey& key, const FourTuple& tuple, Instant now) {
 // A stranger who knows `last` has seen the connection, and learns nothing from the distance.
 Seq sequence_after(Seq last, Seq fresh) {
     constexpr std::uint32_t kDistance = 0x20000;  // past any window granted without a scale
-    return fresh.after(last.advance(kDistance)) ? fresh : last.advance(kDistance);
+    const bool is_past = fresh.after(last) && fresh.since(last) >= kDistance;
+    return is_past ? fresh : last.advance(kDistance);
 }
 
 // A client's clock may have ticked faster than Sluice's (RFC 7323 allows any tick from 1 ms to 1 s, and some

@@ -56,34 +56,27 @@ Directory::Directory(const WorkerOptions& options, const WorkerResources& resour
 
 template <IpFamily kFamily>
 void Directory::add_listener(const SocketAddress& address, const ListenerPlace& place) {
-    const auto end = local_end<kFamily>(address);
-    std::get<Places<kFamily>>(places_).listeners[{end.local, end.local_port}] = place;
+    std::get<Places<kFamily>>(places_).listeners.insert(listener_key(local_end<kFamily>(address)), place);
 }
 
 template <IpFamily kFamily>
 void Directory::add_broker(const FourTuple& tuple, const BrokerPlace& place) {
-    const auto ends = splice::Ends<kFamily>::of(tuple);
-    std::get<Places<kFamily>>(places_).brokers.try_emplace({ends.remote, ends.local, ends.remote_port}, place);
+    std::get<Places<kFamily>>(places_).brokers.insert(broker_key(splice::Ends<kFamily>::of(tuple)), place);
 }
 
 std::optional<std::uint32_t> Directory::listener_at(const SocketAddress& address) const {
     return with_family(address.address.family(), [&]<IpFamily kFamily>() -> std::optional<std::uint32_t> {
-        const auto& listeners = places<kFamily>().listeners;
-        const auto end = local_end<kFamily>(address);
-        const auto entry = listeners.find({end.local, end.local_port});
-        if (entry == listeners.end()) return std::nullopt;
-        return entry->second.listener;
+        const auto* const place = places<kFamily>().listeners.find(listener_key(local_end<kFamily>(address)));
+        return place == nullptr ? std::nullopt : std::optional(place->listener);
     });
 }
 
 std::optional<PoolLease> Directory::lease_of(const FourTuple& tuple) const {
     if (tuple.local.address.family() != tuple.remote.address.family()) return std::nullopt;
     return with_family(tuple.local.address.family(), [&]<IpFamily kFamily>() -> std::optional<PoolLease> {
-        const auto& brokers = places<kFamily>().brokers;
-        const auto ends = splice::Ends<kFamily>::of(tuple);
-        const auto entry = brokers.find({ends.remote, ends.local, ends.remote_port});
-        if (entry == brokers.end()) return std::nullopt;
-        return lease_at(entry->second, tuple.local.port);
+        const auto* const place =
+            places<kFamily>().brokers.find(broker_key(splice::Ends<kFamily>::of(tuple)));
+        return place == nullptr ? std::nullopt : lease_at(*place, tuple.local.port);
     });
 }
 

@@ -1,8 +1,8 @@
 // Where a packet's addresses lead: to a listener, and from there by the client index to a connection, or to a
 // lease, and so straight to a connection. One per worker; sessions and records share it.
 //
-// What is asked for every packet is keyed by the bytes of its own headers, so that nothing is converted before
-// it is looked up.
+// What is asked for every packet is keyed by the bytes of its own headers, so that nothing is converted
+// before it is looked up.
 #pragma once
 
 #include <array>
@@ -14,13 +14,12 @@
 #include <type_traits>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
-
 #include "sluice/flow/client_index.h"
 #include "sluice/nat/source_pool.h"
 #include "sluice/splice/record.h"
 #include "sluice/worker/worker.h"
 #include "worker/reference.h"
+#include "worker/word_map.h"
 
 namespace sluice::worker {
 
@@ -41,13 +40,18 @@ class Directory {
     // another port than the one that owns the address.
     template <IpFamily kFamily>
     bool is_from_client(const splice::Ends<kFamily>& leg, std::uint16_t port) const {
-        const auto& listeners = places<kFamily>().listeners;
-        const auto entry = listeners.find({leg.local, leg.local_port});
-        return entry != listeners.end() && entry->second.port == port;
+        const ListenerPlace* const place = places<kFamily>().listeners.find(listener_key(leg));
+        return place != nullptr && place->port == port;
     }
 
     // --- clients ---
     std::uint64_t hash(const FourTuple& tuple) const { return index_.hash(tuple); }
+    std::uint64_t hash(const splice::Ends<IpFamily::V4>& client) const {
+        const auto as_is = [](const auto& address) { return std::bit_cast<std::uint32_t>(address); };
+        return index_.hash_v4(as_is(client.local), load16(client.local_port.data()), as_is(client.remote),
+                              load16(client.remote_port.data()));
+    }
+    std::uint64_t hash(const splice::Ends<IpFamily::V6>& client) const { return index_.hash(client.tuple()); }
     void prefetch_client(std::uint64_t hash) const { index_.prefetch(hash); }
     // What find_client() will look at first, to be brought into the cache.
     std::optional<Reference> candidate(std::uint64_t hash) const {
@@ -71,10 +75,9 @@ class Directory {
     // As is_from_client().
     template <IpFamily kFamily>
     std::optional<PoolLease> lease_at(const splice::Ends<kFamily>& leg, std::uint16_t port) const {
-        const auto& brokers = places<kFamily>().brokers;
-        const auto entry = brokers.find({leg.remote, leg.local, leg.remote_port});
-        if (entry == brokers.end() || entry->second.port != port) return std::nullopt;
-        return lease_at(entry->second, load16(leg.local_port.data()));
+        const BrokerPlace* const place = places<kFamily>().brokers.find(broker_key(leg));
+        if (place == nullptr || place->port != port) return std::nullopt;
+        return lease_at(*place, load16(leg.local_port.data()));
     }
     void prefetch(const PoolLease& lease) const { pools_[lease.pool].prefetch(lease.lease); }
     std::optional<Reference> holder(const PoolLease& lease) const {
@@ -96,32 +99,38 @@ class Directory {
     }
 
   private:
-    // Keys as packets carry them. Neither is an outsider's choice, so a plain multiplicative hash does.
+    // Keys are a packet's own header fields, packed into words.
     template <IpFamily kFamily>
-    struct ListenerKey {
-        std::array<std::byte, splice::kAddressSize<kFamily>> address;
-        std::array<std::byte, 2> port;
-        friend bool operator==(const ListenerKey&, const ListenerKey&) = default;
-    };
+    using ListenerKey = std::array<std::uint64_t, kFamily == IpFamily::V4 ? 1 : 3>;
     // A broker as seen from a source address: which pool's leases name the connection.
     template <IpFamily kFamily>
-    struct BrokerKey {
-        std::array<std::byte, splice::kAddressSize<kFamily>> broker;
-        std::array<std::byte, splice::kAddressSize<kFamily>> source;
-        std::array<std::byte, 2> port;
-        friend bool operator==(const BrokerKey&, const BrokerKey&) = default;
-    };
-    struct WordHash {
-        template <typename Key>
-        std::size_t operator()(const Key& key) const {
-            static_assert(std::has_unique_object_representations_v<Key>);
-            std::array<std::uint64_t, (sizeof(Key) + 7) / 8> words{};
-            std::memcpy(words.data(), &key, sizeof(Key));
-            std::uint64_t sum = 0;
-            for (const std::uint64_t word : words) sum = (std::rotl(sum, 29) ^ word) * 0x9e3779b97f4a7c15U;
-            return static_cast<std::size_t>(sum ^ sum >> 32U);
+    using BrokerKey = std::array<std::uint64_t, kFamily == IpFamily::V4 ? 2 : 5>;
+
+    static std::uint64_t word(const std::byte* from) {
+        std::uint64_t w;
+        std::memcpy(&w, from, sizeof w);
+        return w;
+    }
+    template <IpFamily kFamily>
+    static ListenerKey<kFamily> listener_key(const splice::Ends<kFamily>& leg) {
+        const std::uint64_t port = load16(leg.local_port.data());
+        if constexpr (kFamily == IpFamily::V4) {
+            return {std::uint64_t{load32(leg.local.data())} << 16U | port};
+        } else {
+            return {word(leg.local.data()), word(leg.local.data() + 8), port};
         }
-    };
+    }
+    template <IpFamily kFamily>
+    static BrokerKey<kFamily> broker_key(const splice::Ends<kFamily>& leg) {
+        const std::uint64_t port = load16(leg.remote_port.data());
+        if constexpr (kFamily == IpFamily::V4) {
+            return {std::uint64_t{load32(leg.remote.data())} << 32U | load32(leg.local.data()), port};
+        } else {
+            return {word(leg.remote.data()), word(leg.remote.data() + 8), word(leg.local.data()),
+                    word(leg.local.data() + 8), port};
+        }
+    }
+
     struct ListenerPlace {
         std::uint32_t listener = 0;
         std::uint16_t port = 0;  // that owns the address
@@ -134,8 +143,8 @@ class Directory {
     };
     template <IpFamily kFamily>
     struct Places {
-        absl::flat_hash_map<ListenerKey<kFamily>, ListenerPlace, WordHash> listeners;
-        absl::flat_hash_map<BrokerKey<kFamily>, BrokerPlace, WordHash> brokers;
+        WordMap<ListenerKey<kFamily>, ListenerPlace> listeners;
+        WordMap<BrokerKey<kFamily>, BrokerPlace> brokers;
     };
 
     template <IpFamily kFamily>

@@ -365,7 +365,8 @@ std::uint64_t Flows::used_bytes() const {
     constexpr std::uint32_t kSample = 256;
     std::uint64_t sum = 0;
     std::uint32_t n = 0;
-    for (std::uint32_t id = slab_.next(0); id != flow::kNoEntry && n < kSample; id = slab_.next(id + 1), ++n) {
+    for (std::uint32_t id = slab_.next(0); id != flow::kNoEntry && n < kSample;
+         id = slab_.next(id + 1), ++n) {
         const session::Connection& c = slab_[id];
         sum += sizeof c + flow::TimerWheel::kBytesPerTimer + c.client_end.memory_bytes() +
                (c.upstream_end ? c.upstream_end->memory_bytes() : 0) + c.client_id.capacity() +

@@ -36,7 +36,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     // --- input; tuple.local is Sluice's end ---
     // Both return false when the packet is a spliced connection's, now at the latest: to be translated.
     [[nodiscard]] bool on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
-                           const Arrival& arrival, const tcp::Segment& segment);
+                                         const Arrival& arrival, const tcp::Segment& segment);
     [[nodiscard]] bool on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
                                          const tcp::Segment& segment);
     // mtu: of the hop that could not pass the packet on, in bytes.
@@ -60,6 +60,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
                        std::size_t& written) const;
     std::uint32_t size() const { return slab_.size(); }
+    std::uint32_t timers() const { return wheel_.size(); }
     std::uint64_t reserved_bytes() const { return slab_.memory_bytes() + wheel_.memory_bytes(); }
     // An estimate: of many connections, some are looked at.
     std::uint64_t used_bytes() const;

@@ -1,6 +1,7 @@
 #include "worker/forwarder.h"
 
 #include <cassert>
+#include <cstring>
 
 #include "sluice/wire/checksum.h"
 
@@ -19,7 +20,7 @@ Forwarder::Forwarder(const WorkerResources& resources, Directory& directory, Spl
 void Forwarder::look_ahead(std::span<const port::Frame> burst) {
     assert(burst.size() <= kBurst);
     if (spliced_.size() == 0) {
-        for (std::size_t i = 0; i < burst.size(); ++i) sights_[i].packet = std::monostate{};
+        for (std::size_t i = 0; i < burst.size(); ++i) sights_[i].kind = Sight::Kind::Nothing;
         return;
     }
     for (const port::Frame& frame : burst) __builtin_prefetch(frame.data, 1);
@@ -36,24 +37,25 @@ void Forwarder::look_ahead(std::span<const port::Frame> burst) {
 }
 
 void Forwarder::look(const port::Frame& frame, Sight& sight) const {
-    sight.packet = std::monostate{};
-    const auto ethernet = wire::EthernetView::parse(frame.bytes());
-    if (!ethernet || frame.multi_segment || ethernet->destination() != exits_[frame.port].mac) return;
-    if (ethernet->ether_type() == wire::kEtherTypeIpv4) {
-        look_at<IpFamily::V4>(frame, sight);
-    } else if (ethernet->ether_type() == wire::kEtherTypeIpv6) {
-        look_at<IpFamily::V6>(frame, sight);
+    sight.kind = Sight::Kind::Nothing;
+    if (frame.length < wire::kEthernetHeaderSize || frame.multi_segment) return;
+    if (std::memcmp(frame.data, exits_[frame.port].mac.bytes.data(), 6) != 0) return;
+    const std::uint16_t type = load16(frame.data + 12);
+    if (type == wire::kEtherTypeIpv4) {
+        look_at<IpFamily::V4>(frame, sight, sight.v4);
+    } else if (type == wire::kEtherTypeIpv6) {
+        look_at<IpFamily::V6>(frame, sight, sight.v6);
     }
 }
 
 template <IpFamily kFamily>
-void Forwarder::look_at(const port::Frame& frame, Sight& sight) const {
+void Forwarder::look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const {
     const auto packet = Packet<kFamily>::parse({frame.data, frame.length});
     if (!packet || packet->size() > exits_[frame.port].mtu) return;
     const splice::Ends<kFamily> ends = packet->ends();
     sight.from_client = directory_.is_from_client<kFamily>(ends, frame.port);
     if (sight.from_client) {
-        sight.hash = directory_.hash(ends.tuple());
+        sight.hash = directory_.hash(ends);
         directory_.prefetch_client(sight.hash);
     } else {
         const auto lease = directory_.lease_at<kFamily>(ends, frame.port);
@@ -61,12 +63,13 @@ void Forwarder::look_at(const port::Frame& frame, Sight& sight) const {
         sight.lease = *lease;
         directory_.prefetch(*lease);
     }
-    sight.packet = *packet;
+    into = *packet;
+    sight.kind = kFamily == IpFamily::V4 ? Sight::Kind::V4 : Sight::Kind::V6;
 }
 
 // The record that the frame is probably for.
 std::optional<Reference> Forwarder::guess(const Sight& sight) const {
-    if (std::holds_alternative<std::monostate>(sight.packet)) return std::nullopt;
+    if (sight.kind == Sight::Kind::Nothing) return std::nullopt;
     return sight.from_client ? directory_.candidate(sight.hash) : directory_.holder(sight.lease);
 }
 
@@ -82,16 +85,22 @@ Forwarder::Fate Forwarder::forward(Instant now, std::size_t i, const port::Frame
         if ((flags.fin || flags.rst) && !is_sound(packet)) return Fate::Unknown;
         return pass<kFamily>(now, sight, packet, frame);
     };
-    if (const auto* v4 = std::get_if<Packet<IpFamily::V4>>(&sight.packet)) return go(*v4);
-    if (const auto* v6 = std::get_if<Packet<IpFamily::V6>>(&sight.packet)) return go(*v6);
+    switch (sight.kind) {
+        case Sight::Kind::V4: return go(sight.v4);
+        case Sight::Kind::V6: return go(sight.v6);
+        case Sight::Kind::Nothing: break;
+    }
     return Fate::Unknown;
 }
 
 Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
     Sight sight;
     look(frame, sight);
-    if (const auto* v4 = std::get_if<Packet<IpFamily::V4>>(&sight.packet)) return pass(now, sight, *v4, frame);
-    if (const auto* v6 = std::get_if<Packet<IpFamily::V6>>(&sight.packet)) return pass(now, sight, *v6, frame);
+    switch (sight.kind) {
+        case Sight::Kind::V4: return pass(now, sight, sight.v4, frame);
+        case Sight::Kind::V6: return pass(now, sight, sight.v6, frame);
+        case Sight::Kind::Nothing: break;
+    }
     return Fate::Unknown;
 }
 
@@ -130,7 +139,8 @@ Forwarder::Fate Forwarder::pass(Instant now, const Sight& sight, const Packet<kF
         return Fate::Dropped;
     }
     if (sight.from_client) follow_client(record, packet, frame);
-    const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds32(now));
+    const splice::Verdict verdict =
+        splice::translate(record, direction, packet, exit.mac, milliseconds32(now));
     if (is_drop(verdict)) {
         counters_.add(drop_counter(verdict));
         return Fate::Dropped;

@@ -1,5 +1,5 @@
-// The fast path: packets of spliced connections, from the burst that brought them to the batch that takes them
-// away. What it does not recognize at a glance is left to Input, which judges every frame in full.
+// The fast path: packets of spliced connections, from the burst that brought them to the batch that takes
+// them away. What it does not recognize at a glance is left to Input, which judges every frame in full.
 //
 // A burst is gone through three times, so that memory is asked for before it is needed: look_ahead() reads
 // headers and calls for index lines and leases, then for the records that these name; forward() finds the
@@ -9,7 +9,6 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <variant>
 #include <vector>
 
 #include "sluice/splice/packet.h"
@@ -46,8 +45,11 @@ class Forwarder {
 
     // What look_ahead() saw of one frame.
     struct Sight {
-        std::variant<std::monostate, Packet<IpFamily::V4>, Packet<IpFamily::V6>> packet;
+        enum class Kind : std::uint8_t { Nothing, V4, V6 };
+        Kind kind = Kind::Nothing;
         bool from_client = false;
+        Packet<IpFamily::V4> v4{};
+        Packet<IpFamily::V6> v6{};
         std::uint64_t hash = 0;  // in the client index
         PoolLease lease{};       // from a broker
     };
@@ -63,7 +65,7 @@ class Forwarder {
 
     void look(const port::Frame& frame, Sight& sight) const;
     template <IpFamily kFamily>
-    void look_at(const port::Frame& frame, Sight& sight) const;
+    void look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const;
     std::optional<Reference> guess(const Sight& sight) const;
     template <IpFamily kFamily>
     std::optional<std::uint32_t> find(const Sight& sight, const Packet<kFamily>& packet) const;

@@ -23,6 +23,7 @@ FrameOutput::FrameOutput(const Topology& topology, std::span<port::Port* const> 
     : topology_(topology), pool_(pool), counters_(counters), queue_(queue) {
     for (std::size_t i = 0; i < ports.size(); ++i) {
         ways_.push_back(std::make_unique<Way>(*this, static_cast<std::uint16_t>(i), *ports[i]));
+        ways_.back()->batch.reserve(kBacklog);
     }
 }
 
@@ -50,14 +51,9 @@ std::optional<port::Frame> FrameOutput::allocate() {
 
 void FrameOutput::release(std::span<const port::Frame> frames) { pool_.release(frames); }
 
-void FrameOutput::send(std::uint16_t port, const port::Frame& frame) {
-    Way& way = *ways_[port];
-    if (way.batch.size() == kBacklog) {
-        counters_.add(Counter::DropTxFull);
-        release(std::span(&frame, 1));
-        return;
-    }
-    way.batch.push_back(frame);
+void FrameOutput::drop_backlog(const port::Frame& frame) {
+    counters_.add(Counter::DropTxFull);
+    release(std::span(&frame, 1));
 }
 
 FrameOutput::Fate FrameOutput::send_via(Instant now, const NextHop& hop, const port::Frame& frame) {
@@ -97,7 +93,11 @@ bool FrameOutput::flush() {
         std::uint64_t bytes = 0;
         for (std::size_t i = 0; i < sent; ++i) bytes += way->batch[i].length;
         counters_.add(Counter::TxBytes, bytes);
-        way->batch.erase(way->batch.begin(), way->batch.begin() + static_cast<std::ptrdiff_t>(sent));
+        if (sent == way->batch.size()) {
+            way->batch.clear();
+        } else {
+            way->batch.erase(way->batch.begin(), way->batch.begin() + static_cast<std::ptrdiff_t>(sent));
+        }
         left = left || !way->batch.empty();
     }
     if (spare_.size() > kKeepSpare) {

@@ -52,7 +52,13 @@ class FrameOutput {
     std::optional<port::Frame> allocate();
     void discard(const port::Frame& frame) { spare_.push_back(frame); }
     // A finished frame, its destination MAC included.
-    void send(std::uint16_t port, const port::Frame& frame);
+    void send(std::uint16_t port, const port::Frame& frame) {
+        std::vector<port::Frame>& batch = ways_[port]->batch;
+        if (batch.size() == kBacklog) [[unlikely]] {
+            return drop_backlog(frame);
+        }
+        batch.push_back(frame);
+    }
     enum class Fate : std::uint8_t { Sent, Waiting, Failed };
     // A frame that lacks only its destination MAC: sent now, or when the neighbor has answered. Failed: the
     // neighbor is known not to answer, the frame was dropped.
@@ -97,6 +103,7 @@ class FrameOutput {
     };
 
     void release(std::span<const port::Frame> frames);
+    void drop_backlog(const port::Frame& frame);
 
     const Topology& topology_;
     port::FramePool& pool_;

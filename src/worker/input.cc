@@ -180,7 +180,8 @@ bool Input::checksum_good(Instant now, const Arrival& arrival, const wire::IpPac
 }
 
 // False when the packet is a spliced connection's.
-bool Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple, const tcp::Segment& segment) {
+bool Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
+                    const tcp::Segment& segment) {
     if (const auto listener = directory_.listener_at(tuple.local); listener) {
         return flows_.on_client_segment(now, *listener, tuple, arrival, segment);
     }
@@ -194,7 +195,8 @@ bool Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
 }
 
 std::uint32_t Input::owner_of(const FourTuple& tuple) const {
-    return directory_.listener_at(tuple.local) ? owner_.of_client(tuple) : owner_.of_source_port(tuple.local.port);
+    return directory_.listener_at(tuple.local) ? owner_.of_client(tuple)
+                                               : owner_.of_source_port(tuple.local.port);
 }
 
 bool Input::hand_over(const port::Frame& frame, std::uint32_t owner) {

@@ -9,8 +9,8 @@
 
 namespace sluice::worker {
 
-LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows,
-                               Spliced& spliced, Prober& prober, CounterSet& counters)
+LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Spliced& spliced,
+                               Prober& prober, CounterSet& counters)
     : topology_(topology),
       output_(output),
       flows_(flows),

@@ -310,20 +310,18 @@ splice::QuoteVerdict Spliced::pass_error(Instant now, std::uint32_t id, Directio
     const FourTuple leg = record.leg(opposite(direction)).tuple();
     wire::IcmpMessage error = message;
     error.body = body;
-    frame->length = static_cast<std::uint32_t>(
-        wire::write_icmp_frame({.source_mac = topology_.ports()[back.port].mac,
-                                .destination_mac = back.mac,
-                                .source = leg.local.address,
-                                .destination = leg.remote.address},
-                               error, frame->writable()));
+    frame->length =
+        static_cast<std::uint32_t>(wire::write_icmp_frame({.source_mac = topology_.ports()[back.port].mac,
+                                                           .destination_mac = back.mac,
+                                                           .source = leg.local.address,
+                                                           .destination = leg.remote.address},
+                                                          error, frame->writable()));
     output_.send(back.port, *frame);
     counters_.add(Counter::IcmpErrorsTranslated);
     return verdict;
 }
 
 // --- listing ---
-
-std::uint32_t Spliced::size() const { return table<IpFamily::V4>().size() + table<IpFamily::V6>().size(); }
 
 template <IpFamily kFamily>
 ConnectionRow Spliced::row(Instant now, std::uint32_t id) const {

@@ -77,7 +77,8 @@ class Spliced final : public NeighborNews {
     void use(const backend::Snapshot* snapshot) { snapshot_ = snapshot; }
     // Resets both ends of all of them.
     void end_all(Instant now);
-    std::uint32_t size() const;
+    std::uint32_t size() const { return table4_.size() + table6_.size(); }
+    std::uint32_t timers() const { return table4_.timers().size() + table6_.timers().size(); }
     // Rows of the references `from` and up; returns the one to go on from, or flow::kNoEntry at the end.
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
                        std::size_t& written) const;

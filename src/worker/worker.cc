@@ -199,26 +199,28 @@ bool Worker::Impl::announce() {
 }
 
 Instant Worker::Impl::next_deadline() const {
-    return std::min({flows.next_deadline(), spliced.next_deadline(), output.next_deadline(), prober.next_deadline()});
+    return std::min(
+        {flows.next_deadline(), spliced.next_deadline(), output.next_deadline(), prober.next_deadline()});
 }
 
 Worker::Usage Worker::Impl::usage() const {
-    Usage usage{.connections = flows.size() + spliced.size(),
-                .spliced = spliced.size(),
-                .capacity = options.max_connections,
-                .half_open = 0,
-                .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() + directory.memory_bytes(),
-                .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
-                .backends = {}};
+    Usage usage{
+        .connections = flows.size() + spliced.size(),
+        .spliced = spliced.size(),
+        .capacity = options.max_connections,
+        .half_open = 0,
+        .timers = flows.timers() + spliced.timers(),
+        .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() + directory.memory_bytes(),
+        .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
+        .backends = {}};
     for (const ListenerLoad& l : listeners) usage.half_open += l.half_open;
     for (std::uint32_t p = 0; p < resources.config.pools.size(); ++p) {
         const config::Pool& pool = resources.config.pools[p];
         for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
             const nat::SourcePool::Usage leases =
                 directory.pools()[p].usage(b, pool.backends[b].address.address.family(), now);
-            usage.backends.push_back({.leases = leases.capacity,
-                                      .leased = leases.leased,
-                                      .quarantined = leases.quarantined});
+            usage.backends.push_back(
+                {.leases = leases.capacity, .leased = leases.leased, .quarantined = leases.quarantined});
         }
     }
     return usage;

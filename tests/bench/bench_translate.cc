@@ -9,10 +9,7 @@
 #include <random>
 #include <vector>
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
+#include "cycles.h"
 #include "sluice/splice/make_record.h"
 #include "sluice/splice/translate.h"
 #include "sluice/wire/frame.h"
@@ -22,14 +19,6 @@ namespace {
 
 constexpr std::size_t kBurst = 32;
 constexpr MacAddress kOwnMac{{2, 0, 0, 0, 0, 9}};
-
-std::uint64_t cycles() {
-#if defined(__x86_64__)
-    return __rdtsc();
-#else
-    return 0;
-#endif
-}
 
 SocketAddress address(IpFamily family, std::uint8_t host, std::uint16_t port) {
     if (family == IpFamily::V4) return {IpAddress::v4(10, 1, 0, host), port};
@@ -78,14 +67,15 @@ void hot(benchmark::State& state, std::size_t sack_blocks) {
     auto frame = frame_of(joint, sack_blocks);
     const auto packet = *Packet<kFamily>::parse(frame);
     std::byte* const limit = packet.ip() + (kFamily == IpFamily::V4 ? 8 : 7);
-    const std::uint64_t start = cycles();
+    const std::uint64_t start = bench::cycles();
     for (auto _ : state) {
         store8(limit, 64);
         benchmark::DoNotOptimize(
             translate<kFamily, kTimestamps>(record, Direction::ToBroker, packet, kOwnMac, 1));
         benchmark::ClobberMemory();
     }
-    state.counters["tsc"] = static_cast<double>(cycles() - start) / static_cast<double>(state.iterations());
+    state.counters["tsc"] =
+        static_cast<double>(bench::cycles() - start) / static_cast<double>(state.iterations());
 }
 void ipv4_no_options(benchmark::State& state) { hot<IpFamily::V4, false>(state, 0); }
 void ipv4_timestamps(benchmark::State& state) { hot<IpFamily::V4, true>(state, 0); }
@@ -109,7 +99,7 @@ void cold(benchmark::State& state) {
     for (auto& at : order) at = static_cast<std::uint32_t>(random() % count);
 
     std::size_t next = 0;
-    const std::uint64_t start = cycles();
+    const std::uint64_t start = bench::cycles();
     for (auto _ : state) {
         const std::uint32_t* const burst = order.data() + next;
         next = (next + kBurst) % order.size();
@@ -123,7 +113,7 @@ void cold(benchmark::State& state) {
     }
     const double done = static_cast<double>(state.iterations()) * kBurst;
     state.SetItemsProcessed(static_cast<std::int64_t>(done));
-    state.counters["tsc"] = static_cast<double>(cycles() - start) / done;  // a packet
+    state.counters["tsc"] = static_cast<double>(bench::cycles() - start) / done;  // a packet
 }
 void ipv4_random_records(benchmark::State& state) { cold<IpFamily::V4>(state); }
 void ipv6_random_records(benchmark::State& state) { cold<IpFamily::V6>(state); }

@@ -5,11 +5,13 @@
 
 Three network namespaces: the clients', Sluice's, the brokers'. Sluice answers on 10.1.0.1:1883 for the pool "brokers"
 and on [fd00:1::1]:1883 for the pool "brokers6"; both pools are the same mosquittos, over IPv4 and IPv6. Whatever happens,
-nothing of it stays on the machine (see ledger.py), except with keep().
+nothing of it stays on the machine (see ledger.py), except with keep(). A lab with the option `wire` has a fourth
+namespace, in which a bad wire (wire.cc) passes the frames between front and clients, another between back and brokers.
 """
 
 import atexit
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -22,6 +24,7 @@ import time
 
 from ledger import Ledger, end, identity, sweep
 from netns import Namespace
+from wire import Wire
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", ROOT / "build")).resolve()
@@ -136,19 +139,23 @@ class Broker:
 
 
 class Lab:
-    """Options: `brokers`, how many mosquittos; `workers`; `pool` (of the pool "brokers" only), `listener`, `runtime` and
-    `health`, keys that the configuration gets besides or instead of the lab's own; `start_brokers=False` leaves their
-    addresses to the test; `start_sluiced=False` leaves starting it to the test."""
+    """Options: `brokers`, how many mosquittos; `workers`; `pools` and `pool` (of the pool "brokers" only), `listener`,
+    `runtime` and `health`, keys that the configuration gets besides or instead of the lab's own; `start_brokers=False`
+    leaves their addresses to the test; `start_sluiced=False` leaves starting it to the test; `wire`, the options of bad
+    wires on both sides, such as {"loss": 2, "reorder": 5, "seed": 1}: percent each way."""
 
-    def __init__(self, brokers=3, workers=1, pool=None, listener=None, runtime=None, health=None, start_brokers=True,
-                 start_sluiced=True):
-        self._options = {"pool": pool or {}, "listener": listener or {}, "health": health or HEALTH,
+    def __init__(self, brokers=3, workers=1, pools=None, pool=None, listener=None, runtime=None, health=None,
+                 start_brokers=True, start_sluiced=True, wire=None):
+        self._options = {"pools": pools or {}, "pool": pool or {}, "listener": listener or {},
+                         "health": health or HEALTH,
                          "runtime": {"workers": workers, "max_connections": 10000, "shutdown_timeout": "1s",
                                      **(runtime or {})}}
         self._broker_count = brokers
         self._start_brokers = start_brokers
         self._start_sluiced = start_sluiced
+        self._wire = wire
         self._arrivals = []
+        self.wires = []
         self.sluiced = None
 
     def __enter__(self):
@@ -187,7 +194,7 @@ class Lab:
         for pool, name, sources, address in (
                 ("brokers", "{}", SOURCES, lambda b: f"{b.address}:1883"),
                 ("brokers6", "{}-v6", SOURCES6, lambda b: f"[{b.address6}]:1883")):
-            keys = {"name": pool, "source_addresses": sources}
+            keys = {"name": pool, "source_addresses": sources, **options["pools"]}
             parts.append(table("[[pool]]", {**keys, **(options["pool"] if pool == "brokers" else {})}))
             parts.append(table("[pool.health]", options["health"]))
             parts += [table("[[pool.backend]]", {"name": name.format(b.name), "address": address(b)})
@@ -237,9 +244,15 @@ class Lab:
     def counter(self, name):
         return next(c["value"] for c in self.admin("show counters all")["counters"] if c["name"] == name)
 
-    def explain(self, client_id):
-        """The name of the broker that a client of the IPv4 listener would be given."""
-        return self.admin(f"explain {client_id} listener mqtt")["backend"]
+    def explain(self, client_id, listener="mqtt"):
+        """The name of the backend that a client of the listener would be given."""
+        return self.admin(f"explain {client_id} listener {listener}")["backend"]
+
+    def client_ids_at(self, broker, word, listener="mqtt"):
+        """Client IDs that begin with the word and lead to that broker, one after the other."""
+        backend = broker.name if listener == "mqtt" else f"{broker.name}-v6"
+        ids = (f"{word}-{n}" for n in itertools.count(1))
+        return (client_id for client_id in ids if self.explain(client_id, listener) == backend)
 
     def backend_states(self):
         """Name -> state, of both pools."""
@@ -271,8 +284,13 @@ class Lab:
         self.clients = Namespace(self._ledger, f"{prefix}-clients")
         self.sluice_side = Namespace(self._ledger, f"{prefix}-sluice")
         self.broker_side = Namespace(self._ledger, f"{prefix}-brokers")
-        # Sluice's interfaces carry no address of the kernel's, not even a link-local one.
-        self.sluice_side.sysctl(net__ipv6__conf__all__disable_ipv6=1, net__ipv6__conf__default__disable_ipv6=1)
+        # Sluice's interfaces carry no address of the kernel's, not even a link-local one, nor do the wires'.
+        without_addresses = [self.sluice_side]
+        if self._wire is not None:
+            self.wire_side = Namespace(self._ledger, f"{prefix}-wire")
+            without_addresses.append(self.wire_side)
+        for namespace in without_addresses:
+            namespace.sysctl(net__ipv6__conf__all__disable_ipv6=1, net__ipv6__conf__default__disable_ipv6=1)
         self._cable("front", self.clients)
         self._cable("back", self.broker_side)
         for address in CLIENTS:
@@ -287,15 +305,23 @@ class Lab:
             self.start_sluiced()
 
     def _cable(self, port, peer):
-        """Our end is `port`, theirs is eth0. A veth passes on unfinished checksums and merged segments, unless it is told
-        not to."""
-        side = self.sluice_side
+        """Our end is `port`, theirs is eth0; a bad wire in between has an end of its own for each."""
         peer.sysctl(net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0)
-        side.ip("link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", peer.name)
-        peer.run(["ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "off"])
-        side.run(["ethtool", "-K", port, "gro", "off", "lro", "off"], check=False)  # a veth's lro is fixed
-        side.ip("link", "set", port, "up")
-        peer.ip("link", "set", "eth0", "up")
+        if self._wire is None:
+            self.sluice_side.cable(port, peer, "eth0")
+        else:
+            ends = (port, f"{port}-far")
+            self.sluice_side.cable(port, self.wire_side, ends[0])
+            self.wire_side.cable(ends[1], peer, "eth0")
+            for end_of_wire in ends:
+                self.wire_side.switch_offloads_off(end_of_wire)
+            options = {"seed": 1, **self._wire}
+            options["seed"] += len(self.wires)
+            self.wires.append(Wire(self.wire_side, BUILD / "tests/system/wire", self.folder / f"wire-{port}.log", ends,
+                                   **options))
+        peer.switch_offloads_off("eth0")
+        # A veth's lro is fixed.
+        self.sluice_side.run(["ethtool", "-K", port, "gro", "off", "lro", "off"], check=False)
 
     def _ready(self):
         if self.sluiced.poll() is not None:

@@ -24,12 +24,13 @@ def packet(first, body):
     return bytes([first]) + varint(len(body)) + body
 
 
-def connect(client_id, version=4, keep_alive=60):
-    """CONNECT, clean session; version 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5."""
+def connect(client_id, version=4, keep_alive=60, will=None):
+    """CONNECT, clean session; version 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5. The Will is (topic, payload), QoS 0."""
     properties = b"\x00" if version == 5 else b""
     name = "MQIsdp" if version == 3 else "MQTT"
-    header = text(name) + bytes([version, 0x02]) + struct.pack("!H", keep_alive)
-    return packet(0x10, header + properties + text(client_id))
+    header = text(name) + bytes([version, 0x06 if will else 0x02]) + struct.pack("!H", keep_alive)
+    last_words = properties + b"".join(map(text, will)) if will else b""
+    return packet(0x10, header + properties + text(client_id) + last_words)
 
 
 def subscribe(topic, qos=0, packet_id=1):
@@ -94,11 +95,11 @@ class Reader:
 class Client:
     """A connected client on a socket of its own. Version 3.1.1 unless told otherwise."""
 
-    def __init__(self, namespace, address, client_id, version=4, **socket_options):
+    def __init__(self, namespace, address, client_id, version=4, keep_alive=60, **socket_options):
         self.sock = namespace.connect(address, **socket_options)
         self.reader = Reader(self.sock)
         try:
-            self.sock.sendall(connect(client_id, version))
+            self.sock.sendall(connect(client_id, version, keep_alive))
             self.code = self.reader.expect(CONNACK)[1]
         except BaseException:
             self.sock.close()
@@ -138,3 +139,9 @@ def closes(sock):
         return True
     except socket.timeout:
         return False
+
+
+def reset(sock):
+    """Linger on with a time of zero: close() sends a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()

@@ -32,6 +32,16 @@ class Namespace:
         words = [f"{name.replace('__', '.')}={value}" for name, value in settings.items()]
         self.run(["sysctl", "-qw", *words])
 
+    def cable(self, device, peer, peer_device):
+        """A veth between the two namespaces, both ends up."""
+        self.ip("link", "add", device, "type", "veth", "peer", "name", peer_device, "netns", peer.name)
+        self.ip("link", "set", device, "up")
+        peer.ip("link", "set", peer_device, "up")
+
+    def switch_offloads_off(self, device):
+        """A veth passes on unfinished checksums and merged segments, unless it is told not to."""
+        self.run(["ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off"])
+
     def command(self, words):
         return ["ip", "netns", "exec", self.name, *map(str, words)]
 
@@ -86,6 +96,22 @@ class Namespace:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with self.entered():
             return socket.create_server((address, port), family=family, backlog=64)
+
+    @contextlib.contextmanager
+    def counting(self, match, device="eth0"):
+        """Counts the frames that arrive and match, in nft's words, while the body runs. Gives a function that tells."""
+        self.run(["nft", "-f", "-"], input=f"""table netdev counting {{
+            chain in {{ type filter hook ingress device "{device}" priority 0; {match} counter; }}
+        }}""")
+
+        def count():
+            listing = self.run(["nft", "list", "table", "netdev", "counting"]).stdout
+            return int(re.search(r"counter packets (\d+)", listing)[1])
+
+        try:
+            yield count
+        finally:
+            self.run(["nft", "delete", "table", "netdev", "counting"])
 
     @contextlib.contextmanager
     def loss(self, percent, device="eth0"):

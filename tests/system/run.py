@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""Runs the system tests: tests/system/run.py [FILTER]
+"""Runs the system tests: tests/system/run.py [--soak SECONDS] [--churn CYCLES] [FILTER]
 
 One line for each test as it ends, what went wrong where it failed, and "N passed, N failed" as the last line. FILTER is a
-part of a test's name, for example placement or test_clients.MosquittoTest.
+part of a test's name, for example placement or test_clients.MosquittoTest. The options make the long tests longer:
+--soak 600 soak, --churn 200000 churn.
 """
 
+import argparse
 import os
 import pathlib
 import sys
@@ -13,6 +15,7 @@ import unittest
 
 import lab
 import ledger
+import scale
 
 
 class Result(unittest.TestResult):
@@ -61,14 +64,20 @@ def chosen(suite, words):
 
 
 def main():
-    words = sys.argv[1] if len(sys.argv) > 1 else ""
+    parser = argparse.ArgumentParser(description="Runs the system tests.")
+    parser.add_argument("filter", nargs="?", default="", help="part of the names of the tests to run")
+    parser.add_argument("--soak", type=int, default=scale.soak_seconds, metavar="SECONDS", help="length of the soak")
+    parser.add_argument("--churn", type=int, default=scale.churn_cycles, metavar="CYCLES", help="cycles of the churn")
+    arguments = parser.parse_args()
+    scale.soak_seconds, scale.churn_cycles = arguments.soak, arguments.churn
     if os.geteuid() != 0:
         print("The system tests make network namespaces, so they need root.\n0 passed, 1 failed")
         return 1
     lab.end_on_signals()
     ledger.sweep()
     folder = str(pathlib.Path(__file__).resolve().parent)
-    tests = unittest.TestSuite(chosen(unittest.defaultTestLoader.discover(folder, top_level_dir=folder), words))
+    tests = unittest.TestSuite(chosen(unittest.defaultTestLoader.discover(folder, top_level_dir=folder),
+                                      arguments.filter))
     result = Result()
     try:
         tests.run(result)

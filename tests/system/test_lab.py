@@ -1,13 +1,18 @@
-"""The lab and the demo leave nothing behind, however they end."""
+"""The lab and the demo leave nothing behind, however they end; a bad wire is as bad as it was told to be."""
 
 import pathlib
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import ledger
-from lab import wait_for
+from lab import BUILD, wait_for
+from netns import Namespace
+from wire import Wire
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -88,3 +93,59 @@ class DemoTest(unittest.TestCase):
         text, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, text)
         self.assertEqual(namespaces_of(process.pid), [])
+
+
+class WireTest(unittest.TestCase):
+    """Numbered frames from interface `left` to `right`, or back, through a wire between their peers."""
+
+    COUNT = 20_000
+    HEADER = bytes.fromhex("ffffffffffff 020000000001 88b5")  # broadcast, an EtherType for experiments
+
+    def setUp(self):
+        owned = ledger.Ledger()
+        self.addCleanup(owned.clear)
+        self.namespace = Namespace(owned, f"sluice-{owned.name}-wire")
+        self.namespace.sysctl(net__ipv6__conf__all__disable_ipv6=1, net__ipv6__conf__default__disable_ipv6=1)
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.sockets = {}
+        for device in ("left", "right"):
+            self.namespace.cable(device, self.namespace, f"{device}-peer")
+            with self.namespace.entered():
+                sock = self.enterContext(socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+            sock.bind((device, 0x88b5))
+            sock.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE
+            self.sockets[device] = sock
+
+    def numbers_through(self, first, second, seed, log):
+        """The numbers of the frames in the order in which they arrive, and the wire's own counts."""
+        wire = Wire(self.namespace, BUILD / "tests/system/wire", self.folder / log, ("left-peer", "right-peer"),
+                    loss=2, reorder=5, seed=seed)
+        for number in range(self.COUNT):
+            self.sockets[first].send(self.HEADER + struct.pack("!I", number) + bytes(50))
+        came = []
+        self.sockets[second].settimeout(0.5)
+        try:
+            while True:
+                came.append(struct.unpack_from("!I", self.sockets[second].recv(2000), len(self.HEADER))[0])
+        except TimeoutError:
+            return came, wire.stop()[f"{first}-peer"]
+
+    def test_loses_and_reorders_as_told(self):
+        came, counts = self.numbers_through("left", "right", 1, "1.log")
+        self.assertEqual((counts["frames"], counts["lost"]), (self.COUNT, self.COUNT - len(came)))
+        self.assertEqual(len(set(came)), len(came))
+        self.assertAlmostEqual(counts["lost"] / self.COUNT, 0.02, delta=0.004)
+        passed_by = [sum(later > number for later in came[max(0, place - 100):place])
+                     for place, number in enumerate(came)]
+        # One that falls behind just before another, or is due at once, overtakes nobody.
+        self.assertAlmostEqual(sum(n > 0 for n in passed_by) / self.COUNT, counts["behind"] / self.COUNT, delta=0.005)
+        self.assertAlmostEqual(counts["behind"] / self.COUNT, 0.05, delta=0.006)
+        self.assertGreaterEqual(max(passed_by), 8)
+        self.assertLess(max(passed_by), 16)  # eight, and those that fell behind after it and came before it
+
+    def test_the_seed_decides_which_frames_are_lost(self):
+        runs = [("left", "right", 1), ("left", "right", 1), ("left", "right", 2), ("right", "left", 1)]
+        first, again, other_seed, other_way = (frozenset(self.numbers_through(*run, f"{n}.log")[0])
+                                               for n, run in enumerate(runs))
+        self.assertEqual(first, again)
+        self.assertEqual(len({first, other_seed, other_way}), 3)

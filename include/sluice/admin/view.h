@@ -32,6 +32,10 @@ struct Info {
     std::uint64_t connections = 0;
     std::uint64_t max_connections = 0;
     std::uint64_t half_open = 0;
+    std::uint64_t timers = 0;  // armed for connections
+    std::uint64_t frames_used =
+        0;  // packet buffers out of the pool, those that wait in ports' queues included
+    std::uint64_t frames_capacity = 0;
     std::uint64_t spliced = 0;         // of the connections
     std::uint64_t reserved_bytes = 0;  // address space for max_connections, over all workers
     std::uint64_t used_bytes = 0;      // for the connections that there are

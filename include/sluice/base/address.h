@@ -42,17 +42,26 @@ class IpAddress {
     constexpr IpAddress() = default;  // "::", unspecified
 
     // Four bytes in network order.
-    static IpAddress v4(std::span<const std::byte, 4> bytes);
+    static IpAddress v4(std::span<const std::byte, 4> bytes) {
+        IpAddress a;
+        a.bytes_ = kMapped;
+        std::memcpy(a.bytes_.data() + 12, bytes.data(), 4);
+        return a;
+    }
     static IpAddress v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d);
     // Host byte order, as arithmetic on ranges wants it.
     static IpAddress v4(std::uint32_t host_order);
     // Sixteen bytes in network order.
-    static IpAddress v6(std::span<const std::byte, 16> bytes);
+    static IpAddress v6(std::span<const std::byte, 16> bytes) {
+        IpAddress a;
+        std::memcpy(a.bytes_.data(), bytes.data(), 16);
+        return a;
+    }
     // Dotted quad or RFC 4291 text, nothing around it. A mapped address in IPv6 text is refused.
     static std::optional<IpAddress> parse(std::string_view text);
 
     IpFamily family() const { return is_v4() ? IpFamily::V4 : IpFamily::V6; }
-    bool is_v4() const { return std::memcmp(bytes_.data(), kMappedPrefix.data(), kMappedPrefix.size()) == 0; }
+    bool is_v4() const { return word(0) == 0 && std::memcmp(bytes_.data() + 8, kMapped.data() + 8, 4) == 0; }
     bool is_v6() const { return !is_v4(); }
     // Requires is_v4(). Host byte order.
     std::uint32_t v4_value() const;
@@ -74,9 +83,20 @@ class IpAddress {
     std::string to_string() const;  // RFC 5952 for IPv6
 
     friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+    // Two words, because every packet asks; the default compares bytes.
+    friend bool operator==(const IpAddress& a, const IpAddress& b) {
+        return a.word(0) == b.word(0) && a.word(8) == b.word(8);
+    }
 
   private:
-    static constexpr std::array<std::uint8_t, 12> kMappedPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static constexpr std::array<std::uint8_t, 16> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    std::uint64_t word(std::size_t at) const {
+        std::uint64_t w;
+        std::memcpy(&w, bytes_.data() + at, sizeof w);
+        return w;
+    }
+
     std::array<std::uint8_t, 16> bytes_{};
 };
 

@@ -29,6 +29,7 @@ struct Crew {
     std::vector<worker::Worker*> workers;  // as many as runtime.workers
     std::vector<port::Port*> ports;
     const worker::Topology* topology = nullptr;
+    const port::FramePool* frames = nullptr;
     std::string dpdk;  // version
     bool hugepages = false;
     Wait wait;  // how to wait for a worker's answer, and how long

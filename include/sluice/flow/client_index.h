@@ -39,6 +39,23 @@ class TupleHash {
         static_assert(sizeof(FourTuple) == 36 && std::has_unique_object_representations_v<FourTuple>);
         std::array<std::uint64_t, 5> w{};
         std::memcpy(w.data(), &tuple, sizeof tuple);
+        return of_words(w);
+    }
+    // The same for two IPv4 ends, without making a tuple first: the words that its memory would hold.
+    // Addresses as they stand in a packet, loaded as they are; ports in host byte order.
+    std::uint64_t of_v4(std::uint32_t local, std::uint16_t local_port, std::uint32_t remote,
+                        std::uint16_t remote_port) const {
+        static_assert(std::endian::native == std::endian::little);
+        constexpr std::uint64_t kMapped = 0xffff;
+        return of_words({0, kMapped << 16U | std::uint64_t{local} << 32U, local_port,
+                         kMapped << 32U | std::uint64_t{remote} << 48U,
+                         std::uint64_t{remote} >> 16U | std::uint64_t{remote_port} << 16U});
+    }
+
+  private:
+    __extension__ using Wide = unsigned __int128;
+
+    std::uint64_t of_words(const std::array<std::uint64_t, 5>& w) const {
         const Wide sum = Wide{w[0] + key_[0]} * (w[1] + key_[1]) + Wide{w[2] + key_[2]} * (w[3] + key_[3]) +
                          Wide{w[4] + key_[4]} * key_[5];
         const Wide mixed = Wide{static_cast<std::uint64_t>(sum) ^ key_[6]} *
@@ -46,8 +63,6 @@ class TupleHash {
         return static_cast<std::uint64_t>(mixed) ^ static_cast<std::uint64_t>(mixed >> 64U);
     }
 
-  private:
-    __extension__ using Wide = unsigned __int128;
     std::array<std::uint64_t, 8> key_;
 };
 
@@ -58,6 +73,11 @@ class ClientIndex {
     ClientIndex(std::uint32_t capacity, const SipKey& key);
 
     std::uint64_t hash(const FourTuple& tuple) const { return hash_(tuple); }
+    // As TupleHash::of_v4().
+    std::uint64_t hash_v4(std::uint32_t local, std::uint16_t local_port, std::uint32_t remote,
+                          std::uint16_t remote_port) const {
+        return hash_.of_v4(local, local_port, remote, remote_port);
+    }
     // Brings the line that find() will read first. For a burst: hash and prefetch all, then find all.
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(groups_.data() + home(hash)); }
     // The record that find() will look at first, or kNoEntry when there is none in the first group. A guess

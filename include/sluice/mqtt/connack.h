@@ -40,10 +40,16 @@ struct ConnackMalformed {
     ConnackError reason = ConnackError::NotConnack;
 };
 
-using ConnackResult = std::variant<Connack, NeedMore, ConnackMalformed>;
+// A v5 server may send AUTH (MQTT 5 section 3.15) before CONNACK when the client asked for enhanced
+// authentication; the client answers, and the CONNACK comes later. Whether its body is sound is not looked
+// at.
+struct Auth {
+    std::size_t size = 0;  // bytes of the whole packet
+};
 
-// As read_connect(). version: the CONNECT's. A v5 server may send AUTH (type 15) before CONNACK when the
-// client asked for enhanced authentication: the caller sees NotConnack for that and simply stops reading.
+using ConnackResult = std::variant<Connack, Auth, NeedMore, ConnackMalformed>;
+
+// As read_connect(). version: the CONNECT's.
 ConnackResult read_connack(ByteView bytes, Version version, std::size_t max_size);
 
 }  // namespace sluice::mqtt

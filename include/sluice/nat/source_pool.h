@@ -73,7 +73,11 @@ class SourcePool {
     // connection given to acquire(), or kNoConnection when the tuple is not leased (never, any more, or not
     // this worker's).
     std::uint32_t find(std::uint32_t backend, const SocketAddress& source) const;
-    std::uint32_t connection(Lease lease) const;
+    std::uint32_t connection(Lease lease) const {
+        if (lease.backend >= backends_.size()) return kNoConnection;
+        const Backend& b = backends_[lease.backend];
+        return lease.slot < b.connection.size() ? ~b.connection[lease.slot] : kNoConnection;
+    }
 
     // find() in steps, for packets in bursts: the address's position never changes, so it can be looked up
     // once and kept; lease_at() is arithmetic; prefetch() brings what connection() will read.

@@ -83,7 +83,7 @@ struct Connection {
     std::vector<std::byte> connect_packet;
     std::size_t replayed = 0;  // bytes of connect_packet given to the upstream endpoint
     bool sent_beyond_connect =
-        false;  // the broker was given more than the CONNECT: no second broker can be tried
+        false;  // broker and client said more than CONNECT to each other: no second broker can be tried
     bool stays_relayed = false;  // the two legs can never be one record
 
     std::array<std::uint32_t, kMaxAttempts> tried{};

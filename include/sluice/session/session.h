@@ -114,6 +114,7 @@ class Session {
     void step_connecting(Instant now);
     void step_replaying(Instant now);
     bool read_connack(Instant now);
+    bool pass_auth(Instant now, ByteView packet);
     // relay.cc: bytes between the legs
     void step_relayed(Instant now);
     void move_to_broker(Instant now);

@@ -1,5 +1,5 @@
 // A TCP packet in its frame, to be rewritten in place. Parsed once; what is in a Packet lies inside the
-// frame.
+// frame. All of it is inline, because all of it is done for every packet.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,9 @@
 #include "sluice/base/bytes.h"
 #include "sluice/splice/record.h"
 #include "sluice/wire/ethernet.h"
+#include "sluice/wire/ip.h"
+#include "sluice/wire/ipv4.h"
+#include "sluice/wire/ipv6.h"
 #include "sluice/wire/tcp.h"
 
 namespace sluice::splice {
@@ -23,13 +26,38 @@ class Packet {
     // (no fragment, no IPv6 extension header, an IPv4 header of any size) that carries TCP whose header lies
     // inside it. The Ethernet addresses, the IPv4 header checksum and the TCP checksum are not looked at: a
     // wrong checksum is still wrong after translation, so checking is the caller's choice.
-    static std::optional<Packet> parse(ByteSpan frame);
+    static std::optional<Packet> parse(ByteSpan frame) {
+        constexpr std::size_t kLeast = wire::kEthernetHeaderSize + kIpHeaderSize + wire::kTcpHeaderSize;
+        if (frame.size() < kLeast || load16(frame.data() + 12) != kEtherType) return std::nullopt;
+        const std::byte* const ip = frame.data() + wire::kEthernetHeaderSize;
+        std::size_t header = kIpHeaderSize;
+        std::size_t total = 0;
+        if constexpr (kFamily == IpFamily::V4) {
+            header = (load8(ip) & 0x0fU) * std::size_t{4};
+            total = load16(ip + 2);
+            const bool fragment = (load16(ip + 6) & 0x3fffU) != 0;
+            if (load8(ip) >> 4U != 4 || header < kIpHeaderSize || fragment) return std::nullopt;
+            if (load8(ip + 9) != wire::kProtocolTcp) return std::nullopt;
+        } else {
+            total = kIpHeaderSize + load16(ip + 4);
+            if (load8(ip) >> 4U != 6 || load8(ip + 6) != wire::kProtocolTcp) return std::nullopt;
+        }
+        if (total > frame.size() - wire::kEthernetHeaderSize || total < header + wire::kTcpHeaderSize) {
+            return std::nullopt;
+        }
+        const Packet packet(frame.data(), header, total - header);
+        const std::size_t tcp_header = packet.tcp_header_size();
+        if (tcp_header < wire::kTcpHeaderSize || tcp_header > packet.segment_size()) return std::nullopt;
+        return packet;
+    }
+    // Empty, to be assigned to: nothing may be asked of it.
+    Packet() = default;
 
     std::byte* ethernet() const { return frame_; }
     std::byte* ip() const { return frame_ + wire::kEthernetHeaderSize; }
     std::byte* tcp() const { return ip() + ip_header_size_; }
     std::size_t size() const { return ip_header_size_ + segment_size_; }  // of the IP packet
-    std::size_t segment_size() const { return segment_size_; }  // TCP header and payload
+    std::size_t segment_size() const { return segment_size_; }            // TCP header and payload
     std::size_t tcp_header_size() const {
         return static_cast<std::size_t>(load8(tcp() + 12) >> 4U) * std::size_t{4};
     }
@@ -52,7 +80,13 @@ class Packet {
     tcp::Seq sequence() const { return tcp::Seq(load32(tcp() + 4)); }
     ByteView segment() const { return {tcp(), segment_size_}; }
     // True when addresses and ports are those of a packet that arrives by this leg.
-    bool arrives_by(const Ends<kFamily>& leg) const;
+    bool arrives_by(const Ends<kFamily>& leg) const {
+        const std::byte* const addresses = ip() + kAddressesAt;
+        return std::memcmp(addresses, leg.remote.data(), leg.remote.size()) == 0 &&
+               std::memcmp(addresses + leg.remote.size(), leg.local.data(), leg.local.size()) == 0 &&
+               std::memcmp(tcp(), leg.remote_port.data(), 2) == 0 &&
+               std::memcmp(tcp() + 2, leg.local_port.data(), 2) == 0;
+    }
 
   private:
     Packet(std::byte* frame, std::size_t ip_header_size, std::size_t segment_size)
@@ -60,15 +94,15 @@ class Packet {
           ip_header_size_(static_cast<std::uint32_t>(ip_header_size)),
           segment_size_(static_cast<std::uint32_t>(segment_size)) {}
 
+    static constexpr bool kV4 = kFamily == IpFamily::V4;
+    static constexpr std::uint16_t kEtherType = kV4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6;
+    static constexpr std::size_t kIpHeaderSize = kV4 ? wire::kIpv4HeaderSize : wire::kIpv6HeaderSize;
     // Where the source address stands; the destination follows it.
-    static constexpr std::size_t kAddressesAt = kFamily == IpFamily::V4 ? 12 : 8;
+    static constexpr std::size_t kAddressesAt = kV4 ? 12 : 8;
 
-    std::byte* frame_;
-    std::uint32_t ip_header_size_;
-    std::uint32_t segment_size_;
+    std::byte* frame_ = nullptr;
+    std::uint32_t ip_header_size_ = 0;
+    std::uint32_t segment_size_ = 0;
 };
-
-extern template class Packet<IpFamily::V4>;
-extern template class Packet<IpFamily::V6>;
 
 }  // namespace sluice::splice

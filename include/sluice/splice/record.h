@@ -13,9 +13,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <type_traits>
 
 #include "sluice/base/address.h"
+#include "sluice/base/bytes.h"
 #include "sluice/tcp/seq.h"
 
 namespace sluice::splice {
@@ -43,8 +46,27 @@ struct Ends {
     std::array<std::byte, 2> remote_port{};
 
     // Both addresses of tuple must be of kFamily.
-    static Ends of(const FourTuple& tuple);
-    FourTuple tuple() const;
+    static Ends of(const FourTuple& tuple) {
+        // The last bytes of an address are what packets carry, in either form.
+        constexpr std::size_t kFrom = 16 - kAddressSize<kFamily>;
+        Ends ends;
+        std::memcpy(ends.local.data(), tuple.local.address.bytes().data() + kFrom, ends.local.size());
+        std::memcpy(ends.remote.data(), tuple.remote.address.bytes().data() + kFrom, ends.remote.size());
+        store16(ends.local_port.data(), tuple.local.port);
+        store16(ends.remote_port.data(), tuple.remote.port);
+        return ends;
+    }
+    FourTuple tuple() const {
+        const auto address = [](const auto& bytes) {
+            if constexpr (kFamily == IpFamily::V4) {
+                return IpAddress::v4(bytes);
+            } else {
+                return IpAddress::v6(bytes);
+            }
+        };
+        return {.local = {address(std::span(local)), load16(local_port.data())},
+                .remote = {address(std::span(remote)), load16(remote_port.data())}};
+    }
 
     friend bool operator==(const Ends&, const Ends&) = default;
 };
@@ -89,8 +111,8 @@ static_assert(sizeof(Way) == 40);
 
 // What does not hang on the IP version.
 struct Core {
-    std::array<Way, 2> ways;  // by Direction
-    std::uint32_t slot = 0;   // of the lease towards the backend
+    std::array<Way, 2> ways;   // by Direction
+    std::uint32_t slot = 0;    // of the lease towards the backend
     std::uint32_t opened = 0;  // seconds on the worker's time line at the client's SYN
     // Milliseconds of the worker's clock (milliseconds32) at the last payload that keeps the connection
     // alive: the client's; with keep_alive 0, either side's.

@@ -1,6 +1,7 @@
 // The records of one worker and family, with what belongs to each but is not read for every packet: the
-// client ID for those who ask, and the timer that ends it. Records lie in one array whose place and layout are
-// known (region()), so that everything about a spliced connection can be found again from that memory alone.
+// client ID for those who ask, and the timer that ends it. Records lie in one array whose place and layout
+// are known (region()), so that everything about a spliced connection can be found again from that memory
+// alone.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +24,7 @@ struct Label {
     std::array<char, 45> text{};
 
     static Label of(std::uint8_t version, std::string_view client_id) {
-        Label label{
-            .size = static_cast<std::uint16_t>(client_id.size()), .version = version, .text = {}};
+        Label label{.size = static_cast<std::uint16_t>(client_id.size()), .version = version, .text = {}};
         client_id.copy(label.text.data(), label.text.size());
         return label;
     }
@@ -73,9 +73,9 @@ class Table {
     const flow::TimerWheel& timers() const { return timers_; }
 
     struct Region {
-        const std::byte* base;        // of the first record
-        std::size_t stride;           // bytes from one record to the next
-        std::uint32_t capacity;       // records
+        const std::byte* base;   // of the first record
+        std::size_t stride;      // bytes from one record to the next
+        std::uint32_t capacity;  // records
         std::uint32_t layout_version;
     };
     Region region() const {

@@ -147,8 +147,8 @@ class Endpoint {
         std::uint16_t send_mss;                 // effective, options deducted
         std::uint16_t peer_mss;     // the same before options: what the peer, our limit and the path allow
         std::uint16_t receive_mss;  // announced to the peer: the largest payload, before options, it may send
-        std::uint8_t send_scale;                // shift of the windows the peer announces; 0 when not agreed
-        std::uint8_t receive_scale;             // shift of the windows we announce; 0 when not agreed
+        std::uint8_t send_scale;    // shift of the windows the peer announces; 0 when not agreed
+        std::uint8_t receive_scale;  // shift of the windows we announce; 0 when not agreed
         bool window_scale;
         bool timestamps;
         bool sack;

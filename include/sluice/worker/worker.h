@@ -68,8 +68,8 @@ class Worker {
     std::uint32_t index() const;
 
     // --- from within an Inspection only ---
-    // Writes rows of connections numbered `from` (at first 0) and up; returns the number to go on from, or flow::kNoEntry
-    // at the end.
+    // Writes rows of connections numbered `from` (at first 0) and up; returns the number to go on from, or
+    // flow::kNoEntry at the end.
     std::uint32_t list_connections(std::uint32_t from, std::span<ConnectionRow> out,
                                    std::size_t& written) const;
     std::vector<neighbor::Table::Entry> neighbors(std::uint16_t port) const;
@@ -78,6 +78,7 @@ class Worker {
         std::uint32_t spliced = 0;  // of these
         std::uint32_t capacity = 0;
         std::uint32_t half_open = 0;
+        std::uint32_t timers = 0;  // armed, of connections in either form
         // Of connections, records, the index from the client's side and timers.
         std::uint64_t reserved_bytes = 0;  // address space, taken at start
         std::uint64_t used_bytes = 0;      // for the connections that there are

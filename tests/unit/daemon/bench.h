@@ -113,6 +113,7 @@ struct Bench {
         control.attach({.workers = all,
                         .ports = ports,
                         .topology = &topology,
+                        .frames = &frames,
                         .dpdk = "22.11",
                         .hugepages = false,
                         .wait = stepping()});

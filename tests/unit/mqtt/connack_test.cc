@@ -79,7 +79,6 @@ TEST(Connack, SplitAtEveryByteNeedsMoreThenGivesTheSame) {
 
 TEST(Connack, WhatIsNotOneIsRefusedAtOnce) {
     EXPECT_EQ(refused("H", Version::V311), ConnackError::NotConnack);
-    EXPECT_EQ(refused(raw({0xf0}), Version::V5), ConnackError::NotConnack) << "AUTH";
     EXPECT_EQ(refused(raw({0x21}), Version::V5), ConnackError::BadHeader);
     EXPECT_EQ(refused(raw({0x20, 0x80, 0x80, 0x80, 0x80}), Version::V5), ConnackError::BadHeader);
     EXPECT_EQ(refused(raw({0x20, 0x83, 0x00}), Version::V5), ConnackError::BadHeader) << "not minimal";
@@ -154,6 +153,20 @@ TEST(Connack, EveryErrorHasAText) {
     for (int e = 0; e <= static_cast<int>(ConnackError::BadLength); ++e) {
         EXPECT_STRNE(to_string(static_cast<ConnackError>(e)), "unknown");
     }
+}
+
+// Enhanced authentication (MQTT 5 section 4.12): how far the AUTH reaches, and no more, matters.
+TEST(ReadConnack, TellsAuthFromConnackInVersion5Only) {
+    const std::string auth = raw({0xf0, 0x03, 0x18, 0x01, 0x00});
+    for (std::size_t n = 1; n < auth.size(); ++n) {
+        EXPECT_TRUE(std::holds_alternative<NeedMore>(read(auth.substr(0, n), Version::V5))) << n;
+    }
+    const ConnackResult result = read(auth + raw({0x20, 0x03}), Version::V5);
+    ASSERT_TRUE(std::holds_alternative<Auth>(result));
+    EXPECT_EQ(std::get<Auth>(result).size, auth.size());
+    EXPECT_EQ(refused(auth, Version::V311), ConnackError::NotConnack);
+    EXPECT_EQ(refused(raw({0xf1, 0x00}), Version::V5), ConnackError::BadHeader);
+    EXPECT_EQ(refused(raw({0xf0, 0xff, 0xff, 0x7f}), Version::V5), ConnackError::TooLarge);
 }
 
 }  // namespace

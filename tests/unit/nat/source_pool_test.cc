@@ -84,6 +84,50 @@ TEST(SourcePool, AReleasedLeaseRestsThroughItsQuarantine) {
     EXPECT_EQ(pool.acquire(0, IpFamily::V4, 4, kStart + 12s), a);
 }
 
+TEST(SourcePool, RemembersWhereTheLastConnectionOfALeaseEndedForFiveMinutes) {
+    SourcePool pool(options(1, {3000, 3000}));
+    const Lease lease = *pool.acquire(0, IpFamily::V4, 1, kStart);
+    EXPECT_EQ(pool.last_use(lease, kStart), std::nullopt) << "never used";
+    pool.release(lease, kStart, {.sequence = 0xfffffff0, .timestamp = 77});
+    ASSERT_EQ(pool.acquire(0, IpFamily::V4, 2, kStart + 1s), lease);
+    EXPECT_EQ(pool.last_use(lease, kStart + 5min), (LastUse{.sequence = 0xfffffff0, .timestamp = 77}));
+    EXPECT_EQ(pool.last_use(lease, kStart + 5min + 1ns), std::nullopt);
+}
+
+TEST(SourcePool, ALeaseMayStandForAnotherName) {
+    SourcePool pool(options(1, {3000, 3001}));
+    const Lease lease = *pool.acquire(0, IpFamily::V4, 1, kStart);
+    pool.rename(lease, 0x40000007);
+    EXPECT_EQ(pool.connection(lease), 0x40000007U);
+    EXPECT_EQ(pool.find(0, pool.source(lease)), 0x40000007U);
+    pool.release(lease, kStart, {});
+    EXPECT_EQ(pool.connection(lease), kNoConnection);
+}
+
+// What packets in bursts do step by step is what find() does at once.
+TEST(SourcePool, LeaseAtAgreesWithFind) {
+    for (const std::uint32_t workers : {1U, 3U}) {
+        SourcePool::Options o = options(3, {2000, 2010});
+        o.worker = workers - 1;
+        o.workers = workers;
+        SourcePool pool(o);
+        std::uint32_t name = 0;
+        while (pool.acquire(0, IpFamily::V4, name, kStart)) ++name;
+        for (const IpAddress& address : o.addresses) {
+            const auto position = pool.address_position(address);
+            ASSERT_TRUE(position);
+            for (std::uint16_t port = 1998; port < 2014; ++port) {
+                const auto lease = pool.lease_at(0, *position, port);
+                const std::uint32_t found = pool.find(0, {address, port});
+                EXPECT_EQ(lease ? pool.connection(*lease) : kNoConnection, found) << port;
+                if (!lease) continue;
+                EXPECT_EQ(pool.source(*lease), (SocketAddress{address, port}));
+            }
+        }
+        EXPECT_EQ(pool.address_position(IpAddress::v4(9, 9, 9, 9)), std::nullopt);
+    }
+}
+
 TEST(SourcePool, FreshSlotsComeBeforeRestedOnes) {
     SourcePool pool(options(1, {3000, 3002}));
     const Lease a = *pool.acquire(0, IpFamily::V4, 1, kStart);

@@ -19,14 +19,17 @@ class Recorder final : public Actions {
   public:
     void solicit(const Solicitation& solicitation) override { solicitations.push_back(solicitation); }
     void resolved(const Resolution& resolution) override { resolutions.push_back(resolution); }
-    bool quiet() const { return solicitations.empty() && resolutions.empty(); }
+    void moved(const IpAddress& address, const MacAddress& mac) override { moves.emplace_back(address, mac); }
+    bool quiet() const { return solicitations.empty() && resolutions.empty() && moves.empty(); }
     void clear() {
         solicitations.clear();
         resolutions.clear();
+        moves.clear();
     }
 
     std::vector<Solicitation> solicitations;
     std::vector<Resolution> resolutions;
+    std::vector<std::pair<IpAddress, MacAddress>> moves;
 };
 
 class NeighborTable : public testing::Test {
@@ -177,6 +180,19 @@ TEST_F(NeighborTable, AnAnnouncementOfANewMacIsUsedAtOnceAndChecked) {
     EXPECT_EQ(table.lookup(at(2s), kA, actions), kOther);
     ASSERT_EQ(actions.solicitations.size(), 1U);
     EXPECT_EQ(actions.solicitations[0].to, kOther);
+    const std::vector<std::pair<IpAddress, MacAddress>> moved{{kA, kOther}};
+    EXPECT_EQ(actions.moves, moved);
+    EXPECT_TRUE(actions.resolutions.empty());
+}
+
+TEST_F(NeighborTable, ACheckAnsweredFromElsewhereIsAMove) {
+    grow_stale();
+    table.lookup(at(31s), kA, actions);
+    table.on_timer(at(36s), actions);
+    ASSERT_EQ(state(kA), State::Probe);
+    table.on_answer(at(36s), kA, kOther, actions);
+    ASSERT_EQ(actions.moves.size(), 1U);
+    EXPECT_EQ(actions.moves[0].second, kOther);
 }
 
 TEST_F(NeighborTable, AnAnnouncementOfTheSameMacChangesNothing) {
@@ -243,6 +259,7 @@ TEST_F(NeighborTable, AnActionMayCallBack) {
         void resolved(const Resolution& resolution) override {
             if (!resolution.mac) table.lookup(at(3s), kC, *this);
         }
+        void moved(const IpAddress&, const MacAddress&) override {}
         Table& table;
         int solicitations = 0;
     } caller{table};

@@ -39,6 +39,12 @@ TEST_F(MakeRecord, RefusesWhatOneRecordCannotExpress) {
     EXPECT_EQ(obstacle([](Joint& j) { j.pool = 0x10000; }), Obstacle::Range);
     EXPECT_EQ(obstacle([](Joint& j) { j.backend = 0x10000; }), Obstacle::Range);
     EXPECT_EQ(obstacle([](Joint& j) { j.client.port = 256; }), Obstacle::Range);
+    // What each side was promised it may send must be what the other side takes.
+    EXPECT_EQ(obstacle([](Joint& j) { j.client.position.receive_mss = 1461; }), Obstacle::SegmentSize);
+    EXPECT_EQ(obstacle([](Joint& j) { j.broker.position.peer_mss = 1459; }), Obstacle::SegmentSize);
+    EXPECT_EQ(obstacle([](Joint& j) { j.broker.position.receive_mss = 9000; }), Obstacle::SegmentSize);
+    EXPECT_EQ(obstacle([](Joint& j) { j.client.position.peer_mss = 536; }), Obstacle::SegmentSize);
+    EXPECT_EQ(obstacle([](Joint& j) { j.client.position.peer_mss = 9000; }), std::nullopt);
     EXPECT_EQ(obstacle([](Joint& j) { j.broker.port = 256; }), Obstacle::Range);
 }
 

@@ -40,5 +40,22 @@ TEST(Isn, TimestampOffsetDoesNotTellTheSequence) {
     EXPECT_NE(timestamp_offset(kKey, tuple(1)), initial_sequence(kKey, tuple(1), Instant{}).value());
 }
 
+// RFC 6191: a tuple starts again past everything that it has used, wherever the clocks stand by then.
+TEST(Isn, ATupleUsedAgainStartsLater) {
+    const Seq last(0xfffffff0);
+    EXPECT_EQ(sequence_after(last, last.advance(1'000'000)), last.advance(1'000'000)) << "the clock is ahead";
+    for (const std::uint32_t behind : {0U, 1U, 1000U, 0x7fff0000U}) {
+        EXPECT_TRUE(sequence_after(last, last.retreat(behind)).after(last.advance(0xffff))) << behind;
+    }
+}
+
+TEST(Isn, TimestampsOfATupleUsedAgainGoOn) {
+    const std::uint32_t clock = milliseconds32(kNow);
+    EXPECT_EQ(timestamp_offset_after(clock - 1, kNow), 0U);
+    EXPECT_EQ(timestamp_offset_after(clock, kNow), 1U);
+    EXPECT_EQ(timestamp_offset_after(clock + 500'000'000, kNow), 500'000'001U) << "a clock of microseconds";
+    EXPECT_EQ(clock + timestamp_offset_after(0xffffffff, Instant(clock * 1ms)), clock) << "wrapped around";
+}
+
 }  // namespace
 }  // namespace sluice::tcp

@@ -1,4 +1,5 @@
-// The times and sizes of a connection's life that no configuration key sets.
+// What the files of this room share: the times and sizes of a connection's life that no configuration key
+// sets, and small helpers.
 #pragma once
 
 #include "sluice/base/counters.h"
@@ -20,6 +21,9 @@ inline constexpr std::size_t kMaxConnackSize = 64 * 1024;
 
 // Bytes held for one direction of a relayed connection towards the broker.
 inline constexpr std::uint32_t kBrokerBuffer = 256 * 1024;
+
+// Everything readable as one piece: the endpoint's own memory, or `scratch` when its ring wraps.
+ByteView contiguous(const tcp::Endpoint& endpoint, std::vector<std::byte>& scratch);
 
 void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s);
 

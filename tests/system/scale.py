@@ -1,0 +1,4 @@
+"""How much the long tests do. These are the amounts of a usual run; run.py's options put others in their place."""
+
+soak_seconds = 20
+churn_cycles = 6000
