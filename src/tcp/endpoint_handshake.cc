@@ -41,8 +41,7 @@ void Endpoint::Impl::on_syn_sent(Instant now, const Segment& segment, Output& ou
         send_syn(now, out);
         return;
     }
-    measure(now, segment);
-    establish(segment);
+    establish(now, segment);
     ack_now = true;
     transmit(now, out);
     if (ack_now) send_ack(now, out);
@@ -54,8 +53,7 @@ void Endpoint::Impl::on_repeated_syn(Instant now, const Segment& segment, Output
     if (segment.flags.ack) {
         if (!complete_handshake(segment, out)) return;
         note_timestamp(now, segment);
-        measure(now, segment);
-        establish(segment);
+        establish(now, segment);
         return transmit(now, out);
     }
     note_timestamp(now, segment);
@@ -102,7 +100,8 @@ void Endpoint::Impl::accept_syn(Instant now, const Segment& segment) {
 }
 
 // Our SYN is acknowledged.
-void Endpoint::Impl::establish(const Segment& segment) {
+void Endpoint::Impl::establish(Instant now, const Segment& segment) {
+    measure_handshake(now, segment);
     const bool syn_repeated = statistics.retransmits != 0;
     state = State::Established;
     if (shut) begin_closing();
@@ -121,6 +120,14 @@ void Endpoint::Impl::establish(const Segment& segment) {
     retransmit_at = kNever;
 }
 
+// The peer keeps the timestamp of the copy of our SYN that it took, and repeats it when its answer was lost
+// (RFC 7323 section 4.3): the echo of an earlier copy is as old as all the answers that were lost since. That
+// of the last copy is exact, as nothing else carried it.
+void Endpoint::Impl::measure_handshake(Instant now, const Segment& segment) {
+    const auto& stamp = segment.options.timestamps;
+    if (timing || (stamp && Seq(stamp->echo).at_or_after(Seq(syn_timestamp)))) measure(now, segment);
+}
+
 // SYN, or SYN-ACK in SYN-RECEIVED. Also when it is sent again.
 void Endpoint::Impl::send_syn(Instant now, Output& out) {
     const bool answer = state == State::SynReceived;
@@ -133,8 +140,9 @@ void Endpoint::Impl::send_syn(Instant now, Output& out) {
         segment.options.window_scale = *options.window_scale;
     segment.options.sack_permitted = answer ? sack : options.sack;
     if (answer ? timestamps : options.timestamps) {
-        segment.options.timestamps = wire::TcpTimestamps{
-            .value = milliseconds32(now) + options.timestamp_offset, .echo = answer ? ts_recent : 0};
+        syn_timestamp = milliseconds32(now) + options.timestamp_offset;
+        segment.options.timestamps =
+            wire::TcpTimestamps{.value = syn_timestamp, .echo = answer ? ts_recent : 0};
     }
     if (snd_nxt == iss) {
         snd_nxt = iss.advance(1);

@@ -36,14 +36,17 @@ struct Endpoint::Impl {
     void on_repeated_syn(Instant now, const Segment& segment, Output& out);
     bool complete_handshake(const Segment& segment, Output& out);
     void accept_syn(Instant now, const Segment& segment);
-    void establish(const Segment& segment);
+    void establish(Instant now, const Segment& segment);
+    void measure_handshake(Instant now, const Segment& segment);
     void send_syn(Instant now, Output& out);
 
     // --- endpoint_receive.cc
     void on_synchronized(Instant now, const Segment& segment, Output& out);
     void on_reset(Instant now, const Segment& segment, Output& out);
     bool timestamp_fits(Instant now, const Segment& segment, Output& out);
-    bool sequence_fits(Instant now, const Segment& segment, Output& out);
+    bool sequence_fits(const Segment& segment) const;
+    void on_unacceptable(Instant now, const Segment& segment, Output& out);
+    bool brings_late_ack(const Segment& segment) const;
     void note_timestamp(Instant now, const Segment& segment);
     void take_text(Instant now, const Segment& segment);
     void take_fin(Instant now, const Segment& segment);
@@ -149,6 +152,7 @@ struct Endpoint::Impl {
     bool timing = false;             // one segment's round trip is being measured (Karn)
     Seq timed_end;
     Instant timed_at{};
+    std::uint32_t syn_timestamp = 0;  // TSval of our SYN, the last copy of it
     Instant last_text_sent{};
 
     // Receive sequence space.

@@ -18,15 +18,15 @@ void Endpoint::Impl::on_synchronized(Instant now, const Segment& segment, Output
     // Second, check the RST bit; put first because its window check is its own and PAWS does not apply.
     if (segment.flags.rst) return on_reset(now, segment, out);
     // First, check the timestamp and the sequence number.
-    if (!timestamp_fits(now, segment, out) || !sequence_fits(now, segment, out)) return;
+    if (!timestamp_fits(now, segment, out)) return;
+    if (!sequence_fits(segment)) return on_unacceptable(now, segment, out);
     // Fourth, check the SYN bit (RFC 5961 section 4.2).
     if (segment.flags.syn) return challenge(now, out);
     // Fifth, check the ACK field.
     if (!segment.flags.ack) return;
     if (state == State::SynReceived) {
         if (!complete_handshake(segment, out)) return;
-        measure(now, segment);
-        establish(segment);
+        establish(now, segment);
     }
     if (!acknowledgement_fits(now, segment, out)) return;
     note_timestamp(now, segment);
@@ -81,21 +81,37 @@ bool Endpoint::Impl::timestamp_fits(Instant now, const Segment& segment, Output&
 // The acceptability test of RFC 9293 section 3.4, a little wider where strictness would lose an ACK: an empty
 // segment at the window's edge (a peer that filled the window is there), and one that starts at RCV.NXT with
 // a closed window.
-bool Endpoint::Impl::sequence_fits(Instant now, const Segment& segment, Output& out) {
+bool Endpoint::Impl::sequence_fits(const Segment& segment) const {
     const bool starts_in = segment.seq == rcv_nxt || segment.seq.before(receive_edge) ||
                            (segment.seq == receive_edge && segment.payload_size() == 0);
     const bool ends_in =
         segment.length() == 0 ? segment.seq.at_or_after(rcv_nxt) : segment.end().after(rcv_nxt);
-    if (starts_in && ends_in) return true;
+    return starts_in && ends_in;
+}
+
+// What RFC 9293 section 3.10.7.4 answers and drops, the ACK of an old segment excepted.
+void Endpoint::Impl::on_unacceptable(Instant now, const Segment& segment, Output& out) {
     ++statistics.out_of_window;
     // The FIN again: our ACK was lost (RFC 9293 section 3.10.7.4, TIME-WAIT).
     if (state == State::TimeWait && segment.flags.fin) linger_at = now + options.time_wait;
-    if (segment.flags.syn) {
-        challenge(now, out);
-    } else {
-        reject_unacceptable(now, segment, out);
+    if (segment.flags.syn) return challenge(now, out);
+    if (brings_late_ack(segment)) {
+        take_acknowledgement(now, segment);
+        if (state == State::Closed) return;
+        transmit(now, out);
     }
-    return false;
+    reject_unacceptable(now, segment, out);
+}
+
+// All of the segment was received before, yet its ACK is news: those that said so first were lost. A peer
+// that only repeats itself, or probes, has no other way to tell. What a guesser could use stays narrow: a
+// window's worth of old numbers, and of ACKs only those that RFC 5961 section 5.2 lets through and that move
+// SND.UNA, so neither an old window nor a duplicate comes in this way.
+bool Endpoint::Impl::brings_late_ack(const Segment& segment) const {
+    return is_synchronized(state) && segment.flags.ack && segment.seq.before(rcv_nxt) &&
+           segment.end().at_or_before(rcv_nxt) &&
+           segment.seq.at_or_after(rcv_nxt.retreat(options.receive_buffer)) && segment.ack.after(snd_una) &&
+           !segment.ack.after(snd_nxt);
 }
 
 // An ACK for what cannot be used. Two endpoints that disagree would answer each other's ACKs for ever, so

@@ -11,7 +11,7 @@ constexpr Duration kAfterLostHandshake = 3s;  // RFC 6298 (5.7)
 }  // namespace
 
 RetransmissionTimer::RetransmissionTimer(Duration initial, Duration minimum, Duration maximum)
-    : value_(std::min(initial, maximum)), minimum_(minimum), maximum_(maximum) {}
+    : initial_(std::min(initial, maximum)), value_(initial_), minimum_(minimum), maximum_(maximum) {}
 
 void RetransmissionTimer::sample(Duration rtt, std::uint32_t per_round_trip) {
     if (!measured_) {  // RFC 6298 (2.2)
@@ -33,7 +33,7 @@ void RetransmissionTimer::sample(Duration rtt, std::uint32_t per_round_trip) {
 void RetransmissionTimer::back_off() { value_ = std::min(value_ * 2, maximum_); }
 
 void RetransmissionTimer::distrust_handshake() {
-    if (!measured_) value_ = std::min(std::max(value_, kAfterLostHandshake), maximum_);
+    if (!measured_) value_ = std::min(std::max(initial_, kAfterLostHandshake), maximum_);
 }
 
 }  // namespace sluice::tcp

@@ -1,6 +1,6 @@
 // Retransmission time-out (RFC 6298). Karn's algorithm is shared with the caller: it must not give samples of
 // segments sent twice unless a timestamp tells them apart, and the backed-off value stays until a sample
-// comes.
+// comes; that of a handshake no longer than the handshake.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ class RetransmissionTimer {
     void sample(Duration rtt, std::uint32_t per_round_trip = 1);
     // The timer expired (RFC 6298 (5.5)).
     void back_off();
-    // RFC 6298 (5.7): the handshake needed a retransmission and gave no sample.
+    // RFC 6298 (5.7): the handshake is over, needed a retransmission, and perhaps gave no sample.
     void distrust_handshake();
 
     Duration value() const { return value_; }
@@ -29,6 +29,7 @@ class RetransmissionTimer {
   private:
     Duration smoothed_{0};
     Duration variation_{0};
+    Duration initial_;
     Duration value_;
     Duration minimum_;
     Duration maximum_;

@@ -76,7 +76,9 @@ std::optional<PoolLease> Directory::lease_of(const FourTuple& tuple) const {
     return with_family(tuple.local.address.family(), [&]<IpFamily kFamily>() -> std::optional<PoolLease> {
         const auto* const place =
             places<kFamily>().brokers.find(broker_key(splice::Ends<kFamily>::of(tuple)));
-        return place == nullptr ? std::nullopt : lease_at(*place, tuple.local.port);
+        if (place == nullptr) return std::nullopt;
+        const PoolLease lease = lease_at(*place, tuple.local.port);
+        return lease.lease.slot == nat::kNoSlot ? std::nullopt : std::optional(lease);
     });
 }
 

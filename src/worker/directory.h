@@ -72,12 +72,14 @@ class Directory {
 
     // --- leases ---
     std::optional<PoolLease> lease_of(const FourTuple& tuple) const;
-    // As is_from_client().
+    // As is_from_client(). Writes to `lease` when there is one: an optional would be put together in memory
+    // for every packet.
     template <IpFamily kFamily>
-    std::optional<PoolLease> lease_at(const splice::Ends<kFamily>& leg, std::uint16_t port) const {
+    bool find_lease(const splice::Ends<kFamily>& leg, std::uint16_t port, PoolLease& lease) const {
         const BrokerPlace* const place = places<kFamily>().brokers.find(broker_key(leg));
-        if (place == nullptr || place->port != port) return std::nullopt;
-        return lease_at(*place, load16(leg.local_port.data()));
+        if (place == nullptr || place->port != port) return false;
+        lease = lease_at(*place, load16(leg.local_port.data()));
+        return lease.lease.slot != nat::kNoSlot;
     }
     void prefetch(const PoolLease& lease) const { pools_[lease.pool].prefetch(lease.lease); }
     std::optional<Reference> holder(const PoolLease& lease) const {
@@ -155,9 +157,10 @@ class Directory {
     void add_listener(const SocketAddress& address, const ListenerPlace& place);
     template <IpFamily kFamily>
     void add_broker(const FourTuple& tuple, const BrokerPlace& place);
-    std::optional<PoolLease> lease_at(const BrokerPlace& place, std::uint16_t source_port) const {
-        const auto lease = pools_[place.pool].lease_at(place.backend, place.position, source_port);
-        return lease ? std::optional(PoolLease{place.pool, *lease}) : std::nullopt;
+    // Its slot is kNoSlot where the port is not this worker's.
+    PoolLease lease_at(const BrokerPlace& place, std::uint16_t source_port) const {
+        const std::uint32_t slot = pools_[place.pool].slot_at(place.position, source_port);
+        return {.pool = place.pool, .lease = {.backend = place.backend, .slot = slot}};
     }
 
     std::vector<nat::SourcePool> pools_;

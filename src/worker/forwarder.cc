@@ -1,5 +1,6 @@
 #include "worker/forwarder.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -15,31 +16,21 @@ Forwarder::Forwarder(const WorkerResources& resources, Directory& directory, Spl
     for (const PortFacts& port : resources.topology.ports()) exits_.push_back({port.mac, port.mtu});
 }
 
-// --- look ahead ---
+// --- looking ahead ---
 
-void Forwarder::look_ahead(std::span<const port::Frame> burst) {
+void Forwarder::begin(std::span<const port::Frame> burst) {
     assert(burst.size() <= kBurst);
-    if (spliced_.size() == 0) {
-        for (std::size_t i = 0; i < burst.size(); ++i) sights_[i].kind = Sight::Kind::Nothing;
-        return;
-    }
+    burst_ = burst;
     for (const port::Frame& frame : burst) __builtin_prefetch(frame.data, 1);
-    for (std::size_t i = 0; i < burst.size(); ++i) look(burst[i], sights_[i]);
-    for (std::size_t i = 0; i < burst.size(); ++i) {
-        const auto reference = guess(sights_[i]);
-        if (!reference || !reference->is_spliced()) continue;
-        if (reference->kind() == Reference::Kind::Spliced4) {
-            spliced_.table<IpFamily::V4>().prefetch(reference->number());
-        } else {
-            spliced_.table<IpFamily::V6>().prefetch(reference->number());
-        }
-    }
+    const std::size_t n = std::min(burst.size(), kLook);
+    for (std::size_t i = 0; i < n; ++i) look(burst[i], sights_[i]);
+    for (std::size_t i = 0; i < std::min(n, kCall); ++i) call(sights_[i]);
 }
 
 void Forwarder::look(const port::Frame& frame, Sight& sight) const {
     sight.kind = Sight::Kind::Nothing;
     if (frame.length < wire::kEthernetHeaderSize || frame.multi_segment) return;
-    if (std::memcmp(frame.data, exits_[frame.port].mac.bytes.data(), 6) != 0) return;
+    if (!exits_[frame.port].mac.is_at(frame.data)) return;
     const std::uint16_t type = load16(frame.data + 12);
     if (type == wire::kEtherTypeIpv4) {
         look_at<IpFamily::V4>(frame, sight, sight.v4);
@@ -58,25 +49,32 @@ void Forwarder::look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>&
         sight.hash = directory_.hash(ends);
         directory_.prefetch_client(sight.hash);
     } else {
-        const auto lease = directory_.lease_at<kFamily>(ends, frame.port);
-        if (!lease) return;
-        sight.lease = *lease;
-        directory_.prefetch(*lease);
+        if (!directory_.find_lease<kFamily>(ends, frame.port, sight.lease)) return;
+        directory_.prefetch(sight.lease);
     }
     into = *packet;
     sight.kind = kFamily == IpFamily::V4 ? Sight::Kind::V4 : Sight::Kind::V6;
 }
 
-// The record that the frame is probably for.
-std::optional<Reference> Forwarder::guess(const Sight& sight) const {
-    if (sight.kind == Sight::Kind::Nothing) return std::nullopt;
-    return sight.from_client ? directory_.candidate(sight.hash) : directory_.holder(sight.lease);
+// Brings the record that the frame is probably for.
+void Forwarder::call(const Sight& sight) const {
+    if (sight.kind == Sight::Kind::Nothing) return;
+    const auto likely = sight.from_client ? directory_.candidate(sight.hash) : directory_.holder(sight.lease);
+    if (!likely || !likely->is_spliced()) return;
+    if (likely->kind() == Reference::Kind::Spliced4) {
+        spliced_.table<IpFamily::V4>().prefetch(likely->number());
+    } else {
+        spliced_.table<IpFamily::V6>().prefetch(likely->number());
+    }
 }
 
 // --- forward ---
 
-Forwarder::Fate Forwarder::forward(Instant now, std::size_t i, const port::Frame& frame) {
+Forwarder::Fate Forwarder::forward(Instant now, std::size_t i) {
+    if (i + kLook < burst_.size()) look(burst_[i + kLook], sights_[i + kLook]);
+    if (i + kCall < burst_.size()) call(sights_[i + kCall]);
     const Sight& sight = sights_[i];
+    const port::Frame& frame = burst_[i];
     const auto go = [&]<IpFamily kFamily>(const Packet<kFamily>& packet) {
         const wire::TcpFlags flags = packet.flags();
         // What ends a connection or begins one anew must be sound before it is believed; and a SYN may find
@@ -145,9 +143,8 @@ Forwarder::Fate Forwarder::pass(Instant now, const Sight& sight, const Packet<kF
         counters_.add(drop_counter(verdict));
         return Fate::Dropped;
     }
-    port::Frame out = frame;
-    out.length = static_cast<std::uint32_t>(wire::kEthernetHeaderSize + packet.size());  // without padding
-    output_.send(port, out);
+    const std::size_t size = wire::kEthernetHeaderSize + packet.size();  // without padding
+    output_.send(port, frame, static_cast<std::uint32_t>(size));
     Passed& passed = passed_[static_cast<std::size_t>(direction)];
     ++passed.packets;
     passed.bytes += packet.payload_size();
@@ -162,7 +159,7 @@ void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFam
                               const port::Frame& frame) {
     splice::Way& way = record.core.way(Direction::ToClient);
     const std::byte* const source = packet.ethernet() + 6;
-    if (way.port == frame.port && std::memcmp(source, way.mac.bytes.data(), 6) == 0) return;
+    if (way.port == frame.port && way.mac.is_at(source)) return;
     if ((load8(source) & 1U) != 0) return;  // a group is nobody to send to
     if (!splice::is_plausible(record, Direction::ToBroker, packet)) return;
     std::memcpy(way.mac.bytes.data(), source, 6);

@@ -1,9 +1,10 @@
 // The fast path: packets of spliced connections, from the burst that brought them to the batch that takes
 // them away. What it does not recognize at a glance is left to Input, which judges every frame in full.
 //
-// A burst is gone through three times, so that memory is asked for before it is needed: look_ahead() reads
-// headers and calls for index lines and leases, then for the records that these name; forward() finds the
-// record again, because a frame before it in the burst may have changed everything, and translates.
+// Memory is asked for before it is needed, in three steps that run some frames apart, so that waiting for one
+// frame's lines and working on another's go on at once: look() reads headers and calls for the index line or
+// the lease; call() reads that and calls for the record; forward() finds the record again, because a frame
+// before it in the burst may have changed everything, and translates.
 #pragma once
 
 #include <array>
@@ -19,7 +20,7 @@ namespace sluice::worker {
 
 class Forwarder {
   public:
-    static constexpr std::size_t kBurst = 32;
+    static constexpr std::size_t kBurst = 64;
 
     Forwarder(const WorkerResources& resources, Directory& directory, Spliced& spliced, FrameOutput& output,
               CounterSet& counters);
@@ -30,10 +31,10 @@ class Forwarder {
         Dropped,  // counted; the caller releases it
     };
 
-    // burst: at most kBurst frames.
-    void look_ahead(std::span<const port::Frame> burst);
-    // The i-th frame of the burst that was looked at.
-    Fate forward(Instant now, std::size_t i, const port::Frame& frame);
+    // burst: at most kBurst frames, which stay where they are until the last was forwarded.
+    void begin(std::span<const port::Frame> burst);
+    // The i-th frame of that burst; each once, in their order.
+    Fate forward(Instant now, std::size_t i);
     // A frame that Input has judged and found to be a spliced connection's.
     Fate forward(Instant now, const port::Frame& frame);
     // Adds up what the burst came to.
@@ -43,7 +44,11 @@ class Forwarder {
     template <IpFamily kFamily>
     using Packet = splice::Packet<kFamily>;
 
-    // What look_ahead() saw of one frame.
+    // How many frames before its translation a frame is looked at, and its record called for.
+    static constexpr std::size_t kLook = 16;
+    static constexpr std::size_t kCall = 8;
+
+    // What look() saw of one frame.
     struct Sight {
         enum class Kind : std::uint8_t { Nothing, V4, V6 };
         Kind kind = Kind::Nothing;
@@ -66,7 +71,7 @@ class Forwarder {
     void look(const port::Frame& frame, Sight& sight) const;
     template <IpFamily kFamily>
     void look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const;
-    std::optional<Reference> guess(const Sight& sight) const;
+    void call(const Sight& sight) const;
     template <IpFamily kFamily>
     std::optional<std::uint32_t> find(const Sight& sight, const Packet<kFamily>& packet) const;
     template <IpFamily kFamily>
@@ -82,6 +87,7 @@ class Forwarder {
     FrameOutput& output_;
     CounterSet& counters_;
     std::vector<Exit> exits_;  // by port
+    std::span<const port::Frame> burst_;
     std::array<Sight, kBurst> sights_{};
     std::array<Passed, 2> passed_{};  // by Direction, not yet counted
 };

@@ -59,6 +59,13 @@ class FrameOutput {
         }
         batch.push_back(frame);
     }
+    // Another length than the frame has, set where it lies: a changed copy would be copied once more.
+    void send(std::uint16_t port, const port::Frame& frame, std::uint32_t length) {
+        std::vector<port::Frame>& batch = ways_[port]->batch;
+        const std::size_t before = batch.size();
+        send(port, frame);
+        if (batch.size() > before) batch.back().length = length;
+    }
     enum class Fate : std::uint8_t { Sent, Waiting, Failed };
     // A frame that lacks only its destination MAC: sent now, or when the neighbor has answered. Failed: the
     // neighbor is known not to answer, the frame was dropped.
@@ -83,7 +90,7 @@ class FrameOutput {
 
   private:
     static constexpr std::size_t kBacklog = 1024;  // frames a port's batch may hold
-    static constexpr std::size_t kWaitPerNeighbor = 32;
+    static constexpr std::size_t kWaitPerNeighbor = 128;
     static constexpr std::size_t kWaitInAll = 4096;
 
     // One port: its batch, its neighbors, and the frames that wait for them.

@@ -125,9 +125,9 @@ bool Worker::Impl::receive_handed_over() {
 void Worker::Impl::on_burst(std::span<const port::Frame> burst, bool handed_over) {
     std::array<port::Frame, Forwarder::kBurst> done;
     std::size_t n = 0;
-    forwarder.look_ahead(burst);
+    forwarder.begin(burst);
     for (std::size_t i = 0; i < burst.size(); ++i) {
-        const Forwarder::Fate fate = forwarder.forward(now, i, burst[i]);
+        const Forwarder::Fate fate = forwarder.forward(now, i);
         if (fate == Forwarder::Fate::Sent) continue;
         if (fate == Forwarder::Fate::Unknown && input.on_frame(now, burst[i], handed_over)) continue;
         done[n++] = burst[i];

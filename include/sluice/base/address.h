@@ -27,7 +27,19 @@ decltype(auto) with_family(IpFamily family, Run&& run) {
 struct MacAddress {
     std::array<std::uint8_t, 6> bytes{};  // transmission order
 
-    friend bool operator==(const MacAddress&, const MacAddress&) = default;
+    // As it stands in a frame: six bytes.
+    bool is_at(const std::byte* at) const {
+        std::uint32_t front[2];
+        std::uint16_t back[2];
+        std::memcpy(front, bytes.data(), 4);
+        std::memcpy(front + 1, at, 4);
+        std::memcpy(back, bytes.data() + 4, 2);
+        std::memcpy(back + 1, at + 4, 2);
+        return front[0] == front[1] && back[0] == back[1];
+    }
+    friend bool operator==(const MacAddress& a, const MacAddress& b) {
+        return a.is_at(reinterpret_cast<const std::byte*>(b.bytes.data()));
+    }
     bool is_multicast() const { return (bytes[0] & 1U) != 0; }  // broadcast included
     bool is_zero() const { return *this == MacAddress{}; }
 };

@@ -31,6 +31,7 @@ struct Lease {
 };
 
 inline constexpr std::uint32_t kNoConnection = 0xffffffff;
+inline constexpr std::uint32_t kNoSlot = 0xffffffff;
 
 // Where the last connection of a lease ended, in the broker's view: the next one must go on from there.
 struct LastUse {
@@ -80,12 +81,16 @@ class SourcePool {
     }
 
     // find() in steps, for packets in bursts: the address's position never changes, so it can be looked up
-    // once and kept; lease_at() is arithmetic; prefetch() brings what connection() will read.
+    // once and kept; slot_at() is arithmetic; prefetch() brings what connection() will read.
     std::optional<std::uint32_t> address_position(const IpAddress& address) const;
-    // nullopt when the port is not this worker's.
-    std::optional<Lease> lease_at(std::uint32_t backend, std::uint32_t position, std::uint16_t port) const {
-        const std::uint32_t slot = slot_at(position, port);
-        return slot == kNoSlot ? std::nullopt : std::optional(Lease{backend, slot});
+    // kNoSlot when the port is not this worker's.
+    std::uint32_t slot_at(std::uint32_t position, std::uint16_t port) const {
+        if (port < first_port_) return kNoSlot;
+        const std::uint32_t distance = port - first_port_;
+        const std::uint32_t step = step_ == 1 ? distance : distance / step_;
+        if (step >= ports_ || step * step_ != distance) return kNoSlot;
+        const Family& f = families_[position < families_[1].first_address ? 0 : 1];
+        return f.first_slot + step * f.addresses + (position - f.first_address);
     }
     void prefetch(Lease lease) const {
         __builtin_prefetch(backends_[lease.backend].connection.data() + lease.slot);
@@ -99,8 +104,6 @@ class SourcePool {
     Usage usage(std::uint32_t backend, IpFamily family, Instant now) const;
 
   private:
-    static constexpr std::uint32_t kNoSlot = 0xffffffff;
-
     // The slots of one family within every backend's arrays.
     struct Family {
         std::uint32_t first_address = 0;  // in addresses_
@@ -139,14 +142,6 @@ class SourcePool {
     }
     const AddressEntry& address_entry(const IpAddress& address) const;
     std::uint32_t slot_of(const SocketAddress& source) const;
-    std::uint32_t slot_at(std::uint32_t position, std::uint16_t port) const {
-        if (port < first_port_) return kNoSlot;
-        const std::uint32_t distance = port - first_port_;
-        const std::uint32_t step = step_ == 1 ? distance : distance / step_;
-        if (step >= ports_ || step * step_ != distance) return kNoSlot;
-        const Family& f = families_[position < families_[1].first_address ? 0 : 1];
-        return f.first_slot + step * f.addresses + (position - f.first_address);
-    }
     bool leased(Lease lease) const;
     bool past_quarantine(const Backend& backend, std::uint32_t slot, Instant now) const;
     void review(Backend& backend, Free& free, Instant now) const;

@@ -105,7 +105,7 @@ TEST(SourcePool, ALeaseMayStandForAnotherName) {
 }
 
 // What packets in bursts do step by step is what find() does at once.
-TEST(SourcePool, LeaseAtAgreesWithFind) {
+TEST(SourcePool, SlotAtAgreesWithFind) {
     for (const std::uint32_t workers : {1U, 3U}) {
         SourcePool::Options o = options(3, {2000, 2010});
         o.worker = workers - 1;
@@ -117,11 +117,10 @@ TEST(SourcePool, LeaseAtAgreesWithFind) {
             const auto position = pool.address_position(address);
             ASSERT_TRUE(position);
             for (std::uint16_t port = 1998; port < 2014; ++port) {
-                const auto lease = pool.lease_at(0, *position, port);
-                const std::uint32_t found = pool.find(0, {address, port});
-                EXPECT_EQ(lease ? pool.connection(*lease) : kNoConnection, found) << port;
-                if (!lease) continue;
-                EXPECT_EQ(pool.source(*lease), (SocketAddress{address, port}));
+                const Lease lease{0, pool.slot_at(*position, port)};
+                EXPECT_EQ(pool.connection(lease), pool.find(0, {address, port})) << port;
+                if (lease.slot == kNoSlot) continue;
+                EXPECT_EQ(pool.source(lease), (SocketAddress{address, port}));
             }
         }
         EXPECT_EQ(pool.address_position(IpAddress::v4(9, 9, 9, 9)), std::nullopt);

@@ -43,6 +43,12 @@ TEST(Rto, LostHandshakeStartsAtThreeSeconds) {
     rto.back_off();
     rto.distrust_handshake();
     EXPECT_EQ(rto.value(), 3s);
+    for (int i = 0; i < 4; ++i) rto.back_off();
+    rto.distrust_handshake();  // anew, whatever it was backed off to
+    EXPECT_EQ(rto.value(), 3s);
+    RetransmissionTimer cautious(5s, 200ms, 60s);
+    cautious.distrust_handshake();
+    EXPECT_EQ(cautious.value(), 5s);
     RetransmissionTimer measured(1s, 200ms, 60s);
     measured.sample(100ms);  // a timestamp told the retransmission apart
     measured.distrust_handshake();

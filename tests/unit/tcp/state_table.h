@@ -7,32 +7,33 @@
 namespace sluice::tcp::kit {
 
 enum class Kind {
-    SynNew,        // SYN, first number of a new connection; inside the window when there is one
-    SynDuplicate,  // the peer's own SYN again
-    SynBeyond,     // SYN right of the window
-    SynAck,        // SYN-ACK that acknowledges our SYN; in later states the peer's own again
-    SynAckBad,     // SYN-ACK that acknowledges what was never sent
-    Ack,           // acknowledges everything that we sent
-    AckHigh,       // acknowledges more than we sent
-    AckOld,        // acknowledges one less than before
-    AckVeryOld,    // below SND.UNA - MAX.SND.WND
-    RstExact,      // RST, no ACK bit, exactly at RCV.NXT
-    RstInWindow,   // RST inside the window, not at RCV.NXT
-    RstBefore,     // RST left of the window
-    RstBeyond,     // RST right of the window
-    RstAck,        // RST|ACK that acknowledges our SYN, at RCV.NXT
-    RstAckBad,     // RST|ACK with a wrong acknowledgement
-    Data,          // five bytes in order
-    DataAhead,     // five bytes, ten ahead
-    DataBeyond,    // five bytes right of the window
-    DataBefore,    // five bytes that were received before
-    DataOverlap,   // ten bytes, five of them received before
-    Fin,           // FIN in order
-    FinAckAll,     // FIN in order that acknowledges everything that we sent
-    FinData,       // FIN with five bytes, in order
-    FinAhead,      // FIN ten ahead
-    NoAckBit,      // five bytes in order without the ACK bit
-    Keepalive,     // no byte, at RCV.NXT - 1
+    SynNew,         // SYN, first number of a new connection; inside the window when there is one
+    SynDuplicate,   // the peer's own SYN again
+    SynBeyond,      // SYN right of the window
+    SynAck,         // SYN-ACK that acknowledges our SYN; in later states the peer's own again
+    SynAckBad,      // SYN-ACK that acknowledges what was never sent
+    Ack,            // acknowledges everything that we sent
+    AckHigh,        // acknowledges more than we sent
+    AckOld,         // acknowledges one less than before
+    AckVeryOld,     // below SND.UNA - MAX.SND.WND
+    RstExact,       // RST, no ACK bit, exactly at RCV.NXT
+    RstInWindow,    // RST inside the window, not at RCV.NXT
+    RstBefore,      // RST left of the window
+    RstBeyond,      // RST right of the window
+    RstAck,         // RST|ACK that acknowledges our SYN, at RCV.NXT
+    RstAckBad,      // RST|ACK with a wrong acknowledgement
+    Data,           // five bytes in order
+    DataAhead,      // five bytes, ten ahead
+    DataBeyond,     // five bytes right of the window
+    DataBefore,     // five bytes that were received before
+    DataBeforeAck,  // the same, and it acknowledges everything that we sent
+    DataOverlap,    // ten bytes, five of them received before
+    Fin,            // FIN in order
+    FinAckAll,      // FIN in order that acknowledges everything that we sent
+    FinData,        // FIN with five bytes, in order
+    FinAhead,       // FIN ten ahead
+    NoAckBit,       // five bytes in order without the ACK bit
+    Keepalive,      // no byte, at RCV.NXT - 1
 };
 
 enum class Reply {
@@ -148,6 +149,7 @@ inline constexpr Row kTable[] = {
     {kEstab, DataAhead, Reply::Ack, kEstab},
     {kEstab, DataBeyond, Reply::Ack, kEstab},
     {kEstab, DataBefore, Reply::Ack, kEstab},
+    {kEstab, DataBeforeAck, Reply::Ack, kEstab},
     {kEstab, DataOverlap, Reply::AckSoon, kEstab, 5},
     {kEstab, Fin, Reply::Ack, kCloseWait, 1},
     {kEstab, FinAckAll, Reply::Ack, kCloseWait, 1},
@@ -175,6 +177,7 @@ inline constexpr Row kTable[] = {
     {kFinWait1, DataAhead, Reply::Ack, kFinWait1},
     {kFinWait1, DataBeyond, Reply::Ack, kFinWait1},
     {kFinWait1, DataBefore, Reply::Ack, kFinWait1},
+    {kFinWait1, DataBeforeAck, Reply::Ack, kFinWait2},
     {kFinWait1, DataOverlap, Reply::AckSoon, kFinWait1, 5},
     {kFinWait1, Fin, Reply::Ack, kClosing, 1},
     {kFinWait1, FinAckAll, Reply::Ack, kTimeWait, 1},
@@ -202,6 +205,7 @@ inline constexpr Row kTable[] = {
     {kFinWait2, DataAhead, Reply::Ack, kFinWait2},
     {kFinWait2, DataBeyond, Reply::Ack, kFinWait2},
     {kFinWait2, DataBefore, Reply::Ack, kFinWait2},
+    {kFinWait2, DataBeforeAck, Reply::Ack, kFinWait2},
     {kFinWait2, DataOverlap, Reply::AckSoon, kFinWait2, 5},
     {kFinWait2, Fin, Reply::Ack, kTimeWait, 1},
     {kFinWait2, FinData, Reply::Ack, kTimeWait, 6},
@@ -227,6 +231,7 @@ inline constexpr Row kTable[] = {
     {kCloseWait, DataAhead, Reply::AckOrNothing, kCloseWait},
     {kCloseWait, DataBeyond, Reply::Ack, kCloseWait},
     {kCloseWait, DataBefore, Reply::Ack, kCloseWait},
+    {kCloseWait, DataBeforeAck, Reply::Ack, kCloseWait},
     {kCloseWait, DataOverlap, Reply::AckOrNothing, kCloseWait},
     {kCloseWait, Fin, Reply::AckOrNothing, kCloseWait},
     {kCloseWait, FinData, Reply::AckOrNothing, kCloseWait},
@@ -251,6 +256,7 @@ inline constexpr Row kTable[] = {
     {kClosing, DataAhead, Reply::AckOrNothing, kClosing},
     {kClosing, DataBeyond, Reply::Ack, kClosing},
     {kClosing, DataBefore, Reply::Ack, kClosing},
+    {kClosing, DataBeforeAck, Reply::Ack, kTimeWait},
     {kClosing, Fin, Reply::AckOrNothing, kClosing},
     {kClosing, FinAckAll, Reply::AckOrNothing, kTimeWait},
     {kClosing, FinAhead, Reply::AckOrNothing, kClosing},
@@ -273,6 +279,7 @@ inline constexpr Row kTable[] = {
     {kLastAck, Data, Reply::AckOrNothing, kLastAck},
     {kLastAck, DataBeyond, Reply::Ack, kLastAck},
     {kLastAck, DataBefore, Reply::Ack, kLastAck},
+    {kLastAck, DataBeforeAck, Reply::Nothing, kClosed},
     {kLastAck, Fin, Reply::AckOrNothing, kLastAck},
     {kLastAck, FinAckAll, Reply::AckOrNothing, kClosed},
     {kLastAck, NoAckBit, Reply::Nothing, kLastAck},
@@ -293,6 +300,7 @@ inline constexpr Row kTable[] = {
     {kTimeWait, Data, Reply::AckOrNothing, kTimeWait},
     {kTimeWait, DataBeyond, Reply::Ack, kTimeWait},
     {kTimeWait, DataBefore, Reply::Ack, kTimeWait},
+    {kTimeWait, DataBeforeAck, Reply::Ack, kTimeWait},
     {kTimeWait, Fin, Reply::AckOrNothing, kTimeWait},
     {kTimeWait, FinAhead, Reply::AckOrNothing, kTimeWait},
     {kTimeWait, NoAckBit, Reply::Nothing, kTimeWait},

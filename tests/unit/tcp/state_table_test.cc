@@ -30,6 +30,7 @@ const char* name(Kind kind) {
         case DataAhead: return "data out of order";
         case DataBeyond: return "data beyond the window";
         case DataBefore: return "old data";
+        case DataBeforeAck: return "old data that acknowledges everything";
         case DataOverlap: return "overlapping data";
         case Fin: return "FIN";
         case FinAckAll: return "FIN that acknowledges everything";
@@ -148,6 +149,7 @@ In make(Kind kind, const Numbers& n, State state) {
         case DataAhead: return {.seq = n.rcv + 10, .ack = ack, .data = "hello"};
         case DataBeyond: return {.seq = n.rcv + n.wnd, .ack = ack, .data = "hello"};
         case DataBefore: return {.seq = 3, .ack = ack, .data = "cdefg"};
+        case DataBeforeAck: return {.seq = 3, .ack = n.nxt, .data = "cdefg"};
         case DataOverlap: return {.seq = n.rcv - 5, .ack = ack, .data = "pqrsthello"};
         case Fin: return {.flags = "FA", .seq = n.rcv, .ack = ack};
         case FinAckAll: return {.flags = "FA", .seq = n.rcv, .ack = n.nxt};
