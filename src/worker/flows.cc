@@ -323,7 +323,7 @@ std::optional<session::Hop> Flows::broker_hop(const session::Connection& c) {
 bool Flows::splice(const session::Connection& c, const splice::Joint& joint) {
     const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
     const auto label = splice::Label::of(static_cast<std::uint8_t>(*c.version), c.client_id);
-    return spliced_.adopt(now_, {Reference::Kind::Relayed, c.id}, joint, label, hop->neighbor);
+    return spliced_.adopt(now_, {Reference::Kind::Relayed, c.id}, joint, label, *hop);
 }
 
 // --- listing ---

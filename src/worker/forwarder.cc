@@ -152,14 +152,15 @@ Forwarder::Fate Forwarder::pass(Instant now, const Sight& sight, const Packet<kF
     return Fate::Sent;
 }
 
-// A client may move behind another gateway; its packets are the best way back, those at least that go on with
-// its stream.
+// A client may move behind another gateway; its packets are the best way back, those at least that are of its
+// stream. What it repeats counts as well: it repeats because answers by the old way do not arrive.
 template <IpFamily kFamily>
 void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
                               const port::Frame& frame) {
     splice::Way& way = record.core.way(Direction::ToClient);
     const std::byte* const source = packet.ethernet() + 6;
     if (way.port == frame.port && way.mac.is_at(source)) return;
+    if ((load8(source) & 1U) != 0) return;  // a group is nobody to send to
     if (!splice::is_plausible(record, Direction::ToBroker, packet)) return;
     std::memcpy(way.mac.bytes.data(), source, 6);
     way.port = static_cast<std::uint8_t>(frame.port);

@@ -114,6 +114,8 @@ bool Input::on_ip(Instant now, const port::Frame& frame, const wire::EthernetVie
         return drop(Counter::DropIpSource);
     }
     if (!destination_good(frame.port, packet->destination)) return drop(Counter::DropIpNotOurs);
+    // RFC 1122 section 3.3.6: what a group of hosts was sent is not for one of them to answer.
+    if (ethernet.destination().is_multicast() && !discovery) return drop(Counter::DropEthernetDestination);
     const Arrival arrival{frame.port, ethernet.source()};
     if (is_icmp(*packet)) return on_icmp(now, frame, arrival, *packet, handed_over);
     if (packet->protocol != wire::kProtocolTcp || discovery) return drop(Counter::DropIpProtocol);

@@ -15,6 +15,8 @@ using splice::Direction;
 constexpr std::size_t kTimersPerTurn = 256;
 constexpr std::uint32_t kSweepPerTurn = 4096;
 constexpr std::uint32_t kFlushEvery = 64;
+// How often the table of neighbors is told that records use their next hops; it asks itself when it is time.
+constexpr Duration kAskNeighbors = 10s;
 
 PoolLease lease_of(const splice::Core& core) {
     return {.pool = core.pool, .lease = {.backend = core.backend, .slot = core.slot}};
@@ -24,6 +26,9 @@ PoolLease lease_of(const splice::Core& core) {
 Duration since(Instant now, std::uint32_t then) {
     return std::chrono::milliseconds(milliseconds32(now) - then);
 }
+
+// Once both FINs were acknowledged it stays over, whatever an end acknowledges afterwards.
+bool is_over(const splice::Core& core) { return core.way(Direction::ToBroker).has(splice::Way::kLingers); }
 
 template <IpFamily kFamily>
 Reference reference(std::uint32_t id) {
@@ -55,7 +60,7 @@ Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources,
 // --- making and ending ---
 
 bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, const splice::Label& label,
-                    const IpAddress& hop) {
+                    const NextHop& hop) {
     return with_family(joint.client.tuple.local.address.family(), [&]<IpFamily kFamily>() {
         const splice::Record<kFamily> record = splice::make_record<kFamily>(joint);
         const std::uint32_t id = table<kFamily>().insert(record, label);
@@ -65,7 +70,9 @@ bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, 
         directory_.rename_lease(lease_of(record.core), name);
         const Instant end = deadline(now, record.core);
         if (end != kNever) table<kFamily>().timers().arm(id, end);
-        hops_[hop] = joint.broker.mac;
+        Hop& neighbor = hops_[hop.neighbor];
+        neighbor = {.port = hop.port, .mac = joint.broker.mac, .records = neighbor.records + 1};
+        next_question_ = std::min(next_question_, now + kAskNeighbors);
         counters_.add(Counter::Spliced);
         return true;
     });
@@ -95,6 +102,7 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     directory_.release(lease_of(core), now,
                        {.sequence = to_broker.next.value(), .timestamp = core.last_timestamp});
     counters_.add(Counter::LeasesReleased);
+    leave_hop(record.leg(Direction::ToBroker).tuple());
     --listeners_[core.listener].connections;
     load_.add(worker_, snapshot_->pools[core.pool].first_backend + core.backend, -1);
     table<kFamily>().erase(id);
@@ -102,16 +110,18 @@ void Spliced::remove(Instant now, std::uint32_t id) {
 
 template <IpFamily kFamily>
 void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, splice::Verdict verdict) {
+    splice::Core& core = table<kFamily>()[id].core;
     if (verdict == splice::Verdict::Reset) {
         const bool by_client = direction == Direction::ToBroker;
-        counters_.add(by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
+        if (!is_over(core)) {
+            counters_.add(by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
+        }
         remove<kFamily>(now, id);
         return;
     }
     // Both FINs are acknowledged: what may still come are repetitions, because the last ACK was lost.
-    splice::Way& way = table<kFamily>()[id].core.way(Direction::ToBroker);
-    if (verdict != splice::Verdict::Finished || way.has(splice::Way::kLingers)) return;
-    way.flags |= splice::Way::kLingers;
+    if (verdict != splice::Verdict::Finished || is_over(core)) return;
+    core.way(Direction::ToBroker).flags |= splice::Way::kLingers;
     counters_.add(Counter::ClosedOrderly);
     table<kFamily>().timers().arm(id, now + session::kLinger);
 }
@@ -122,7 +132,7 @@ template void Spliced::on_verdict<IpFamily::V6>(Instant, std::uint32_t, Directio
 bool Spliced::make_room(Instant now, Reference old, const tcp::Segment& syn) {
     return with_family(family_of(old), [&]<IpFamily kFamily>() {
         const splice::Core& core = table<kFamily>()[old.number()].core;
-        if (!core.finished()) return false;
+        if (!is_over(core)) return false;
         const splice::Way& way = core.way(Direction::ToBroker);
         bool later = syn.seq.after(core.sender_next(Direction::ToBroker));
         if (core.timestamps() && syn.options.timestamps) {
@@ -155,7 +165,7 @@ void Spliced::end_all(Instant now) {
         splice::Table<kFamily>& records = table<kFamily>();
         std::uint32_t n = 0;
         for (std::uint32_t id = records.next(0); id != flow::kNoEntry; id = records.next(id + 1)) {
-            if (!records[id].core.finished()) {
+            if (!is_over(records[id].core)) {
                 reset_both(records[id]);
                 counters_.add(Counter::ClosedByOperator);
             }
@@ -173,7 +183,7 @@ void Spliced::end_all(Instant now) {
 template <IpFamily kFamily>
 void Spliced::expire(Instant now, std::uint32_t id) {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
-    if (record.core.finished()) return remove<kFamily>(now, id);
+    if (is_over(record.core)) return remove<kFamily>(now, id);
     const Instant end = deadline(now, record.core);
     if (end > now) {
         if (end != kNever) table<kFamily>().timers().arm(id, end);
@@ -191,13 +201,14 @@ bool Spliced::on_timer(Instant now) {
     };
     bool any = fire.operator()<IpFamily::V4>();
     any = fire.operator()<IpFamily::V6>() || any;
+    any = ask_neighbors(now) || any;
     return follow_neighbors() || any;
 }
 
 Instant Spliced::next_deadline() const {
     if (!moves_.empty()) return Instant{};
-    return std::min(table<IpFamily::V4>().timers().next_wakeup(),
-                    table<IpFamily::V6>().timers().next_wakeup());
+    return std::min({table<IpFamily::V4>().timers().next_wakeup(),
+                     table<IpFamily::V6>().timers().next_wakeup(), next_question_});
 }
 
 // --- neighbors ---
@@ -206,10 +217,27 @@ Instant Spliced::next_deadline() const {
 // all of them are looked through, some in each turn.
 void Spliced::neighbor_found(const IpAddress& neighbor, const MacAddress& mac) {
     const auto known = hops_.find(neighbor);
-    if (known == hops_.end() || known->second == mac) return;
-    known->second = mac;
+    if (known == hops_.end() || known->second.mac == mac) return;
+    known->second.mac = mac;
     std::erase_if(moves_, [&](const Move& move) { return move.neighbor == neighbor; });
     moves_.push_back({.neighbor = neighbor, .mac = mac});
+}
+
+// Their packets ask for no neighbor, so its entry would grow old as if nobody used it: nothing would notice
+// that it is gone, and its announcement from elsewhere would be about a stranger.
+bool Spliced::ask_neighbors(Instant now) {
+    if (now < next_question_) return false;
+    next_question_ = hops_.empty() ? kNever : now + kAskNeighbors;
+    for (const auto& [neighbor, hop] : hops_) {
+        static_cast<void>(output_.resolve(now, {.port = hop.port, .neighbor = neighbor}));
+    }
+    return true;
+}
+
+void Spliced::leave_hop(const FourTuple& upstream) {
+    const auto route = topology_.route(upstream.local.address, upstream.remote.address);
+    const auto hop = route ? hops_.find(route->neighbor) : hops_.end();
+    if (hop != hops_.end() && --hop->second.records == 0) hops_.erase(hop);
 }
 
 bool Spliced::follow_neighbors() {
@@ -301,9 +329,7 @@ ConnectionRow Spliced::row(Instant now, std::uint32_t id) const {
     const splice::Label& label = table<kFamily>().label(id);
     const splice::Core& core = record.core;
     ConnectionRow row{.id = reference<kFamily>(id).raw(),
-                      .phase = core.way(Direction::ToBroker).has(splice::Way::kLingers)
-                                   ? session::Phase::Closing
-                                   : session::Phase::Spliced,
+                      .phase = is_over(core) ? session::Phase::Closing : session::Phase::Spliced,
                       .listener = core.listener,
                       .pool = core.pool,
                       .backend = core.backend,

@@ -43,7 +43,7 @@ class Spliced final : public NeighborNews {
     // Makes the record of a connection that was known as `relayed` so far, and takes over its lease and its
     // place in the client index. False when there is no room. hop: the neighbor that joint.broker.mac is of.
     bool adopt(Instant now, Reference relayed, const splice::Joint& joint, const splice::Label& label,
-               const IpAddress& hop);
+               const NextHop& hop);
     // Whether reference, which is_spliced(), is the connection of this client.
     bool is_client(Reference reference, const FourTuple& client) const;
 
@@ -86,6 +86,12 @@ class Spliced final : public NeighborNews {
     std::uint64_t used_bytes() const;
 
   private:
+    // A neighbor that records' MACs are of.
+    struct Hop {
+        std::uint16_t port = 0;
+        MacAddress mac;
+        std::uint32_t records = 0;
+    };
     // A neighbor that is somewhere else now, on its way through all records.
     struct Move {
         IpAddress neighbor;
@@ -108,6 +114,8 @@ class Spliced final : public NeighborNews {
                                     const wire::IcmpMessage& message);
     Instant deadline(Instant now, const splice::Core& core) const;
     bool follow_neighbors();
+    bool ask_neighbors(Instant now);
+    void leave_hop(const FourTuple& upstream);
 
     const Topology& topology_;
     Directory& directory_;
@@ -120,7 +128,8 @@ class Spliced final : public NeighborNews {
     splice::Table<IpFamily::V4> table4_;
     splice::Table<IpFamily::V6> table6_;
     TokenBucket errors_;
-    absl::flat_hash_map<IpAddress, MacAddress> hops_;  // neighbors that records' MACs are of
+    absl::flat_hash_map<IpAddress, Hop> hops_;
+    Instant next_question_ = kNever;  // kNever: no record, nobody to ask for
     std::deque<Move> moves_;
 };
 

@@ -247,12 +247,13 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
     return detail::track(core, direction, passage);
 }
 
-// Whether the packet's sequence number is one that its receiver may be waiting for: true for what goes on
-// with the stream, and for less than one blind guess in ten thousand.
+// Whether the packet's sequence number is one that the stream is at: true for what goes on with it or repeats
+// it, and for few blind guesses.
 template <IpFamily kFamily>
 bool is_plausible(const Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet) {
     const Way& way = record.core.way(direction);
-    return detail::within_reach(way, packet.sequence().advance(way.sequence_delta));
+    const tcp::Seq at = packet.sequence().advance(way.sequence_delta);
+    return detail::within_reach(way, at) || way.acked.since(at) <= way.window_size() + detail::kWindowSlack;
 }
 
 }  // namespace sluice::splice

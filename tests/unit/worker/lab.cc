@@ -27,7 +27,7 @@ std::string configuration(const Setup& s) {
          "\"fd00:2::1/64\"]\n"
       << (s.distant ? "gateway = [\"10.2.0.254\"]\n" : "") << s.back
       << "\n[[listener]]\nname = \"mqtt\"\npool = \"brokers\"\naddress = \""
-      << (s.ipv6 ? "[fd00:1::1]:1883" : "10.1.0.1:1883") << "\"\n"
+      << (s.ipv6 || s.ipv6_clients ? "[fd00:1::1]:1883" : "10.1.0.1:1883") << "\"\n"
       << s.listener << "\n[[pool]]\nname = \"brokers\"\n";
     if (s.pool.find("source_addresses") == std::string::npos) {
         t << "source_addresses = [\"" << (s.ipv6 ? "fd00:2::10-fd00:2::13" : "10.2.0.10-10.2.0.13")
@@ -166,8 +166,9 @@ SocketAddress Lab::next_client_address() {
     const std::uint32_t n = clients_made_++;
     const std::uint32_t host = 256 + n / 1000;
     const auto port = static_cast<std::uint16_t>(20000 + n % 1000);
-    const IpAddress address = setup_.ipv6 ? *IpAddress::parse("fd00:1::1:" + std::to_string(host))
-                                          : IpAddress::v4(0x0a010000U + host);
+    const IpAddress address = setup_.ipv6 || setup_.ipv6_clients
+                                  ? *IpAddress::parse("fd00:1::1:" + std::to_string(host))
+                                  : IpAddress::v4(0x0a010000U + host);
     return {address, port};
 }
 
@@ -318,6 +319,7 @@ worker::Worker::Usage Lab::usage() const {
     for (const auto& w : workers) {
         const auto u = w->usage();
         sum.connections += u.connections;
+        sum.spliced += u.spliced;
         sum.capacity += u.capacity;
         sum.half_open += u.half_open;
         for (std::size_t i = 0; i < u.backends.size(); ++i) {

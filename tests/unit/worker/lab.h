@@ -61,7 +61,8 @@ struct Setup {
     std::string listener = {};  // extra lines in [[listener]]
     std::string pool = {};      // extra lines in [[pool]], replacing source_addresses when it names them
     std::string health = "type = \"none\"";
-    bool ipv6 = false;     // clients and brokers speak IPv6
+    bool ipv6 = false;          // clients and brokers speak IPv6
+    bool ipv6_clients = false;  // clients do, whatever brokers speak
     bool distant = false;  // brokers are in 10.9.0.0/24, and the first one's host is the gateway 10.2.0.254
     std::uint32_t max_connections = 4096;
     std::function<std::string(unsigned)> backend = {};  // extra lines in [[pool.backend]]

@@ -1,4 +1,5 @@
-// How connections live through silence, loss and slow readers, and how they end.
+// How connections live through silence, loss and slow readers, and how they end: relayed and spliced ones
+// alike.
 #include <gtest/gtest.h>
 
 #include "sluice/base/random.h"
@@ -15,13 +16,30 @@ using std::chrono::seconds;
 const std::string kPing("\xc0\x00", 2);
 const std::string kId = "device-1";
 
-Socket& connect(Lab& lab, std::uint16_t keep_alive, Version version = Version::V311) {
-    Socket& client = lab.client();
-    lab.settle();
-    client.write(connect_packet(kId, version, keep_alive));
-    lab.settle();
-    return client;
-}
+// Told of both forms.
+class Lifetime : public testing::TestWithParam<session::Phase> {
+  protected:
+    static bool spliced() { return GetParam() == session::Phase::Spliced; }
+    // A connection whose broker lacks what its client was promised is never spliced.
+    static void prepare(Lab& lab) {
+        for (const auto& b : lab.brokers) b->host.accept_options.sack = spliced();
+    }
+    static Socket& connect(Lab& lab, std::uint16_t keep_alive, Version version = Version::V311) {
+        prepare(lab);
+        Socket& client = lab.client();
+        lab.settle();
+        client.write(connect_packet(kId, version, keep_alive));
+        lab.settle();
+        return client;
+    }
+    static void expect_form(const Lab& lab, std::uint64_t connections = 1) {
+        EXPECT_EQ(lab.count(Counter::Spliced), spliced() ? connections : 0);
+        EXPECT_EQ(lab.count(Counter::RelayedSack), spliced() ? 0 : connections);
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(, Lifetime, testing::Values(session::Phase::Relayed, session::Phase::Spliced),
+                         [](const auto& form) { return std::string(session::to_string(form.param)); });
 
 Socket& at_broker(Lab& lab) { return *lab.broker_of(kId)->socket_of(kId); }
 
@@ -33,7 +51,7 @@ std::string noise(std::size_t size, std::uint64_t seed) {
     return bytes;
 }
 
-TEST(Lifetime, ASilentClientIsGivenUpAfterOneAndAHalfKeepAlive) {
+TEST_P(Lifetime, ASilentClientIsGivenUpAfterOneAndAHalfKeepAlive) {
     Lab lab;
     Socket& client = connect(lab, 10);
     Socket& broker = at_broker(lab);
@@ -43,10 +61,11 @@ TEST(Lifetime, ASilentClientIsGivenUpAfterOneAndAHalfKeepAlive) {
     EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
     EXPECT_EQ(broker.endpoint.failure(), tcp::Failure::Reset);  // so that the Will is published at once
     EXPECT_EQ(lab.count(Counter::ClosedIdle), 1U);
+    expect_form(lab);
     expect_nothing_left(lab);
 }
 
-TEST(Lifetime, WhatTheBrokerSendsDoesNotKeepAClientAlive) {
+TEST_P(Lifetime, WhatTheBrokerSendsDoesNotKeepAClientAlive) {
     Lab lab;
     Socket& client = connect(lab, 10);
     Socket& broker = at_broker(lab);
@@ -55,9 +74,10 @@ TEST(Lifetime, WhatTheBrokerSendsDoesNotKeepAClientAlive) {
         lab.run(seconds(1));
     }
     EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
+    expect_form(lab);
 }
 
-TEST(Lifetime, PingsKeepAClientAlive) {
+TEST_P(Lifetime, PingsKeepAClientAlive) {
     Lab lab;
     Socket& client = connect(lab, 10);
     for (int i = 0; i < 20; ++i) {
@@ -67,9 +87,10 @@ TEST(Lifetime, PingsKeepAClientAlive) {
     }
     EXPECT_EQ(client.endpoint.state(), tcp::State::Established);
     EXPECT_EQ(lab.broker_of(kId)->after_connect(kId).size(), 20 * kPing.size());
+    expect_form(lab);
 }
 
-TEST(Lifetime, TheServersKeepAliveWins) {
+TEST_P(Lifetime, TheServersKeepAliveWins) {
     for (const std::uint16_t server : {std::uint16_t{4}, std::uint16_t{40}}) {
         Lab lab;
         for (const auto& b : lab.brokers) b->server_keep_alive = server;
@@ -79,10 +100,11 @@ TEST(Lifetime, TheServersKeepAliveWins) {
         EXPECT_EQ(client.endpoint.state(), tcp::State::Established);
         lab.run(milliseconds(100));
         EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
+        expect_form(lab);
     }
 }
 
-TEST(Lifetime, WithoutKeepAliveIdleTimeoutCountsFromTheLastBytesOfEitherSide) {
+TEST_P(Lifetime, WithoutKeepAliveIdleTimeoutCountsFromTheLastBytesOfEitherSide) {
     Lab lab({.listener = "idle_timeout = \"30s\""});
     Socket& client = connect(lab, 0);
     Socket& broker = at_broker(lab);
@@ -96,9 +118,10 @@ TEST(Lifetime, WithoutKeepAliveIdleTimeoutCountsFromTheLastBytesOfEitherSide) {
     EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
     EXPECT_EQ(broker.endpoint.failure(), tcp::Failure::Reset);
     EXPECT_EQ(lab.count(Counter::ClosedIdle), 1U);
+    expect_form(lab);
 }
 
-TEST(Lifetime, NeitherKeepAliveNorIdleTimeoutMeansForEver) {
+TEST_P(Lifetime, NeitherKeepAliveNorIdleTimeoutMeansForEver) {
     Lab lab({.listener = "idle_timeout = \"0s\""});
     Socket& client = connect(lab, 0);
     lab.run(std::chrono::hours(100));
@@ -106,12 +129,15 @@ TEST(Lifetime, NeitherKeepAliveNorIdleTimeoutMeansForEver) {
     client.write(std::string_view(kPing));
     lab.run();
     EXPECT_EQ(lab.broker_of(kId)->after_connect(kId), kPing);
+    expect_form(lab);
 }
 
-TEST(Lifetime, AHalfClosedConnectionStillCarriesTheOtherDirection) {
+TEST_P(Lifetime, AHalfClosedConnectionStillCarriesTheOtherDirection) {
     for (const bool client_closes : {true, false}) {
         Lab lab;
         Socket& client = connect(lab, 60);
+        lab.run(milliseconds(50));
+        expect_form(lab);
         Socket& broker = at_broker(lab);
         Socket& closing = client_closes ? client : broker;
         Socket& talking = client_closes ? broker : client;
@@ -131,9 +157,11 @@ TEST(Lifetime, AHalfClosedConnectionStillCarriesTheOtherDirection) {
     }
 }
 
-TEST(Lifetime, BothSidesMayCloseAtOnce) {
+TEST_P(Lifetime, BothSidesMayCloseAtOnce) {
     Lab lab;
     Socket& client = connect(lab, 60);
+    lab.run(milliseconds(50));
+    expect_form(lab);
     Socket& broker = at_broker(lab);
     client.shutdown();
     broker.shutdown();
@@ -144,15 +172,18 @@ TEST(Lifetime, BothSidesMayCloseAtOnce) {
     expect_nothing_left(lab);
 }
 
-TEST(Lifetime, AResetFromEitherSideReachesTheOther) {
+TEST_P(Lifetime, AResetFromEitherSideReachesTheOther) {
     Lab lab;
     Socket& first = connect(lab, 60);
+    lab.run(milliseconds(50));
     first.abort();
     lab.settle();
     EXPECT_EQ(at_broker(lab).endpoint.failure(), tcp::Failure::Reset);
     EXPECT_EQ(lab.count(Counter::ClosedClientReset), 1U);
 
     Socket& second = connect(lab, 60);
+    lab.run(milliseconds(50));
+    expect_form(lab, 2);
     at_broker(lab).write("last words");
     at_broker(lab).abort();
     lab.settle();
@@ -162,7 +193,7 @@ TEST(Lifetime, AResetFromEitherSideReachesTheOther) {
     expect_nothing_left(lab);
 }
 
-TEST(Lifetime, TenMegabytesEachWayArriveIntactOverALossyWire) {
+TEST_P(Lifetime, TenMegabytesEachWayArriveIntactOverALossyWire) {
     Lab lab;
     Socket& client = connect(lab, 0);
     Socket& broker = at_broker(lab);
@@ -181,17 +212,20 @@ TEST(Lifetime, TenMegabytesEachWayArriveIntactOverALossyWire) {
     EXPECT_TRUE(lab.broker_of(kId)->after_connect(kId) == up);
     EXPECT_TRUE(client.received == kConnackAccepted + down);
     EXPECT_EQ(lab.count(Counter::ClosedOrderly), 1U);
-    EXPECT_GE(lab.count(Counter::RelayBytesToBroker), up.size());
+    expect_form(lab);
+    EXPECT_GE(lab.count(spliced() ? Counter::SpliceBytesToBroker : Counter::RelayBytesToBroker), up.size());
     lab.lose_sent = nullptr;
     lab.lose_received = nullptr;
     lab.run(minutes(2));
     expect_nothing_left(lab);
 }
 
-TEST(Lifetime, AReaderThatPausesHoldsBackTheWriterAndLosesNothing) {
+TEST_P(Lifetime, AReaderThatPausesHoldsBackTheWriterAndLosesNothing) {
     for (const bool client_reads : {true, false}) {
         Lab lab;
         Socket& client = connect(lab, 0);
+        lab.run(milliseconds(50));
+        expect_form(lab);
         Socket& broker = at_broker(lab);
         Socket& reader = client_reads ? client : broker;
         Socket& writer = client_reads ? broker : client;
@@ -199,7 +233,7 @@ TEST(Lifetime, AReaderThatPausesHoldsBackTheWriterAndLosesNothing) {
         reader.hold = true;
         writer.write(std::string_view(sent));
         lab.run(seconds(10));
-        // Sluice holds a bounded part of it; the rest is still with the writer.
+        // Sluice holds a bounded part of it, or nothing; the rest is still with the writer.
         const std::size_t gone = writer.unsent_from;
         EXPECT_GT(gone, 100'000U);
         EXPECT_LT(gone, 1'000'000U);
@@ -213,10 +247,11 @@ TEST(Lifetime, AReaderThatPausesHoldsBackTheWriterAndLosesNothing) {
     }
 }
 
-TEST(Lifetime, TwentyThousandConnectionsLeaveNothingBehind) {
+TEST_P(Lifetime, TwentyThousandConnectionsLeaveNothingBehind) {
     constexpr int kRounds = 400;
     constexpr int kAtOnce = 50;
     Lab lab({.brokers = 2});
+    prepare(lab);
     for (int round = 0; round < kRounds; ++round) {
         for (int i = 0; i < kAtOnce; ++i) {
             lab.client().write(connect_packet("device-" + std::to_string(i)));
@@ -251,9 +286,10 @@ TEST(Lifetime, TwentyThousandConnectionsLeaveNothingBehind) {
     expect_nothing_left(lab);
 }
 
-TEST(Lifetime, SeveralWorkersServeTheSameStories) {
+TEST_P(Lifetime, SeveralWorkersServeTheSameStories) {
     for (const unsigned workers : {2U, 3U}) {
         Lab lab({.workers = workers});
+        prepare(lab);
         SplitMix64 random(workers);
         const auto lose = [&](std::uint16_t, ByteView) { return random.below(100) == 0; };
         lab.lose_sent = lose;
@@ -274,6 +310,7 @@ TEST(Lifetime, SeveralWorkersServeTheSameStories) {
         lab.run(seconds(30));
         lab.lose_sent = nullptr;
         lab.lose_received = nullptr;
+        expect_form(lab, 24);
         for (int i = 0; i < 24; ++i) {
             const std::string id = "device-" + std::to_string(i);
             const auto seed = static_cast<std::uint64_t>(i);
@@ -295,9 +332,11 @@ TEST(Lifetime, SeveralWorkersServeTheSameStories) {
     }
 }
 
-TEST(Lifetime, DrainKeepsConnectionsAndRefusesNewOnes) {
+TEST_P(Lifetime, DrainKeepsConnectionsAndRefusesNewOnes) {
     Lab lab({.workers = 2});
     Socket& old = connect(lab, 60);
+    lab.run(milliseconds(50));
+    expect_form(lab);
     lab.command({.kind = worker::Command::Kind::Drain});
     lab.settle();
     for (int i = 0; i < 10; ++i) {
@@ -310,9 +349,12 @@ TEST(Lifetime, DrainKeepsConnectionsAndRefusesNewOnes) {
     EXPECT_EQ(lab.broker_of(kId)->after_connect(kId), kPing);
 }
 
-TEST(Lifetime, StopResetsBothSidesOfEveryConnection) {
+TEST_P(Lifetime, StopResetsBothSidesOfEveryConnection) {
     Lab lab({.workers = 2});
+    prepare(lab);
     for (int i = 0; i < 20; ++i) lab.connect("device-" + std::to_string(i));
+    lab.run(milliseconds(50));
+    expect_form(lab, 20);
     lab.client();  // has not sent its CONNECT yet
     lab.settle();
     lab.command({.kind = worker::Command::Kind::Stop});

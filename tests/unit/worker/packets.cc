@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sluice/wire/checksum.h"
 #include "sluice/wire/frame.h"
 #include "sluice/wire/icmp.h"
 #include "sluice/wire/icmpv6.h"
@@ -23,12 +24,15 @@ void Tap::see(std::uint16_t port, ByteView frame) {
     const auto view = wire::TcpView::parse(packet->payload);
     const auto header = view ? view->header() : std::nullopt;
     if (!header) return;
-    tcp.push_back({.port = port,
-                   .ethernet = ethernet->header(),
-                   .from = {packet->source, header->source_port},
-                   .to = {packet->destination, header->destination_port},
-                   .tcp = *header,
-                   .payload = std::string(as_text(view->payload()))});
+    tcp.push_back(
+        {.port = port,
+         .ethernet = ethernet->header(),
+         .from = {packet->source, header->source_port},
+         .to = {packet->destination, header->destination_port},
+         .tcp = *header,
+         .payload = std::string(as_text(view->payload())),
+         .checksum_valid = wire::tcp_checksum_valid(packet->source, packet->destination, view->bytes()),
+         .ttl = packet->ttl});
 }
 
 std::vector<SeenSegment> Tap::upstream_syns() const {
@@ -54,7 +58,7 @@ Frame make_segment(const RawSegment& s) {
                                         .sequence = s.sequence,
                                         .acknowledgement = s.acknowledgement,
                                         .flags = s.flags,
-                                        .window = 0xffff,
+                                        .window = s.window,
                                         .options = s.options},
                                        as_bytes(s.payload), {}, frame));
     return frame;
@@ -94,8 +98,11 @@ Frame make_too_big(const SeenSegment& quoted, std::uint32_t sequence, std::uint3
                : make_error(quoted, sequence, {.type = wire::kIcmpv6PacketTooBig, .parameter = mtu});
 }
 
-Counts::Counts(const Lab& lab) : lab_(lab) {
-    for (const CounterInfo& c : kCounterTable) before_.push_back(lab.count(c.id));
+Counts::Counts(const Lab& lab) : lab_(lab) { restart(); }
+
+void Counts::restart() {
+    before_.clear();
+    for (const CounterInfo& c : kCounterTable) before_.push_back(lab_.count(c.id));
 }
 
 std::map<std::string_view, std::uint64_t> Counts::moved(std::string_view prefix) const {

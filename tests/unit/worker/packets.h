@@ -25,6 +25,8 @@ struct SeenSegment {
     SocketAddress to;
     wire::TcpHeader tcp;
     std::string payload;
+    bool checksum_valid = false;
+    std::uint8_t ttl = 0;
 
     bool is_syn() const { return tcp.flags.syn && !tcp.flags.ack; }
     bool is_syn_ack() const { return tcp.flags.syn && tcp.flags.ack; }
@@ -53,6 +55,7 @@ struct RawSegment {
     std::uint32_t sequence = 0;
     std::uint32_t acknowledgement = 0;
     wire::TcpFlags flags{};
+    std::uint16_t window = 0xffff;
     wire::TcpOptions options{};
     std::string payload = {};
     MacAddress source_mac{{0x02, 0, 0, 0, 1, 98}};
@@ -69,6 +72,7 @@ Frame make_too_big(const SeenSegment& quoted, std::uint32_t sequence, std::uint3
 class Counts {
   public:
     explicit Counts(const Lab& lab);
+    void restart();
     std::map<std::string_view, std::uint64_t> moved(std::string_view prefix) const;
 
   private:

@@ -25,7 +25,7 @@ TEST(Placement, AClientIsConnectedToABrokerAndBytesPassBothWays) {
 
     ASSERT_EQ(lab.rows().size(), 1U);
     const worker::ConnectionRow row = lab.rows()[0];
-    EXPECT_EQ(row.phase, session::Phase::Relayed);
+    EXPECT_EQ(row.phase, session::Phase::Spliced);
     EXPECT_EQ(std::string_view(row.client_id.data(), row.client_id_size), "sensor-1");
     EXPECT_EQ(row.keep_alive, 60);
     EXPECT_EQ(row.mqtt_version, 4);
