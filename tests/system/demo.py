@@ -69,6 +69,21 @@ class Demo:
             with n addresses, n times as many clients can reach one broker as TCP has ports.
         """)
 
+    def show_splice(self):
+        step("How Sluice holds them: sluicectl show connections")
+        def spliced():
+            phases = [c["phase"] for c in self.lab.admin("show connections")["connections"]]
+            return phases.count("spliced") == len(phases) == len(IDS)
+
+        wait_for("all to be spliced", spliced, timeout=1)
+        lines = self.lab.ctl("show", "connections").stdout.splitlines()
+        say("\n".join(lines[:4] + ["..."]))
+        info = self.lab.admin("show info")["info"]
+        say(f"""
+            {info['spliced']} of {info['connections']} are spliced, a moment after their CONNACKs: Sluice holds no TCP
+            endpoint for them any more, only {info['used_bytes_per_connection']} bytes each, and rewrites their packets.
+        """)
+
     def reconnect_one(self):
         client_id = IDS[0]
         step(f"{client_id} leaves and comes back from another address")
@@ -142,6 +157,7 @@ def main():
         """)
         demo = Demo(lab)
         demo.connect_all()
+        demo.show_splice()
         demo.reconnect_one()
         demo.stop_broker()
         demo.show_backends()

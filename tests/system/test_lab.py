@@ -83,6 +83,7 @@ class DemoTest(unittest.TestCase):
         process = self.demo()
         text, _ = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, text)
+        self.assertIn("12 of 12 are spliced", text)
         self.assertIn("noticed nothing", text)
         self.assertEqual(namespaces_of(process.pid), [])
 
