@@ -18,8 +18,10 @@ Forwarder::Forwarder(const WorkerResources& resources, Directory& directory, Spl
 
 // --- looking ahead ---
 
-void Forwarder::begin(std::span<const port::Frame> burst) {
+void Forwarder::begin(Instant now, std::span<const port::Frame> burst) {
     assert(burst.size() <= kBurst);
+    now_ = now;
+    milliseconds_ = milliseconds32(now);
     burst_ = burst;
     for (const port::Frame& frame : burst) __builtin_prefetch(frame.data, 1);
     const std::size_t n = std::min(burst.size(), kLook);
@@ -41,9 +43,8 @@ void Forwarder::look(const port::Frame& frame, Sight& sight) const {
 
 template <IpFamily kFamily>
 void Forwarder::look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const {
-    const auto packet = Packet<kFamily>::parse({frame.data, frame.length});
-    if (!packet || packet->size() > exits_[frame.port].mtu) return;
-    const splice::Ends<kFamily> ends = packet->ends();
+    if (!into.read({frame.data, frame.length}) || into.size() > exits_[frame.port].mtu) return;
+    const splice::Ends<kFamily> ends = into.ends();
     sight.from_client = directory_.is_from_client<kFamily>(ends, frame.port);
     if (sight.from_client) {
         sight.hash = directory_.hash(ends);
@@ -52,25 +53,25 @@ void Forwarder::look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>&
         if (!directory_.find_lease<kFamily>(ends, frame.port, sight.lease)) return;
         directory_.prefetch(sight.lease);
     }
-    into = *packet;
     sight.kind = kFamily == IpFamily::V4 ? Sight::Kind::V4 : Sight::Kind::V6;
 }
 
 // Brings the record that the frame is probably for.
-void Forwarder::call(const Sight& sight) const {
+void Forwarder::call(Sight& sight) const {
     if (sight.kind == Sight::Kind::Nothing) return;
-    const auto likely = sight.from_client ? directory_.candidate(sight.hash) : directory_.holder(sight.lease);
-    if (!likely || !likely->is_spliced()) return;
-    if (likely->kind() == Reference::Kind::Spliced4) {
-        spliced_.table<IpFamily::V4>().prefetch(likely->number());
+    sight.likely = sight.from_client ? directory_.candidate(sight.hash) : directory_.holder(sight.lease);
+    sight.ended = spliced_.ended();
+    if (!sight.likely || !sight.likely->is_spliced()) return;
+    if (sight.likely->kind() == Reference::Kind::Spliced4) {
+        spliced_.table<IpFamily::V4>().prefetch(sight.likely->number());
     } else {
-        spliced_.table<IpFamily::V6>().prefetch(likely->number());
+        spliced_.table<IpFamily::V6>().prefetch(sight.likely->number());
     }
 }
 
 // --- forward ---
 
-Forwarder::Fate Forwarder::forward(Instant now, std::size_t i) {
+Forwarder::Fate Forwarder::forward(std::size_t i) {
     if (i + kLook < burst_.size()) look(burst_[i + kLook], sights_[i + kLook]);
     if (i + kCall < burst_.size()) call(sights_[i + kCall]);
     const Sight& sight = sights_[i];
@@ -81,7 +82,7 @@ Forwarder::Fate Forwarder::forward(Instant now, std::size_t i) {
         // only a shadow of the old connection, which is for Input to see.
         if (flags.syn) return Fate::Unknown;
         if ((flags.fin || flags.rst) && !is_sound(packet)) return Fate::Unknown;
-        return pass<kFamily>(now, sight, packet, frame);
+        return pass<kFamily>(sight, packet, frame);
     };
     switch (sight.kind) {
         case Sight::Kind::V4: return go(sight.v4);
@@ -92,11 +93,13 @@ Forwarder::Fate Forwarder::forward(Instant now, std::size_t i) {
 }
 
 Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
+    now_ = now;
+    milliseconds_ = milliseconds32(now);
     Sight sight;
     look(frame, sight);
     switch (sight.kind) {
-        case Sight::Kind::V4: return pass(now, sight, sight.v4, frame);
-        case Sight::Kind::V6: return pass(now, sight, sight.v6, frame);
+        case Sight::Kind::V4: return pass(sight, sight.v4, frame);
+        case Sight::Kind::V6: return pass(sight, sight.v6, frame);
         case Sight::Kind::Nothing: break;
     }
     return Fate::Unknown;
@@ -112,10 +115,14 @@ template <IpFamily kFamily>
 std::optional<std::uint32_t> Forwarder::find(const Sight& sight, const Packet<kFamily>& packet) const {
     std::optional<Reference> found;
     if (sight.from_client) {
-        found = directory_.find_client(sight.hash, [&](Reference candidate) {
+        const auto is_it = [&](Reference candidate) {
             return candidate.kind() == kSplicedKind<kFamily> &&
                    packet.arrives_by(spliced_.table<kFamily>()[candidate.number()].leg(Direction::ToClient));
-        });
+        };
+        if (sight.likely && sight.ended == spliced_.ended() && is_it(*sight.likely)) {
+            return sight.likely->number();
+        }
+        found = directory_.find_client(sight.hash, is_it);
     } else {
         found = directory_.holder(sight.lease);
     }
@@ -124,8 +131,7 @@ std::optional<std::uint32_t> Forwarder::find(const Sight& sight, const Packet<kF
 }
 
 template <IpFamily kFamily>
-Forwarder::Fate Forwarder::pass(Instant now, const Sight& sight, const Packet<kFamily>& packet,
-                                const port::Frame& frame) {
+Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame) {
     const auto id = find<kFamily>(sight, packet);
     if (!id) return Fate::Unknown;
     splice::Record<kFamily>& record = spliced_.table<kFamily>()[*id];
@@ -137,8 +143,7 @@ Forwarder::Fate Forwarder::pass(Instant now, const Sight& sight, const Packet<kF
         return Fate::Dropped;
     }
     if (sight.from_client) follow_client(record, packet, frame);
-    const splice::Verdict verdict =
-        splice::translate(record, direction, packet, exit.mac, milliseconds32(now));
+    const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
     if (is_drop(verdict)) {
         counters_.add(drop_counter(verdict));
         return Fate::Dropped;
@@ -148,7 +153,7 @@ Forwarder::Fate Forwarder::pass(Instant now, const Sight& sight, const Packet<kF
     Passed& passed = passed_[static_cast<std::size_t>(direction)];
     ++passed.packets;
     passed.bytes += packet.payload_size();
-    if (verdict != splice::Verdict::Forward) spliced_.on_verdict<kFamily>(now, *id, direction, verdict);
+    if (verdict != splice::Verdict::Forward) spliced_.on_verdict<kFamily>(now_, *id, direction, verdict);
     return Fate::Sent;
 }
 

@@ -32,9 +32,9 @@ class Forwarder {
     };
 
     // burst: at most kBurst frames, which stay where they are until the last was forwarded.
-    void begin(std::span<const port::Frame> burst);
+    void begin(Instant now, std::span<const port::Frame> burst);
     // The i-th frame of that burst; each once, in their order.
-    Fate forward(Instant now, std::size_t i);
+    Fate forward(std::size_t i);
     // A frame that Input has judged and found to be a spliced connection's.
     Fate forward(Instant now, const port::Frame& frame);
     // Adds up what the burst came to.
@@ -55,8 +55,10 @@ class Forwarder {
         bool from_client = false;
         Packet<IpFamily::V4> v4{};
         Packet<IpFamily::V6> v6{};
-        std::uint64_t hash = 0;  // in the client index
-        PoolLease lease{};       // from a broker
+        std::uint64_t hash = 0;             // in the client index
+        std::optional<Reference> likely{};  // what call() found, worth a try while no record ended since
+        std::uint64_t ended = 0;            // Spliced::ended() then
+        PoolLease lease{};                  // from a broker
     };
     // What leaving by a port needs.
     struct Exit {
@@ -71,13 +73,13 @@ class Forwarder {
     void look(const port::Frame& frame, Sight& sight) const;
     template <IpFamily kFamily>
     void look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const;
-    void call(const Sight& sight) const;
+    void call(Sight& sight) const;
     template <IpFamily kFamily>
     std::optional<std::uint32_t> find(const Sight& sight, const Packet<kFamily>& packet) const;
     template <IpFamily kFamily>
     static bool is_sound(const Packet<kFamily>& packet);
     template <IpFamily kFamily>
-    Fate pass(Instant now, const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
+    Fate pass(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
     template <IpFamily kFamily>
     void follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
                        const port::Frame& frame);
@@ -87,6 +89,8 @@ class Forwarder {
     FrameOutput& output_;
     CounterSet& counters_;
     std::vector<Exit> exits_;  // by port
+    Instant now_;
+    std::uint32_t milliseconds_ = 0;  // milliseconds32(now_)
     std::span<const port::Frame> burst_;
     std::array<Sight, kBurst> sights_{};
     std::array<Passed, 2> passed_{};  // by Direction, not yet counted

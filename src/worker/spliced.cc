@@ -106,6 +106,7 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     --listeners_[core.listener].connections;
     load_.add(worker_, snapshot_->pools[core.pool].first_backend + core.backend, -1);
     table<kFamily>().erase(id);
+    ++ended_;
 }
 
 template <IpFamily kFamily>

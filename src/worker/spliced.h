@@ -78,6 +78,8 @@ class Spliced final : public NeighborNews {
     // Resets both ends of all of them.
     void end_all(Instant now);
     std::uint32_t size() const { return table4_.size() + table6_.size(); }
+    // Grows whenever a record ends: what was found before is to be found again.
+    std::uint64_t ended() const { return ended_; }
     std::uint32_t timers() const { return table4_.timers().size() + table6_.timers().size(); }
     // Rows of the references `from` and up; returns the one to go on from, or flow::kNoEntry at the end.
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
@@ -131,6 +133,7 @@ class Spliced final : public NeighborNews {
     absl::flat_hash_map<IpAddress, Hop> hops_;
     Instant next_question_ = kNever;  // kNever: no record, nobody to ask for
     std::deque<Move> moves_;
+    std::uint64_t ended_ = 0;
 };
 
 }  // namespace sluice::worker

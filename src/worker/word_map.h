@@ -22,7 +22,7 @@ class WordMap {
     // nullptr when there is none.
     const Value* find(const Key& key) const {
         for (std::size_t at = home(key);; ++at) {
-            const Cell& cell = cells_[at & (cells_.size() - 1)];
+            const Cell& cell = cells_[at & mask_];
             if (!cell.used) return nullptr;
             if (same(cell.key, key)) return &cell.value;
         }
@@ -55,17 +55,19 @@ class WordMap {
     }
     void place(const Key& key, const Value& value) {
         std::size_t at = home(key);
-        while (cells_[at & (cells_.size() - 1)].used) ++at;
-        cells_[at & (cells_.size() - 1)] = {key, value, true};
+        while (cells_[at & mask_].used) ++at;
+        cells_[at & mask_] = {key, value, true};
     }
     void grow() {
         const std::vector<Cell> old = std::exchange(cells_, std::vector<Cell>(2 * cells_.size()));
+        mask_ = cells_.size() - 1;
         for (const Cell& cell : old) {
             if (cell.used) place(cell.key, cell.value);
         }
     }
 
     std::vector<Cell> cells_;  // a power of two
+    std::size_t mask_ = 1;
     std::size_t size_ = 0;
 };
 

@@ -46,6 +46,8 @@ struct Worker::Impl {
     LocalProtocols local;
     Input input;
     Instant now;
+    std::array<port::Frame, Forwarder::kBurst> frames;  // the burst in hand
+    std::array<port::Frame, Forwarder::kBurst> done;    // of it, those to be released
     bool stopped = false;
     std::deque<std::uint64_t> retired;  // generations that control has not been told of yet
     // Own addresses that the network has not been told of yet, by port.
@@ -93,7 +95,6 @@ bool Worker::Impl::step(Instant at) {
 
 bool Worker::Impl::receive() {
     bool any = false;
-    std::array<port::Frame, Forwarder::kBurst> frames;
     for (port::Port* const port : resources.ports) {
         const std::size_t n = port->receive(static_cast<std::uint16_t>(options.index), frames);
         if (n == 0) continue;
@@ -110,7 +111,6 @@ bool Worker::Impl::receive() {
 
 bool Worker::Impl::receive_handed_over() {
     bool any = false;
-    std::array<port::Frame, Forwarder::kBurst> frames;
     for (std::uint32_t from = 0; from < options.workers; ++from) {
         if (from == options.index) continue;
         const std::size_t n = resources.handover.ring(from, options.index).receive(frames);
@@ -123,11 +123,10 @@ bool Worker::Impl::receive_handed_over() {
 
 // Spliced connections' packets take the short way; whatever is not certainly one of them is judged in full.
 void Worker::Impl::on_burst(std::span<const port::Frame> burst, bool handed_over) {
-    std::array<port::Frame, Forwarder::kBurst> done;
     std::size_t n = 0;
-    forwarder.begin(burst);
+    forwarder.begin(now, burst);
     for (std::size_t i = 0; i < burst.size(); ++i) {
-        const Forwarder::Fate fate = forwarder.forward(now, i);
+        const Forwarder::Fate fate = forwarder.forward(i);
         if (fate == Forwarder::Fate::Sent) continue;
         if (fate == Forwarder::Fate::Unknown && input.on_frame(now, burst[i], handed_over)) continue;
         done[n++] = burst[i];

@@ -27,31 +27,38 @@ class Packet {
     // inside it. The Ethernet addresses, the IPv4 header checksum and the TCP checksum are not looked at: a
     // wrong checksum is still wrong after translation, so checking is the caller's choice.
     static std::optional<Packet> parse(ByteSpan frame) {
+        Packet packet;
+        return packet.read(frame) ? std::optional(packet) : std::nullopt;
+    }
+    // Empty, to be read into: nothing else may be asked of it.
+    Packet() = default;
+    // parse() in place. False: the packet is as it was.
+    bool read(ByteSpan frame) {
         constexpr std::size_t kLeast = wire::kEthernetHeaderSize + kIpHeaderSize + wire::kTcpHeaderSize;
-        if (frame.size() < kLeast || load16(frame.data() + 12) != kEtherType) return std::nullopt;
+        if (frame.size() < kLeast || load16(frame.data() + 12) != kEtherType) return false;
         const std::byte* const ip = frame.data() + wire::kEthernetHeaderSize;
         std::size_t header = kIpHeaderSize;
         std::size_t total = 0;
-        if constexpr (kFamily == IpFamily::V4) {
+        if constexpr (kV4) {
             header = (load8(ip) & 0x0fU) * std::size_t{4};
             total = load16(ip + 2);
             const bool fragment = (load16(ip + 6) & 0x3fffU) != 0;
-            if (load8(ip) >> 4U != 4 || header < kIpHeaderSize || fragment) return std::nullopt;
-            if (load8(ip + 9) != wire::kProtocolTcp) return std::nullopt;
+            if (load8(ip) >> 4U != 4 || header < kIpHeaderSize || fragment) return false;
+            if (load8(ip + 9) != wire::kProtocolTcp) return false;
         } else {
             total = kIpHeaderSize + load16(ip + 4);
-            if (load8(ip) >> 4U != 6 || load8(ip + 6) != wire::kProtocolTcp) return std::nullopt;
+            if (load8(ip) >> 4U != 6 || load8(ip + 6) != wire::kProtocolTcp) return false;
         }
         if (total > frame.size() - wire::kEthernetHeaderSize || total < header + wire::kTcpHeaderSize) {
-            return std::nullopt;
+            return false;
         }
-        const Packet packet(frame.data(), header, total - header);
-        const std::size_t tcp_header = packet.tcp_header_size();
-        if (tcp_header < wire::kTcpHeaderSize || tcp_header > packet.segment_size()) return std::nullopt;
-        return packet;
+        const std::size_t tcp_header = (load8(ip + header + 12) >> 4U) * std::size_t{4};
+        if (tcp_header < wire::kTcpHeaderSize || tcp_header > total - header) return false;
+        frame_ = frame.data();
+        ip_header_size_ = static_cast<std::uint32_t>(header);
+        segment_size_ = static_cast<std::uint32_t>(total - header);
+        return true;
     }
-    // Empty, to be assigned to: nothing may be asked of it.
-    Packet() = default;
 
     std::byte* ethernet() const { return frame_; }
     std::byte* ip() const { return frame_ + wire::kEthernetHeaderSize; }
@@ -89,11 +96,6 @@ class Packet {
     }
 
   private:
-    Packet(std::byte* frame, std::size_t ip_header_size, std::size_t segment_size)
-        : frame_(frame),
-          ip_header_size_(static_cast<std::uint32_t>(ip_header_size)),
-          segment_size_(static_cast<std::uint32_t>(segment_size)) {}
-
     static constexpr bool kV4 = kFamily == IpFamily::V4;
     static constexpr std::uint16_t kEtherType = kV4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6;
     static constexpr std::size_t kIpHeaderSize = kV4 ? wire::kIpv4HeaderSize : wire::kIpv6HeaderSize;

@@ -152,8 +152,8 @@ std::byte* hop_limit(const Packet<kFamily>& packet) {
 }
 
 template <IpFamily kFamily>
-void rewrite_network(const Packet<kFamily>& packet, const Way& way, const Ends<kFamily>& leg,
-                     const MacAddress& own_mac) {
+[[gnu::always_inline]] inline void rewrite_network(const Packet<kFamily>& packet, const Way& way,
+                                                   const Ends<kFamily>& leg, const MacAddress& own_mac) {
     std::byte* const ethernet = packet.ethernet();
     std::memcpy(ethernet, way.mac.bytes.data(), 6);
     std::memcpy(ethernet + 6, own_mac.bytes.data(), 6);
@@ -176,8 +176,8 @@ void rewrite_network(const Packet<kFamily>& packet, const Way& way, const Ends<k
 }
 
 template <bool kTimestamps>
-ShiftedOptions rewrite_options(std::byte* options, std::size_t size, const Shifts& shifts,
-                               ChecksumDelta& delta) {
+[[gnu::always_inline]] inline ShiftedOptions rewrite_options(std::byte* options, std::size_t size,
+                                                             const Shifts& shifts, ChecksumDelta& delta) {
     if (size == 0) return {};
     if (kTimestamps && size == 12 && load32(options) == kAlignedTimestamps) [[likely]] {
         const std::uint32_t value = load32(options + 4);
