@@ -87,6 +87,11 @@ void Reassembly::consume(std::uint32_t bytes) {
     }
 }
 
+void Reassembly::drop_early() {
+    early_.clear();
+    if (readable_ == 0) ring_.release();
+}
+
 std::uint8_t Reassembly::sack_blocks(std::span<wire::SackBlock> out) const {
     std::uint8_t count = 0;
     std::int64_t reported_age = -1;  // ages are distinct: every change has its number

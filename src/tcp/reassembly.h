@@ -38,6 +38,8 @@ class Reassembly {
     ByteView peek(std::uint32_t offset) const;
     // bytes is at most readable().
     void consume(std::uint32_t bytes);
+    // Gives up what arrived early: nothing will fill the gap before it.
+    void drop_early();
     // RFC 2018 section 4: the piece that changed last comes first. Returns the blocks written.
     std::size_t pieces() const { return early_.size(); }
     std::uint8_t sack_blocks(std::span<wire::SackBlock> out) const;

@@ -138,11 +138,14 @@ inline Verdict track(Core& core, Direction direction, const Passage& passage) {
     return Verdict::Forward;
 }
 
-inline void count(Core& core, Direction direction, std::uint32_t payload, std::uint32_t now) {
+// expected: the payload is of this stream. What is not counts as traffic but keeps nobody alive, or a stranger
+// who knows the addresses could do that for a dead client.
+inline void count(Core& core, Direction direction, std::uint32_t payload, bool expected, std::uint32_t now) {
     Way& way = core.way(direction);
     ++way.packets;
     if (payload == 0) return;
     way.set_bytes(way.bytes() + payload);
+    if (!expected) return;
     if (direction == Direction::ToBroker || core.keep_alive == 0) core.last_heard = now;
 }
 
@@ -239,11 +242,11 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
                                   .payload = packet.payload_size(),
                                   .window = window,
                                   .flags = flags};
-    if (kTimestamps && direction == Direction::ToBroker && options.timestamps &&
-        detail::within_reach(way, passage.begin)) {
+    const bool expected = detail::within_reach(way, passage.begin);
+    if (kTimestamps && direction == Direction::ToBroker && options.timestamps && expected) {
         core.last_timestamp = tcp::later(tcp::Seq(core.last_timestamp), tcp::Seq(options.timestamp)).value();
     }
-    detail::count(core, direction, passage.payload, now);
+    detail::count(core, direction, passage.payload, expected, now);
     return detail::track(core, direction, passage);
 }
 

@@ -309,5 +309,16 @@ TEST(CloseStory, AResetDropsWhatWasQueued) {
     EXPECT_FALSE(k.endpoint().at_end());
 }
 
+// A peer that breaks the rules: its FIN takes back text that was sent beyond it.
+TEST(CloseStory, TextBeyondTheFinIsForgotten) {
+    Kit k(full_options());
+    k.open(full_syn());
+    k.recv({.seq = 2, .data = "b"});
+    k.expect({.ack = 1, .sack = {{{2, 3}}}});
+    k.recv({.flags = "FA", .seq = 1});
+    k.expect({.ack = 2});
+    k.expect_state(State::CloseWait);
+}
+
 }  // namespace
 }  // namespace sluice::tcp::kit

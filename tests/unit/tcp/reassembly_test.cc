@@ -143,5 +143,18 @@ TEST(Reassembly, AgreesWithAByteMap) {
     }
 }
 
+TEST(Reassembly, EarlyPiecesCanBeGivenUpAndWhatIsReadableStays) {
+    Reassembly buffer(1000);
+    buffer.start(Seq(0));
+    buffer.insert(Seq(0), as_bytes("abc"));
+    buffer.insert(Seq(5), as_bytes("fgh"));
+    ASSERT_TRUE(buffer.has_gap());
+    buffer.drop_early();
+    EXPECT_FALSE(buffer.has_gap());
+    EXPECT_EQ(as_text(buffer.peek(0)), "abc");
+    buffer.consume(3);
+    EXPECT_EQ(buffer.capacity(), 0U);
+}
+
 }  // namespace
 }  // namespace sluice::tcp
