@@ -117,7 +117,7 @@ struct Core {
     // Milliseconds of the worker's clock (milliseconds32) at the last payload that keeps the connection
     // alive: the client's; with keep_alive 0, either side's.
     std::uint32_t last_heard = 0;
-    // Latest TSval sent to the broker. Who gets the same lease next must go on from there, and from the
+    // Latest TSval sent to the broker. Who gets the same lease soon must go on from there, and from the
     // sequence ways[ToBroker].next, or the broker's TIME-WAIT refuses the SYN (RFC 6191).
     std::uint32_t last_timestamp = 0;
     std::uint16_t listener = 0;

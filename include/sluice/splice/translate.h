@@ -138,8 +138,8 @@ inline Verdict track(Core& core, Direction direction, const Passage& passage) {
     return Verdict::Forward;
 }
 
-// expected: the payload is of this stream. What is not counts as traffic but keeps nobody alive, or a stranger
-// who knows the addresses could do that for a dead client.
+// expected: the payload is of this stream. What is not counts as traffic but keeps nobody alive, or a
+// stranger who knows the addresses could do that for a dead client.
 inline void count(Core& core, Direction direction, std::uint32_t payload, bool expected, std::uint32_t now) {
     Way& way = core.way(direction);
     ++way.packets;
