@@ -95,6 +95,9 @@ class Slab {
     bool full() const { return size_ == capacity_; }
     // Where entry 0 lies; entry i follows at i * sizeof(T), rounded up to T's alignment.
     const std::byte* base() const { return reinterpret_cast<const std::byte*>(cells_.data()); }
+    // One bit an entry, entry i in bit i % 64 of word i / 64: whether it lives. The rest can be rebuilt from
+    // it.
+    const std::uint64_t* live_bits() const { return live_.data(); }
     // Reserved, not necessarily touched.
     std::size_t memory_bytes() const {
         return cells_.size() * sizeof(Cell) + live_.size() * sizeof(std::uint64_t);

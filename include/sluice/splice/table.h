@@ -73,13 +73,15 @@ class Table {
     const flow::TimerWheel& timers() const { return timers_; }
 
     struct Region {
-        const std::byte* base;   // of the first record
-        std::size_t stride;      // bytes from one record to the next
-        std::uint32_t capacity;  // records
+        const std::byte* base;      // of the first record
+        const std::uint64_t* live;  // which records are in use: Slab::live_bits()
+        std::size_t stride;         // bytes from one record to the next
+        std::uint32_t capacity;     // records
         std::uint32_t layout_version;
     };
     Region region() const {
-        return {records_.base(), sizeof(Record<kFamily>), records_.capacity(), kRecordLayoutVersion};
+        return {records_.base(), records_.live_bits(), sizeof(Record<kFamily>), records_.capacity(),
+                kRecordLayoutVersion};
     }
     // Reserved, not necessarily touched.
     std::size_t memory_bytes() const {

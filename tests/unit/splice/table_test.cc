@@ -67,11 +67,14 @@ TYPED_TEST(TableOf, RecordsLieWhereTheRegionSays) {
         const auto region = table.region();
         EXPECT_EQ(region.layout_version, kRecordLayoutVersion);
         EXPECT_EQ(region.capacity, 3U);
+        EXPECT_EQ(region.live[0] >> id & 1U, 1U);
         Record<kFamily> copy;
         std::memcpy(&copy, region.base + id * region.stride, sizeof copy);
         EXPECT_EQ(copy.leg(Direction::ToBroker), record.leg(Direction::ToBroker));
         EXPECT_EQ(copy.core.slot, record.core.slot);
     }
+    table.erase(1);
+    EXPECT_EQ(table.region().live[0], 0b101U);
 }
 
 TEST(Label, KeepsTheBeginningOfALongClientIdAndItsWholeSize) {
