@@ -187,12 +187,10 @@ Instant Session::phase_deadline() const {
     return kNever;
 }
 
-// MQTT 3.1.1 section 3.1.2.10: a server gives up after one and a half Keep Alive without a packet from the
-// client.
 Instant Session::idle_deadline() const {
-    if (c_.keep_alive != 0) return c_.last_heard + std::chrono::seconds(c_.keep_alive) * 3 / 2;
-    const Duration timeout = listener().idle_timeout;
-    return timeout == Duration::zero() ? kNever : c_.last_traffic + timeout;
+    const Duration limit = idle_limit(c_.keep_alive, listener().idle_timeout);
+    if (limit == Duration::zero()) return kNever;
+    return (c_.keep_alive != 0 ? c_.last_heard : c_.last_traffic) + limit;
 }
 
 void Session::on_phase_deadline(Instant now) {

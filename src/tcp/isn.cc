@@ -49,6 +49,15 @@ std::uint32_t timestamp_offset_after(std::uint32_t last, Instant now) {
     return clock.at_or_after(past) ? 0 : past.since(clock);
 }
 
+bool begins_later(const Segment& syn, Seq next, std::optional<std::uint32_t> last_timestamp) {
+    if (last_timestamp && syn.options.timestamps) {
+        const Seq last(*last_timestamp);
+        const Seq offered(syn.options.timestamps->value);
+        if (offered != last) return offered.after(last);
+    }
+    return syn.seq.after(next);
+}
+
 std::uint32_t timestamp_offset(const SipKey& key, const FourTuple& tuple) {
     return keyed(key, tuple, Purpose::Timestamp);
 }

@@ -102,8 +102,6 @@ std::optional<TcpOptions> parse_tcp_options(ByteView option_bytes) {
 }
 
 bool read_tcp_options(ByteView option_bytes, TcpOptions& options) {
-    // What most segments carry and nothing else: NOP, NOP, timestamps.
-    constexpr std::uint32_t kAlignedTimestamps = 0x0101080a;
     if (option_bytes.size() == 12 && load32(option_bytes.data()) == kAlignedTimestamps) {
         options.timestamps = TcpTimestamps{load32(option_bytes.data() + 4), load32(option_bytes.data() + 8)};
         return true;

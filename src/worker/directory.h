@@ -11,7 +11,6 @@
 #include <cstring>
 #include <optional>
 #include <tuple>
-#include <type_traits>
 #include <vector>
 
 #include "sluice/flow/client_index.h"

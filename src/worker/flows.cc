@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "sluice/tcp/isn.h"
 #include "worker/segment_frame.h"
 
 namespace sluice::worker {
 namespace {
 
-constexpr std::size_t kTimersPerTurn = 256;
 constexpr std::size_t kAwaitingPerNeighbor = 4096;
-constexpr std::uint32_t kFlushEvery = 64;
 
 // A share of a limit that holds for all workers together, rounded up so that no worker is left with nothing.
 std::uint32_t share(std::uint32_t limit, std::uint32_t workers) { return (limit + workers - 1) / workers; }
@@ -106,12 +105,8 @@ bool Flows::makes_room_for(const session::Connection& old, const tcp::Segment& s
     if (state == tcp::State::Closed) return true;
     if (state != tcp::State::TimeWait) return false;
     const tcp::Endpoint::Position used = old.client_end.position();
-    if (used.timestamps && syn.options.timestamps) {
-        const tcp::Seq last{used.last_timestamp_received};  // wraps around as sequence numbers do
-        const tcp::Seq offered{syn.options.timestamps->value};
-        if (offered != last) return offered.after(last);
-    }
-    return syn.seq.after(used.receive_next);
+    const auto last = used.timestamps ? std::optional(used.last_timestamp_received) : std::nullopt;
+    return tcp::begins_later(syn, used.receive_next, last);
 }
 
 void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,

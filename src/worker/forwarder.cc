@@ -84,12 +84,7 @@ Forwarder::Fate Forwarder::forward(std::size_t i) {
         if ((flags.fin || flags.rst) && !is_sound(packet)) return Fate::Unknown;
         return pass<kFamily>(sight, packet, frame);
     };
-    switch (sight.kind) {
-        case Sight::Kind::V4: return go(sight.v4);
-        case Sight::Kind::V6: return go(sight.v6);
-        case Sight::Kind::Nothing: break;
-    }
-    return Fate::Unknown;
+    return visit(sight, go);
 }
 
 Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
@@ -97,9 +92,15 @@ Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
     milliseconds_ = milliseconds32(now);
     Sight sight;
     look(frame, sight);
+    return visit(sight, [&](const auto& packet) { return pass(sight, packet, frame); });
+}
+
+// Calls go(packet) with the packet that was seen.
+template <typename Go>
+Forwarder::Fate Forwarder::visit(const Sight& sight, Go&& go) {
     switch (sight.kind) {
-        case Sight::Kind::V4: return pass(sight, sight.v4, frame);
-        case Sight::Kind::V6: return pass(sight, sight.v6, frame);
+        case Sight::Kind::V4: return go(sight.v4);
+        case Sight::Kind::V6: return go(sight.v6);
         case Sight::Kind::Nothing: break;
     }
     return Fate::Unknown;

@@ -74,6 +74,8 @@ class Forwarder {
     template <IpFamily kFamily>
     void look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const;
     void call(Sight& sight) const;
+    template <typename Go>
+    static Fate visit(const Sight& sight, Go&& go);
     template <IpFamily kFamily>
     std::optional<std::uint32_t> find(const Sight& sight, const Packet<kFamily>& packet) const;
     template <IpFamily kFamily>

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sluice/session/connection.h"
+#include "sluice/tcp/isn.h"
 #include "sluice/wire/frame.h"
 #include "worker/segment_frame.h"
 
@@ -12,9 +13,7 @@ namespace {
 
 using splice::Direction;
 
-constexpr std::size_t kTimersPerTurn = 256;
 constexpr std::uint32_t kSweepPerTurn = 4096;
-constexpr std::uint32_t kFlushEvery = 64;
 // How often the table of neighbors is told that records use their next hops; it asks itself when it is time.
 constexpr Duration kAskNeighbors = 10s;
 
@@ -84,11 +83,9 @@ bool Spliced::is_client(Reference reference, const FourTuple& client) const {
     });
 }
 
-// MQTT 3.1.1 section 3.1.2.10: a server gives up after one and a half Keep Alive without a packet from the
-// client.
 Instant Spliced::deadline(Instant now, const splice::Core& core) const {
-    const Duration limit = core.keep_alive != 0 ? std::chrono::seconds(core.keep_alive) * 3 / 2
-                                                : snapshot_->listeners[core.listener].idle_timeout;
+    const Duration limit =
+        session::idle_limit(core.keep_alive, snapshot_->listeners[core.listener].idle_timeout);
     if (limit == Duration::zero()) return kNever;
     return now - since(now, core.last_heard) + limit;
 }
@@ -134,15 +131,13 @@ bool Spliced::make_room(Instant now, Reference old, const tcp::Segment& syn) {
     return with_family(family_of(old), [&]<IpFamily kFamily>() {
         const splice::Core& core = table<kFamily>()[old.number()].core;
         if (!is_over(core)) return false;
-        const splice::Way& way = core.way(Direction::ToBroker);
-        bool later = syn.seq.after(core.sender_next(Direction::ToBroker));
-        if (core.timestamps() && syn.options.timestamps) {
-            const tcp::Seq last = tcp::Seq(core.last_timestamp).retreat(way.timestamp_delta);
-            const tcp::Seq offered(syn.options.timestamps->value);  // wraps around as sequence numbers do
-            if (offered != last) later = offered.after(last);
+        const std::uint32_t last = core.last_timestamp - core.way(Direction::ToBroker).timestamp_delta;
+        if (!tcp::begins_later(syn, core.sender_next(Direction::ToBroker),
+                               core.timestamps() ? std::optional(last) : std::nullopt)) {
+            return false;
         }
-        if (later) remove<kFamily>(now, old.number());
-        return later;
+        remove<kFamily>(now, old.number());
+        return true;
     });
 }
 

@@ -28,6 +28,11 @@ struct QuotedSegment {
     std::uint32_t sequence = 0;
 };
 
+// Work on many connections goes in portions: timers that fire in one turn, so that packets are not kept
+// waiting, and endings whose resets fill the ports' batches.
+inline constexpr std::size_t kTimersPerTurn = 256;
+inline constexpr std::uint32_t kFlushEvery = 64;
+
 // How many connections a listener has now, in either form.
 struct ListenerLoad {
     std::uint32_t half_open = 0;

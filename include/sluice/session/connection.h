@@ -36,6 +36,12 @@ const char* to_string(Phase phase);
 // of a tuple starts with a later sequence number and timestamp (RFC 6191).
 inline constexpr Duration kLinger = 1s;
 
+// After how long a silence a connection is ended; zero: never. MQTT 3.1.1 section 3.1.2.10: a server gives up
+// after one and a half Keep Alive without a packet from the client. idle_timeout holds where there is none.
+constexpr Duration idle_limit(std::uint16_t keep_alive, Duration idle_timeout) {
+    return keep_alive != 0 ? std::chrono::seconds(keep_alive) * 3 / 2 : idle_timeout;
+}
+
 inline constexpr std::uint32_t kNoBackend = std::numeric_limits<std::uint32_t>::max();
 inline constexpr std::size_t kMaxAttempts = 11;  // first choice and at most ten retries (pool.retries)
 

@@ -18,9 +18,6 @@ struct Shifts {
     std::uint32_t echo = 0;             // TSecr
 };
 
-// How most stacks lay out an established connection's only option: NOP, NOP, timestamps.
-inline constexpr std::uint32_t kAlignedTimestamps = 0x0101080a;
-
 struct ShiftedOptions {
     bool well_formed = true;      // false: a length below 2 or past the end; some options may have been moved
     bool timestamps = false;      // one was there and was moved

@@ -56,13 +56,7 @@ class Table {
     Record<kFamily>& operator[](std::uint32_t id) { return records_[id]; }
     const Record<kFamily>& operator[](std::uint32_t id) const { return records_[id]; }
     const Label& label(std::uint32_t id) const { return labels_[id]; }
-    // Brings the record into the cache, to be written. Any id below capacity().
-    void prefetch(std::uint32_t id) const {
-        const std::byte* const at = region().base + std::size_t{id} * sizeof(Record<kFamily>);
-        for (std::size_t line = 0; line < sizeof(Record<kFamily>); line += 64) {
-            __builtin_prefetch(at + line, 1);
-        }
-    }
+    void prefetch(std::uint32_t id) const { records_[id].prefetch(); }
     bool contains(std::uint32_t id) const { return records_.contains(id); }
     // The first record at or after `from`, or flow::kNoEntry.
     std::uint32_t next(std::uint32_t from) const { return records_.next(from); }

@@ -182,7 +182,7 @@ template <bool kTimestamps>
 [[gnu::always_inline]] inline ShiftedOptions rewrite_options(std::byte* options, std::size_t size,
                                                              const Shifts& shifts, ChecksumDelta& delta) {
     if (size == 0) return {};
-    if (kTimestamps && size == 12 && load32(options) == kAlignedTimestamps) [[likely]] {
+    if (kTimestamps && size == 12 && load32(options) == wire::kAlignedTimestamps) [[likely]] {
         const std::uint32_t value = load32(options + 4);
         const std::uint32_t echo = load32(options + 8);
         delta.replace32(value, value + shifts.timestamp);

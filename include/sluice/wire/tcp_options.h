@@ -26,6 +26,10 @@ struct SackBlock {
     friend bool operator==(const SackBlock&, const SackBlock&) = default;
 };
 
+// How most stacks lay out an established connection's only option, twelve bytes in all: NOP, NOP, kind and
+// length of timestamps, and then their two values.
+inline constexpr std::uint32_t kAlignedTimestamps = 0x0101080a;
+
 struct TcpOptions {
     std::optional<std::uint16_t> mss{};
     std::optional<std::uint8_t> window_scale{};  // as received; the user clamps to kMaxWindowScale
