@@ -33,6 +33,8 @@ const char* name(config::HealthType type) {
     switch (type) {
         case config::HealthType::None: return "none";
         case config::HealthType::Tcp: return "tcp";
+        case config::HealthType::Mqtt: return "mqtt";
+        case config::HealthType::Http: return "http";
     }
     return "?";
 }

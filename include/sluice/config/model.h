@@ -5,11 +5,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sluice/base/address.h"
 #include "sluice/base/time.h"
+#include "sluice/mqtt/connect.h"
 
 namespace sluice::config {
 
@@ -33,6 +35,8 @@ struct Runtime {
     Memory memory = Memory::Auto;
     std::vector<std::string> eal;                          // extra EAL arguments, in order
     Duration shutdown_timeout = std::chrono::seconds(30);  // 0s..1d
+
+    friend bool operator==(const Runtime&, const Runtime&) = default;
 };
 
 // [[port]]. Exactly one of device and interface is set.
@@ -43,6 +47,8 @@ struct Port {
     std::vector<IpPrefix> addresses;  // interface addresses with their network's length; never empty
     std::vector<IpAddress> gateways;  // at most one a family, each within a network of `addresses`
     std::uint16_t mtu = 1500;         // bytes of the IP packet, 576..9000; at least 1280 with an IPv6 address
+
+    friend bool operator==(const Port&, const Port&) = default;
 };
 
 enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
@@ -51,6 +57,10 @@ enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
 struct Admin {
     std::string socket = "/run/sluice/admin.sock";  // absolute, at most 107 bytes
     LogLevel log = LogLevel::Info;
+    std::optional<SocketAddress> metrics;  // where Prometheus finds the metrics, on the kernel's network
+    std::string connection_log;            // absolute path of a file; empty: none
+
+    friend bool operator==(const Admin&, const Admin&) = default;
 };
 
 // [[listener]]
@@ -68,6 +78,30 @@ struct Listener {
     std::uint32_t max_connections = 0;  // 0: no limit but the runtime's
     std::uint32_t half_open = 16384;    // handshakes under way, 1..16'777'216
     Duration idle_timeout = std::chrono::hours(1);  // for clients whose Keep Alive is 0; 0: never
+
+    friend bool operator==(const Listener&, const Listener&) = default;
+};
+
+// What a client is told that a route refuses.
+enum class RouteRefusal : std::uint8_t {
+    NotAuthorized,  // CONNACK 0x05; MQTT 5: 0x87
+    Unavailable,    // CONNACK 0x03; MQTT 5: 0x88
+};
+
+// [[route]]. All conditions that are given must hold; the first route that fits decides, and the listener's
+// pool where none does.
+struct Route {
+    std::string listener;                 // name; empty: any
+    std::string client_id_prefix;         // empty: any
+    std::string client_id_pattern;        // RE2 syntax, found anywhere in the client ID; empty: any
+    std::optional<std::string> username;  // exactly this; the empty string: a client without one
+    std::vector<mqtt::Version> versions;  // any of these; empty: any
+    std::vector<IpPrefix> networks;       // the client's address is in one of these; empty: any
+    std::string pool;                     // name; empty where `refuse` is set
+    std::uint32_t pool_index = 0;         // in Config::pools
+    std::optional<RouteRefusal> refuse;
+
+    friend bool operator==(const Route&, const Route&) = default;
 };
 
 enum class Balance : std::uint8_t { Maglev, LeastConnections, TwoChoices, RoundRobin };
@@ -86,6 +120,8 @@ struct PortRange {
 enum class HealthType : std::uint8_t {
     None,  // no probes: brokers count as up
     Tcp,   // a TCP handshake
+    Mqtt,  // CONNECT, CONNACK, PINGREQ, PINGRESP, DISCONNECT
+    Http,  // GET and the status of the answer
 };
 
 // [pool.health]
@@ -95,6 +131,19 @@ struct Health {
     Duration timeout = std::chrono::seconds(1);   // 10ms..10m; may exceed the interval
     std::uint32_t rise = 2;                       // good probes in a row, 1..1000
     std::uint32_t fall = 3;                       // failures in a row, 1..1000
+    // "mqtt"
+    std::string username;  // empty: none
+    std::string password;  // the content of password_file, without a final newline; empty: none
+    std::string password_file;
+    mqtt::Version version = mqtt::Version::V311;
+    // "http"
+    std::string path = "/";
+    std::uint16_t port = 0;  // where the HTTP server listens at the broker's address; 0: the broker's port
+    std::uint16_t expect_from = 200;  // accepted status codes, 100..599
+    std::uint16_t expect_to = 299;    // inclusive
+    std::string expect_body;          // must occur in the first 16 KiB of the body; empty: not looked at
+
+    friend bool operator==(const Health&, const Health&) = default;
 };
 
 enum class BackendState : std::uint8_t {
@@ -110,6 +159,14 @@ struct Backend {
     std::uint32_t weight = 100;         // 0..1000; 0 takes no clients
     std::uint32_t max_connections = 0;  // 0: no limit
     BackendState state = BackendState::Up;
+
+    friend bool operator==(const Backend&, const Backend&) = default;
+};
+
+// What becomes of a broker's connections when it goes down.
+enum class OnDown : std::uint8_t {
+    Reset,  // they are ended, at drain_rate
+    Keep,   // they are left to themselves
 };
 
 // [[pool]]
@@ -117,6 +174,9 @@ struct Pool {
     std::string name;
     Balance balance = Balance::Maglev;
     HashKey hash_key = HashKey::ClientId;
+    // RE2 syntax with at least one group: what the first one captures of the client ID is hashed instead of
+    // all of it. Only with HashKey::ClientId; empty: none.
+    std::string hash_pattern;
     // Ranges expanded, in the file's order, no address twice; 1..4096. Every backend has one of its family,
     // and each of that family can reach it.
     std::vector<IpAddress> source_addresses;
@@ -124,8 +184,16 @@ struct Pool {
     std::uint32_t retries = 3;                           // further choices after the first, 0..10
     Duration attempt_timeout = std::chrono::seconds(3);  // how long one broker may stay silent; 10ms..10m
     double bounded_load = 0;                             // 0: off; else 1..1000 times the mean load
+    // Connections of a broker that are ended in a second when it is down, in maintenance or removed;
+    // 1..1'000'000.
+    std::uint32_t drain_rate = 1000;
+    // A broker that returns gets its share of the connections spread over this time; 0: at once. 0s..1d
+    Duration slow_start = std::chrono::seconds(30);
+    OnDown on_down = OnDown::Reset;
     Health health;
     std::vector<Backend> backends;  // never empty
+
+    friend bool operator==(const Pool&, const Pool&) = default;
 };
 
 struct Config {
@@ -133,7 +201,10 @@ struct Config {
     std::vector<Port> ports;  // at least one, as of listeners and pools
     Admin admin;
     std::vector<Listener> listeners;
+    std::vector<Route> routes;  // in the file's order
     std::vector<Pool> pools;
+
+    friend bool operator==(const Config&, const Config&) = default;
 };
 
 }  // namespace sluice::config

@@ -119,7 +119,8 @@ address = "10.1.0.2:1883"
 TEST(Reader, FillsInTheDefaults) {
     const LoadResult result = read(kLeast, "sluice.toml");
     ASSERT_TRUE(result.config) << describe(result);
-    const auto& [runtime, ports, admin, listeners, pools] = *result.config;
+    const auto& [runtime, ports, admin, listeners, routes, pools] = *result.config;
+    EXPECT_TRUE(routes.empty());
     EXPECT_EQ(runtime.workers, 1U);
     EXPECT_TRUE(runtime.cores.empty());
     EXPECT_EQ(runtime.idle, Idle::Adaptive);
@@ -227,7 +228,8 @@ state = "maintenance"
 TEST(Reader, ReadsEveryKey) {
     const LoadResult result = read(kEveryKey, "sluice.toml");
     ASSERT_TRUE(result.config) << describe(result);
-    const auto& [runtime, ports, admin, listeners, pools] = *result.config;
+    const auto& [runtime, ports, admin, listeners, routes, pools] = *result.config;
+    EXPECT_TRUE(routes.empty());
     EXPECT_EQ(runtime.workers, 2U);
     EXPECT_EQ(runtime.cores, (std::vector{3U, 1U}));
     EXPECT_EQ(runtime.idle, Idle::Poll);
