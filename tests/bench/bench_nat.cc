@@ -47,6 +47,27 @@ void find(benchmark::State& state) {
 }
 BENCHMARK(find)->Arg(1000)->Arg(500'000);
 
+// A reload lists 24 more addresses while 500,000 leases are in use towards six backends.
+void list_more_addresses(benchmark::State& state) {
+    const SourcePool::Options few = options();
+    std::vector<IpAddress> more = few.addresses;
+    for (int i = 0; i < 24; ++i) more.push_back(more.back().next());
+    for (auto _ : state) {
+        state.PauseTiming();
+        {
+            SourcePool pool(few);
+            for (std::uint32_t i = 0; i < 500'000; ++i) {
+                static_cast<void>(pool.acquire(i % 6, IpFamily::V4, i, Instant{}));
+            }
+            state.ResumeTiming();
+            pool.set_addresses(more);
+            state.PauseTiming();
+        }
+        state.ResumeTiming();
+    }
+}
+BENCHMARK(list_more_addresses)->Unit(benchmark::kMicrosecond)->Iterations(10);
+
 }  // namespace
 }  // namespace sluice::nat
 

@@ -3,14 +3,16 @@
 // which is what lifts the limit of 64k connections. The lease is its own reverse index: an upstream packet
 // finds its connection by array slot.
 //
-// Slots are numbered port by port with the addresses of a family side by side, so that fresh slots taken in
-// order fill the addresses evenly and touch memory from its beginning on; what was never used costs nothing.
+// Slots are numbered in blocks, one for each family and each time that new addresses came; within a block
+// port by port with its addresses side by side, so that leases taken evenly touch memory from its beginning
+// on; what was never used costs nothing. A slot keeps its number and an address its position for ever.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "sluice/base/address.h"
@@ -53,13 +55,18 @@ class SourcePool {
     // Repeated addresses count once. Throws std::length_error when addresses x ports do not fit 32 bits.
     explicit SourcePool(const Options& options);
 
+    // From now on new leases come from these addresses only. Leases in use stay as they are. An address that
+    // is not listed any more keeps its position and slots, and its free slots rest until it is listed again.
+    // Throws std::length_error when all addresses there ever were x ports do not fit 32 bits, and
+    // std::bad_alloc; then nothing has changed.
+    void set_addresses(std::span<const IpAddress> addresses);
     // Makes room for more backends; leases stay valid. Fewer than now: nothing happens.
     void grow(std::uint32_t backends);
     std::uint32_t backends() const { return static_cast<std::uint32_t>(backends_.size()); }
 
     // A free lease towards `backend` whose source address is of `family`; fills addresses evenly, and takes
-    // the longest-rested lease when no fresh one is left. nullopt: exhausted, or all that is left is in
-    // quarantine. Requires connection != kNoConnection; `now` never goes back from call to call.
+    // an address's longest-rested lease when it has no fresh one left. nullopt: exhausted, or all that is
+    // left is in quarantine. Requires connection != kNoConnection; `now` never goes back from call to call.
     std::optional<Lease> acquire(std::uint32_t backend, IpFamily family, std::uint32_t connection,
                                  Instant now);
     // The lease rests from now on. Nothing happens to one that is not leased.
@@ -83,50 +90,82 @@ class SourcePool {
     // find() in steps, for packets in bursts: the address's position never changes, so it can be looked up
     // once and kept; slot_at() is arithmetic; prefetch() brings what connection() will read.
     std::optional<std::uint32_t> address_position(const IpAddress& address) const;
-    // kNoSlot when the port is not this worker's.
+    // kNoSlot when the port is not this worker's. Requires a position that address_position() gave.
     std::uint32_t slot_at(std::uint32_t position, std::uint16_t port) const {
         if (port < first_port_) return kNoSlot;
         const std::uint32_t distance = port - first_port_;
         const std::uint32_t step = step_ == 1 ? distance : distance / step_;
         if (step >= ports_ || step * step_ != distance) return kNoSlot;
-        const Family& f = families_[position < families_[1].first_address ? 0 : 1];
-        return f.first_slot + step * f.addresses + (position - f.first_address);
+        const Column& column = columns_[position];
+        return column.first_slot + step * column.stride;
     }
     void prefetch(Lease lease) const {
         __builtin_prefetch(backends_[lease.backend].connection.data() + lease.slot);
     }
 
+    // capacity - leased - quarantined is what could be leased at `now`.
     struct Usage {
-        std::uint64_t capacity = 0;  // leases of that family
+        std::uint64_t capacity = 0;  // of the addresses listed, and leases still in use at others
         std::uint64_t leased = 0;
-        std::uint64_t quarantined = 0;  // not yet usable at `now`
+        std::uint64_t quarantined = 0;  // of the addresses listed: not yet usable at `now`
     };
     Usage usage(std::uint32_t backend, IpFamily family, Instant now) const;
 
-  private:
-    // The slots of one family within every backend's arrays.
-    struct Family {
-        std::uint32_t first_address = 0;  // in addresses_
-        std::uint32_t addresses = 0;
-        std::uint32_t first_slot = 0;
-        std::uint32_t slots = 0;
+    struct AddressUsage {
+        IpAddress address;
+        bool active = true;  // listed; if not, its capacity is what is still leased
+        std::uint64_t capacity = 0;
+        std::uint64_t leased = 0;
+        std::uint64_t quarantined = 0;
     };
-    // The free slots of one family towards one backend: first those never used, then a list of the released,
-    // longest rested first.
-    struct Free {
-        std::uint32_t fresh = 0;  // of the family's slots, this many were used at least once
+    // Every address that is listed or still has leases towards the backend, of both families.
+    std::vector<AddressUsage> usage_by_address(std::uint32_t backend, Instant now) const;
+    // No lease towards the backend is in use.
+    bool idle(std::uint32_t backend) const {
+        return backend >= backends_.size() || backends_[backend].leased == 0;
+    }
+
+  private:
+    // Addresses of one family that came together.
+    struct Block {
+        std::uint32_t first_slot = 0;
+        std::uint32_t first_position = 0;
+        std::uint32_t addresses = 0;  // never none
+    };
+    // Where the slots of an address lie: one for each port, `stride` apart.
+    struct Column {
+        std::uint32_t first_slot = 0;
+        std::uint32_t stride = 0;
+    };
+    struct Address {
+        IpAddress address;
+        bool listed = false;
+    };
+    // The slots of one address towards one backend. Free are first those never used, then a list of the
+    // released, longest rested first.
+    struct Slots {
+        std::uint32_t leased = 0;
+        std::uint32_t fresh = 0;  // the next port never used, as a number of steps
         std::uint32_t head = kNoSlot;
         std::uint32_t tail = kNoSlot;
         std::uint32_t resting = kNoSlot;  // the first in the list not yet known to be past its quarantine
         std::uint32_t listed = 0;         // length of the list
         std::uint32_t rested = 0;         // length of its part before `resting`
+        Instant::rep resting_since = 0;   // when `resting` was released, so that who asks need not go there
+    };
+    // Whose turn it is among the addresses listed of one family.
+    struct Turn {
+        std::uint32_t next = 0;    // in listed_
+        std::uint32_t leased = 0;  // of the addresses listed
     };
     struct Backend {
         LazyArray<std::uint32_t> connection;  // inverted, so that zero pages mean kNoConnection
         LazyArray<std::uint32_t> next;        // the list of the released
         LazyArray<Instant::rep> released;     // nanoseconds on the time line; 0: never
         LazyArray<LastUse> last_use;          // meaningful once released
-        std::array<Free, 2> free;             // by family
+        std::vector<Slots> slots;             // by the address's position
+        std::array<Turn, 2> turns;            // by family
+        std::uint32_t leased = 0;             // of all addresses
     };
 
     // An address as two words, so that a search reads one place and compares without a call.
@@ -137,18 +176,29 @@ class SourcePool {
     };
 
     static std::size_t index_of(IpFamily family) { return family == IpFamily::V4 ? 0 : 1; }
-    const Family& family_of(std::uint32_t slot) const {
-        return families_[slot < families_[1].first_slot ? 0 : 1];
-    }
     const AddressEntry& address_entry(const IpAddress& address) const;
+    void enter(const IpAddress& address, std::uint32_t position);
+    void add(const std::vector<IpAddress>& addresses);
+    void list(std::span<const IpAddress> addresses);
     std::uint32_t slot_of(const SocketAddress& source) const;
+    const Block& block_of(std::uint32_t slot) const;
+    std::uint32_t position_of(std::uint32_t slot) const;
     bool leased(Lease lease) const;
-    bool past_quarantine(const Backend& backend, std::uint32_t slot, Instant now) const;
-    void review(Backend& backend, Free& free, Instant now) const;
+    bool past_quarantine(Instant::rep released, Instant now) const {
+        return now - Instant(Duration(released)) >= quarantine_;
+    }
+    bool available(const Slots& slots, Instant now) const;
+    std::uint32_t choose_position(Backend& backend, IpFamily family, Instant now) const;
+    void set_resting(const Backend& backend, Slots& slots, std::uint32_t slot) const;
+    void review(const Backend& backend, Slots& slots, Instant now) const;
+    AddressUsage usage_at(const Backend& backend, std::uint32_t position, Instant now) const;
 
-    std::vector<IpAddress> addresses_;      // IPv4 first
-    std::vector<AddressEntry> by_address_;  // open addressing, a power of two of buckets
-    std::array<Family, 2> families_;
+    std::vector<Address> addresses_;                        // by position
+    std::vector<Column> columns_;                           // by position
+    std::vector<Block> blocks_;                             // by first slot
+    std::array<std::vector<std::uint32_t>, 2> listed_;      // positions that leases come from, by family
+    std::vector<AddressEntry> by_address_{AddressEntry{}};  // open addressing, a power of two of buckets
+    std::uint32_t slots_ = 0;                               // of every backend
     std::uint32_t first_port_ = 0;  // the worker's first; the next ones follow in steps of step_
     std::uint32_t ports_ = 0;       // how many of them
     std::uint32_t step_ = 1;        // the number of workers

@@ -307,5 +307,212 @@ TEST(SourcePool, RandomUseGivesEverythingBack) {
     }
 }
 
+std::vector<IpAddress> range(std::uint8_t first, std::uint8_t last) {
+    std::vector<IpAddress> addresses;
+    for (int i = first; i <= last; ++i) {
+        addresses.push_back(IpAddress::v4(10, 2, 0, static_cast<std::uint8_t>(i)));
+    }
+    return addresses;
+}
+
+using Leases = std::vector<std::pair<Lease, SocketAddress>>;
+
+// Until nothing is left.
+Leases acquire_all(SourcePool& pool, Instant now) {
+    Leases leases;
+    while (const auto lease = pool.acquire(0, IpFamily::V4, static_cast<std::uint32_t>(leases.size()), now)) {
+        leases.emplace_back(*lease, pool.source(*lease));
+    }
+    return leases;
+}
+
+TEST(SourcePool, LeasesOfAnAddressNoLongerListedStayAsTheyAre) {
+    SourcePool pool(options(2, {2000, 2009}));  // 10.2.0.10 and .11
+    const Leases before = acquire_all(pool, kStart);
+    ASSERT_EQ(before.size(), 20U);
+    const auto position = pool.address_position(IpAddress::v4(10, 2, 0, 10));
+    pool.set_addresses(range(11, 12));
+    EXPECT_EQ(pool.address_position(IpAddress::v4(10, 2, 0, 10)), position);
+    EXPECT_EQ(pool.address_position(IpAddress::v4(10, 2, 0, 12)), 2U);
+    for (std::uint32_t i = 0; i < 20; ++i) {
+        const auto& [lease, source] = before[i];
+        EXPECT_EQ(pool.source(lease), source);
+        EXPECT_EQ(pool.connection(lease), i);
+        EXPECT_EQ(pool.find(0, source), i);
+        EXPECT_EQ(pool.slot_at(*pool.address_position(source.address), source.port), lease.slot);
+    }
+    const Leases after = acquire_all(pool, kStart);
+    ASSERT_EQ(after.size(), 10U);
+    for (const auto& [lease, source] : after) EXPECT_EQ(source.address, IpAddress::v4(10, 2, 0, 12));
+
+    const Lease old = before[0].first;
+    ASSERT_EQ(before[0].second.address, IpAddress::v4(10, 2, 0, 10));
+    pool.release(old, kStart, {.sequence = 5, .timestamp = 6});
+    EXPECT_EQ(pool.connection(old), kNoConnection);
+    EXPECT_FALSE(pool.acquire(0, IpFamily::V4, 1, kStart + 1h)) << "not given out";
+    EXPECT_EQ(pool.source(old), before[0].second);
+}
+
+TEST(SourcePool, AnAddressListedAgainGoesOnWhereItWas) {
+    SourcePool::Options o = options(1, {2000, 2002});
+    o.quarantine = 10s;
+    SourcePool pool(o);
+    const Leases before = acquire_all(pool, kStart);
+    pool.set_addresses({});
+    pool.release(before[1].first, kStart + 1s, {.sequence = 5, .timestamp = 6});
+    EXPECT_EQ(pool.usage(0, IpFamily::V4, kStart + 1s).capacity, 2U) << "what is still leased";
+    pool.set_addresses(o.addresses);
+    EXPECT_FALSE(pool.acquire(0, IpFamily::V4, 7, kStart + 11s - 1ns)) << "leased or in quarantine";
+    ASSERT_EQ(pool.acquire(0, IpFamily::V4, 7, kStart + 11s), before[1].first);
+    EXPECT_EQ(pool.last_use(before[1].first, kStart + 11s), (LastUse{.sequence = 5, .timestamp = 6}));
+    EXPECT_EQ(pool.usage(0, IpFamily::V4, kStart + 11s).leased, 3U);
+}
+
+TEST(SourcePool, ANewAddressCatchesUpWithTheOthersAndThenAllAreFilledEvenly) {
+    SourcePool pool(options(3, {1024, 65535}));
+    for (std::uint32_t i = 0; i < 300; ++i) ASSERT_TRUE(pool.acquire(0, IpFamily::V4, i, kStart));
+    pool.set_addresses(range(10, 13));
+    for (std::uint32_t i = 0; i < 100; ++i) ASSERT_TRUE(pool.acquire(0, IpFamily::V4, i, kStart));
+    for (const auto& a : pool.usage_by_address(0, kStart)) EXPECT_EQ(a.leased, 100U);
+    for (std::uint32_t i = 0; i < 402; ++i) ASSERT_TRUE(pool.acquire(0, IpFamily::V4, i, kStart));
+    for (const auto& a : pool.usage_by_address(0, kStart)) EXPECT_TRUE(a.leased == 200 || a.leased == 201);
+}
+
+TEST(SourcePool, AFullAddressLeavesTheRestToTheOthers) {
+    SourcePool pool(options(2, {2000, 2009}));
+    Leases leases = acquire_all(pool, kStart);
+    // All of the first address is leased, nothing of the second: the mean alone would choose the second for
+    // ever, but then it is full too.
+    for (const auto& [lease, source] : leases) {
+        if (source.address == IpAddress::v4(10, 2, 0, 11)) pool.release(lease, kStart, {});
+    }
+    EXPECT_EQ(acquire_all(pool, kStart + 1h).size(), 10U);
+    for (const auto& [lease, source] : leases) {
+        if (source.address == IpAddress::v4(10, 2, 0, 10)) pool.release(lease, kStart + 1h, {});
+    }
+    EXPECT_EQ(acquire_all(pool, kStart + 2h).size(), 10U);
+}
+
+TEST(SourcePool, TellsTheUseOfEachAddress) {
+    SourcePool::Options o = options(2, {2000, 2009}, 2);
+    o.addresses.push_back(*IpAddress::parse("fd00::1"));
+    SourcePool pool(o);
+    const Lease a = *pool.acquire(0, IpFamily::V4, 1, kStart);
+    const Lease b = *pool.acquire(0, IpFamily::V4, 2, kStart);
+    ASSERT_TRUE(pool.acquire(0, IpFamily::V6, 3, kStart));
+    pool.release(b, kStart, {});
+    auto uses = pool.usage_by_address(0, kStart);
+    ASSERT_EQ(uses.size(), 3U);
+    EXPECT_EQ(uses[0].address, pool.source(a).address);
+    EXPECT_EQ(uses[0].capacity, 10U);
+    EXPECT_EQ(uses[0].leased, 1U);
+    EXPECT_EQ(uses[1].leased, 0U);
+    EXPECT_EQ(uses[1].quarantined, 1U);
+    EXPECT_EQ(uses[2].address, o.addresses[2]);
+    EXPECT_EQ(uses[2].leased, 1U);
+    EXPECT_EQ(pool.usage_by_address(0, kStart + 1s)[1].quarantined, 0U);
+
+    pool.set_addresses({});
+    uses = pool.usage_by_address(0, kStart);
+    ASSERT_EQ(uses.size(), 2U) << "those with leases in use";
+    EXPECT_FALSE(uses[0].active);
+    EXPECT_EQ(uses[0].capacity, 1U);
+    EXPECT_EQ(uses[0].leased, 1U);
+    EXPECT_FALSE(pool.idle(0));
+    pool.release(a, kStart, {});
+    EXPECT_EQ(pool.usage_by_address(0, kStart).size(), 1U);
+    EXPECT_TRUE(pool.usage_by_address(1, kStart).empty());
+    EXPECT_TRUE(pool.usage_by_address(2, kStart).empty()) << "no such backend";
+}
+
+TEST(SourcePool, ABackendIsIdleWhenNothingIsLeasedTowardsIt) {
+    SourcePool pool(options(1, {2000, 2009}, 2));
+    const Lease lease = *pool.acquire(1, IpFamily::V4, 1, kStart);
+    EXPECT_TRUE(pool.idle(0));
+    EXPECT_FALSE(pool.idle(1));
+    pool.release(lease, kStart, {});
+    EXPECT_TRUE(pool.idle(1));
+    EXPECT_TRUE(pool.idle(7)) << "no such backend";
+}
+
+TEST(SourcePool, TooManyAddressesAreRefusedAndChangeNothing) {
+    SourcePool pool(options(1, {1024, 65535}));
+    const Lease lease = *pool.acquire(0, IpFamily::V4, 1, kStart);
+    std::vector<IpAddress> many;
+    for (std::uint32_t i = 0; i < 66'576; ++i) many.push_back(IpAddress::v4(0x0b000000 + i));
+    EXPECT_THROW(pool.set_addresses(many), std::length_error);
+    EXPECT_EQ(pool.connection(lease), 1U);
+    EXPECT_EQ(pool.address_position(many[0]), std::nullopt);
+    EXPECT_EQ(pool.usage(0, IpFamily::V4, kStart).capacity, 64512U);
+    EXPECT_TRUE(pool.acquire(0, IpFamily::V4, 2, kStart));
+}
+
+// Against a model that knows each tuple alone: addresses come and go while leases are taken and given back.
+TEST(SourcePool, RandomChangesOfAddressesKeepEveryLease) {
+    constexpr std::uint32_t kPorts = 20;
+    SourcePool::Options o = options(3, {2000, 2000 + kPorts - 1}, 2);
+    o.quarantine = 5ms;
+    SourcePool pool(o);
+    std::mt19937_64 random(2);
+    struct Tuple {
+        std::uint32_t connection = kNoConnection;
+        Lease lease;
+        Instant usable = kStart;  // the end of its quarantine
+    };
+    std::map<std::pair<std::uint32_t, SocketAddress>, Tuple> tuples;  // those that were ever leased
+    std::vector<std::pair<std::uint32_t, SocketAddress>> live;
+    std::set<IpAddress> listed(o.addresses.begin(), o.addresses.end());
+    std::map<IpAddress, std::uint32_t> positions;
+    Instant now = kStart;
+    for (std::uint32_t turn = 0; turn < 15'000; ++turn) {
+        now += Duration(static_cast<std::int64_t>(random() % 200'000));
+        if (turn % 250 == 249) {
+            std::vector<IpAddress> all = range(10, 19);
+            std::shuffle(all.begin(), all.end(), random);
+            all.resize(random() % 8);
+            pool.set_addresses(all);
+            listed = {all.begin(), all.end()};
+            for (const IpAddress& address : all) {
+                const std::uint32_t position = *pool.address_position(address);
+                ASSERT_EQ(positions.emplace(address, position).first->second, position);
+            }
+            for (const auto& key : live) {
+                const Tuple& tuple = tuples.at(key);
+                ASSERT_EQ(pool.connection(tuple.lease), tuple.connection);
+                ASSERT_EQ(pool.source(tuple.lease), key.second);
+            }
+        } else if (live.empty() || random() % 100 < 52) {
+            const auto backend = static_cast<std::uint32_t>(random() % 2);
+            std::size_t usable = listed.size() * kPorts;
+            for (const auto& [key, tuple] : tuples) {
+                if (key.first != backend || !listed.contains(key.second.address)) continue;
+                if (tuple.connection != kNoConnection || tuple.usable > now) --usable;
+            }
+            const auto use = pool.usage(backend, IpFamily::V4, now);
+            ASSERT_EQ(use.capacity - use.leased - use.quarantined, usable);
+            const auto lease = pool.acquire(backend, IpFamily::V4, turn, now);
+            ASSERT_EQ(lease.has_value(), usable > 0);
+            if (!lease) continue;
+            const auto key = std::pair(backend, pool.source(*lease));
+            ASSERT_TRUE(listed.contains(key.second.address));
+            Tuple& tuple = tuples[key];
+            ASSERT_EQ(tuple.connection, kNoConnection) << "leased twice";
+            ASSERT_LE(tuple.usable, now);
+            tuple.connection = turn;
+            tuple.lease = *lease;
+            live.push_back(key);
+        } else {
+            std::swap(live[random() % live.size()], live.back());
+            Tuple& tuple = tuples.at(live.back());
+            ASSERT_EQ(pool.find(live.back().first, live.back().second), tuple.connection);
+            pool.release(tuple.lease, now, {});
+            tuple.connection = kNoConnection;
+            tuple.usable = now + o.quarantine;
+            live.pop_back();
+        }
+    }
+    EXPECT_EQ(positions.size(), 10U);
+}
+
 }  // namespace
 }  // namespace sluice::nat
