@@ -22,6 +22,8 @@ void check(Draft& draft, Report& report) {
     check_pools(draft, networks, report);
     check_pool_overlaps(draft, report);
     check_listeners(draft, networks, report);
+    check_routes(draft, report);
+    check_admin(draft, networks, report);
 }
 
 }  // namespace sluice::config

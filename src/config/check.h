@@ -7,7 +7,7 @@
 
 namespace sluice::config {
 
-// Adds what is wrong to the report, and fills in Listener::pool_index.
+// Adds what is wrong to the report, and fills in the pool_index of listeners and routes.
 void check(Draft& draft, Report& report);
 
 }  // namespace sluice::config

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "checks.h"
-#include "text.h"
 
 namespace sluice::config {
 namespace {
@@ -47,22 +46,9 @@ void check_allow(const Listener& listener, const ListenerDraft& places, Report& 
 
 void find_pool(Draft& draft, std::size_t index, Report& report) {
     Listener& listener = draft.config.listeners[index];
-    const auto& pools = draft.config.pools;
-    const auto found = std::ranges::find(pools, listener.pool, &Pool::name);
-    if (found != pools.end()) {
-        listener.pool_index = static_cast<std::uint32_t>(found - pools.begin());
-        return;
-    }
-    if (!draft.pools_good) return;
-    std::vector<std::string_view> names;
-    std::vector<std::string> all;
-    for (const Pool& pool : pools) {
-        names.push_back(pool.name);
-        all.push_back(quoted(pool.name));
-    }
-    const auto guess = nearest(listener.pool, names);
-    report.add(*draft.listeners[index].pool, "there is no pool " + quoted(listener.pool),
-               guess ? "did you mean " + quoted(*guess) + "?" : "the pools are " + listed(all));
+    const auto pool = find_named(draft.config.pools, listener.pool, "pool", draft.pools_good,
+                                 *draft.listeners[index].pool, report);
+    if (pool) listener.pool_index = *pool;
 }
 
 }  // namespace

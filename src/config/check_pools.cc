@@ -193,9 +193,13 @@ void check_pools(const Draft& draft, const Networks& networks, Report& report) {
 }
 
 void check_pool_overlaps(const Draft& draft, Report& report) {
-    for (std::size_t later = 1; later < draft.pools.size(); ++later) {
+    std::vector<std::size_t> pools;
+    for (std::size_t i = 0; i < draft.pools.size(); ++i) {
+        if (!draft.config.pools[i].backends.empty()) pools.push_back(i);
+    }
+    for (std::size_t later = 1; later < pools.size(); ++later) {
         for (std::size_t earlier = 0; earlier < later; ++earlier) {
-            check_overlap(draft, earlier, later, report);
+            check_overlap(draft, pools[earlier], pools[later], report);
         }
     }
 }

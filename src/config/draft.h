@@ -31,6 +31,13 @@ struct ListenerDraft {
     std::optional<Place> allow;  // every element good
 };
 
+struct RouteDraft {
+    Place section;
+    std::optional<Place> listener;
+    std::optional<Place> pool;
+    bool good = false;  // the section has no fault of its own
+};
+
 // One element of source_addresses: elements [begin, end) of Pool::source_addresses.
 struct SourceDraft {
     Place place;
@@ -39,6 +46,7 @@ struct SourceDraft {
 };
 
 struct BackendDraft {
+    Place section;
     std::optional<Place> name;
     std::optional<Place> address;
 };
@@ -57,9 +65,12 @@ struct Draft {
     // Parallel to config's vectors.
     std::vector<PortDraft> ports;
     std::vector<ListenerDraft> listeners;
+    std::vector<RouteDraft> routes;
     std::vector<PoolDraft> pools;
-    // Every name of a pool, and every network of a port, was read: absence can be told.
+    std::optional<Place> metrics;
+    // Every name of a pool, of a listener, and every network of a port, was read: absence can be told.
     bool pools_good = true;
+    bool listeners_good = true;
     bool ports_good = true;
 };
 

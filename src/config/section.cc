@@ -80,21 +80,43 @@ void Section::refuse_type(const toml::node& node, std::string_view key, std::str
                  "must be " + std::string(expected));
 }
 
-std::optional<Place> Section::text(std::string_view key, std::string& out, Need need) {
-    const toml::node* const node = find(key, need);
-    if (node == nullptr) return std::nullopt;
-    const auto* const value = node->as_string();
+std::optional<Place> Section::take_text(const toml::node& node, std::string_view key, std::string& out,
+                                        bool may_be_empty, Need need) {
+    const auto* const value = node.as_string();
     if (value == nullptr) {
-        refuse_type(*node, key, "a string");
+        refuse_type(node, key, "a string");
         return std::nullopt;
     }
-    if (value->get().empty() || value->get().find('\0') != std::string::npos) {
-        report_->add(place_of(*node, key), value->get().empty() ? "is empty" : "holds a zero byte",
+    const bool empty = value->get().empty() && !may_be_empty;
+    if (empty || value->get().find('\0') != std::string::npos) {
+        report_->add(place_of(node, key), empty ? "is empty" : "holds a zero byte",
                      need == Need::Optional ? "leave the key out, or give it a value" : "give it a value");
         return std::nullopt;
     }
     out = value->get();
-    return place_of(*node, key);
+    return place_of(node, key);
+}
+
+std::optional<Place> Section::text(std::string_view key, std::string& out, Need need) {
+    const toml::node* const node = find(key, need);
+    return node == nullptr ? std::nullopt : take_text(*node, key, out, false, need);
+}
+
+std::optional<Place> Section::any_text(std::string_view key, std::string& out) {
+    const toml::node* const node = find(key, Need::Optional);
+    return node == nullptr ? std::nullopt : take_text(*node, key, out, true, Need::Optional);
+}
+
+std::optional<Place> Section::path(std::string_view key, std::string& out) {
+    std::string value;
+    const auto place = text(key, value);
+    if (!place) return std::nullopt;
+    if (value.front() != '/') {
+        report_->add(*place, quoted(value) + " is no absolute path", "begin the path with /");
+        return std::nullopt;
+    }
+    out = std::move(value);
+    return place;
 }
 
 std::optional<Place> Section::name(std::string_view key, std::string& out) {
@@ -110,9 +132,9 @@ std::optional<Place> Section::name(std::string_view key, std::string& out) {
     return place;
 }
 
-std::optional<Place> Section::address(std::string_view key, SocketAddress& out) {
+std::optional<Place> Section::address(std::string_view key, SocketAddress& out, Need need) {
     std::string value;
-    const auto place = text(key, value, Need::Required);
+    const auto place = text(key, value, need);
     if (!place) return std::nullopt;
     const auto parsed = SocketAddress::parse(value);
     if (!parsed) {
@@ -204,41 +226,49 @@ std::optional<Place> Section::read_size(std::string_view key, std::uint64_t& out
     return place;
 }
 
-std::optional<Place> Section::read_choice(std::string_view key, std::size_t& out,
-                                          std::span<const std::string_view> words,
-                                          std::span<const std::string_view> later) {
-    std::string value;
-    const auto place = text(key, value);
-    if (!place) return std::nullopt;
-    const auto found = std::ranges::find(words, value);
-    if (found != words.end()) {
-        out = static_cast<std::size_t>(found - words.begin());
-        return place;
-    }
-    if (std::ranges::find(later, value) != later.end()) {
-        report_->add(*place, quoted(value) + " is not supported by this version",
-                     "must be one of " + all_of(words));
+std::optional<Place> Section::range(std::string_view key, std::uint16_t& first, std::uint16_t& last,
+                                    std::uint16_t lowest, std::uint16_t highest) {
+    const toml::node* const node = find(key, Need::Optional);
+    if (node == nullptr) return std::nullopt;
+    const Place place = place_of(*node, key);
+    const auto* const one = node->as_integer();
+    const auto* const text = node->as_string();
+    if (one == nullptr && text == nullptr) {
+        refuse_type(*node, key, R"(a number such as 200, or a range such as "200-299")");
         return std::nullopt;
     }
+    const std::string what = one != nullptr ? std::to_string(one->get()) : quoted(text->get());
+    const auto parsed = text != nullptr ? parse_port_range(text->get()) : std::nullopt;
+    if (text != nullptr && !parsed) {
+        report_->add(place, what + " is no range",
+                     R"(write a number such as 200, or a range such as "200-299")");
+        return std::nullopt;
+    }
+    const std::int64_t from = one != nullptr ? one->get() : parsed->first;
+    const std::int64_t to = one != nullptr ? one->get() : parsed->last;
+    if (from < lowest || to > highest) {
+        report_->add(place, what + " is out of range",
+                     "must lie within " + std::to_string(lowest) + " to " + std::to_string(highest));
+        return std::nullopt;
+    }
+    first = static_cast<std::uint16_t>(from);
+    last = static_cast<std::uint16_t>(to);
+    return place;
+}
+
+std::optional<std::size_t> Section::find_word(std::string_view value, const Place& place,
+                                              std::span<const std::string_view> words) {
+    const auto found = std::ranges::find(words, value);
+    if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
     const auto guess = nearest(value, words);
-    report_->add(*place, quoted(value) + " is not known here",
+    report_->add(place, quoted(value) + " is not known here",
                  (guess ? did_you_mean(*guess) + " It must be" : "must be") + " one of " + all_of(words));
     return std::nullopt;
 }
 
-std::vector<Located<std::string>> Section::texts(std::string_view key, Need need) {
+std::vector<Located<std::string>> Section::elements(const toml::array& array, std::string_view key) {
     std::vector<Located<std::string>> out;
-    const toml::node* const node = find(key, need);
-    if (node == nullptr) return out;
-    const toml::array* const array = node->as_array();
-    if (array == nullptr) {
-        refuse_type(*node, key, R"(an array of strings, such as ["..."])");
-        return out;
-    }
-    if (array->empty() && need == Need::Required) {
-        report_->add(place_of(*node, key), "is empty", "give at least one");
-    }
-    for (const toml::node& element : *array) {
+    for (const toml::node& element : array) {
         if (const auto* const value = element.as_string()) {
             out.push_back({value->get(), place_of(element, key)});
         } else {
@@ -246,6 +276,40 @@ std::vector<Located<std::string>> Section::texts(std::string_view key, Need need
         }
     }
     return out;
+}
+
+std::vector<Located<std::string>> Section::texts(std::string_view key, Need need) {
+    const toml::node* const node = find(key, need);
+    if (node == nullptr) return {};
+    const toml::array* const array = node->as_array();
+    if (array == nullptr) {
+        refuse_type(*node, key, R"(an array of strings, such as ["..."])");
+        return {};
+    }
+    if (array->empty() && need == Need::Required) {
+        report_->add(place_of(*node, key), "is empty", "give at least one");
+    }
+    return elements(*array, key);
+}
+
+std::vector<Located<std::string>> Section::one_or_more(std::string_view key) {
+    const toml::node* const node = find(key, Need::Optional);
+    if (node == nullptr) return {};
+    if (const auto* const value = node->as_string()) return {{value->get(), place_of(*node, key)}};
+    const toml::array* const array = node->as_array();
+    if (array == nullptr) {
+        refuse_type(*node, key, "a string or an array of strings");
+        return {};
+    }
+    if (array->empty()) {
+        report_->add(place_of(*node, key), "is empty", "leave the key out, or give at least one");
+    }
+    return elements(*array, key);
+}
+
+void Section::refuse(std::string_view key, std::string message, std::string remedy) {
+    if (find(key, Need::Optional) != nullptr)
+        report_->add(place_of(key), std::move(message), std::move(remedy));
 }
 
 std::optional<Section> Section::table(std::string_view key) {

@@ -15,17 +15,11 @@
 #include "sluice/base/address.h"
 #include "sluice/base/time.h"
 #include "toml.h"
+#include "words.h"
 
 namespace sluice::config {
 
 enum class Need : std::uint8_t { Optional, Required };
-
-// A word of the file and what it stands for.
-template <typename E>
-struct Word {
-    std::string_view text;
-    E value;
-};
 
 // Borrows the table and the report. Every reading changes `out` and returns the value's place only when the
 // key is there and good; what is bad, or absent though Required, goes to the report.
@@ -41,9 +35,13 @@ class Section {
     Report& report() { return *report_; }
 
     std::optional<Place> text(std::string_view key, std::string& out, Need need = Need::Optional);
+    // A text that may be empty.
+    std::optional<Place> any_text(std::string_view key, std::string& out);
+    // The path of a file, from the root.
+    std::optional<Place> path(std::string_view key, std::string& out);
     // A required text that operators can type as one word.
     std::optional<Place> name(std::string_view key, std::string& out);
-    std::optional<Place> address(std::string_view key, SocketAddress& out);  // required
+    std::optional<Place> address(std::string_view key, SocketAddress& out, Need need = Need::Required);
     template <std::unsigned_integral T>
     std::optional<Place> integer(std::string_view key, T& out, T lowest, T highest) {
         std::uint64_t value = 0;
@@ -60,19 +58,33 @@ class Section {
         if (place) out = static_cast<T>(value);
         return place;
     }
-    // later: words of the design that this version does not know yet.
+    // A number such as 200, or a range of them such as "200-299".
+    std::optional<Place> range(std::string_view key, std::uint16_t& first, std::uint16_t& last,
+                               std::uint16_t lowest, std::uint16_t highest);
     template <typename E, std::size_t N>
-    std::optional<Place> choice(std::string_view key, E& out, const Word<E> (&words)[N],
-                                std::span<const std::string_view> later = {}) {
-        std::vector<std::string_view> texts;
-        for (const auto& word : words) texts.push_back(word.text);
-        std::size_t index = 0;
-        const auto place = read_choice(key, index, texts, later);
-        if (place) out = words[index].value;
+    std::optional<Place> choice(std::string_view key, E& out, const Word<E> (&words)[N]) {
+        std::string value;
+        const auto place = text(key, value);
+        if (!place) return std::nullopt;
+        const auto index = find_word(value, *place, texts_of(words));
+        if (!index) return std::nullopt;
+        out = words[*index].value;
         return place;
+    }
+    // One word or an array of them.
+    template <typename E, std::size_t N>
+    void choices(std::string_view key, std::vector<E>& out, const Word<E> (&words)[N]) {
+        for (const auto& [value, place] : one_or_more(key)) {
+            if (const auto index = find_word(value, place, texts_of(words)))
+                out.push_back(words[*index].value);
+        }
     }
     // The strings of an array, each with its own place. Elements of another type are reported and left out.
     std::vector<Located<std::string>> texts(std::string_view key, Need need = Need::Optional);
+    // Likewise; a single string stands for an array of one. An empty array is reported.
+    std::vector<Located<std::string>> one_or_more(std::string_view key);
+    // A key that has no place here as the rest of the section stands.
+    void refuse(std::string_view key, std::string message, std::string remedy);
     // [section.key]
     std::optional<Section> table(std::string_view key);
     // [[section.key]], in the file's order.
@@ -86,6 +98,9 @@ class Section {
     const toml::node* find(std::string_view key, Need need);
     std::string path_of(std::string_view key) const;
     Place place_of(const toml::node& node, std::string_view key) const;
+    std::vector<Located<std::string>> elements(const toml::array& array, std::string_view key);
+    std::optional<Place> take_text(const toml::node& node, std::string_view key, std::string& out,
+                                   bool may_be_empty, Need need);
     void refuse_type(const toml::node& node, std::string_view key, std::string_view expected);
     void refuse_unknown(const toml::key& key, const toml::node& node,
                         std::span<const std::string_view> later);
@@ -93,9 +108,16 @@ class Section {
                                       std::uint64_t highest);
     std::optional<Place> read_size(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
                                    std::uint64_t highest);
-    std::optional<Place> read_choice(std::string_view key, std::size_t& out,
-                                     std::span<const std::string_view> words,
-                                     std::span<const std::string_view> later);
+    // The word's number among `words`; what is none of them is reported.
+    std::optional<std::size_t> find_word(std::string_view value, const Place& place,
+                                         std::span<const std::string_view> words);
+
+    template <typename E, std::size_t N>
+    static std::vector<std::string_view> texts_of(const Word<E> (&words)[N]) {
+        std::vector<std::string_view> texts;
+        for (const auto& word : words) texts.push_back(word.text);
+        return texts;
+    }
 
     const toml::table* table_;
     std::string path_;

@@ -1,6 +1,6 @@
 // From the text of a configuration file to a Config that keeps every rule of doc/configuration.md, or to the
 // list of everything that is wrong with it. No rule needs a device, a privilege or the network, so a file can
-// be checked anywhere.
+// be checked anywhere; only the password files that it names must be there and readable.
 #pragma once
 
 #include <optional>

@@ -99,9 +99,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Fault{"[runtime]", "[runtme] #!", "runtme", "unknown section; did you mean \"runtime\"?"},
                     Fault{"[admin]", "[[admin]] #!", "admin",
                           "is an array of tables; must be one table, written [admin]"},
-                    Fault{"[runtime]", "[[route]] #!\n[runtime]", "route", "not supported by this version"},
                     Fault{"[runtime]", "zebra = 1 #!\n[runtime]", "zebra",
-                          R"(unknown key; known here: "runtime", "port", "admin", "listener" and "pool")"}));
+                          R"(known here: "runtime", "port", "admin", "listener", "route" and "pool")"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Runtime, Rules,
@@ -135,8 +134,13 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Admin, Rules,
     testing::Values(Fault{"log = \"info\"", "log = \"warn\" #!", "admin.log", "\"warning\""},
-                    Fault{"log = \"info\"", "metrics = \"127.0.0.1:9187\" #!", "admin.metrics",
-                          "not supported"},
+                    Fault{"log = \"info\"", "metrics = \"127.0.0.1\" #!", "admin.metrics",
+                          "no address with a port"},
+                    Fault{"log = \"info\"", "metrics = \"10.2.0.33:9187\" #!", "admin.metrics",
+                          "one of Sluice's own addresses"},
+                    Fault{"log = \"info\"", "metrics = \"[ff02::1]:9187\" #!", "admin.metrics", "multicast"},
+                    Fault{"log = \"info\"", "connection_log = \"log\" #!", "admin.connection_log",
+                          "\"log\" is no absolute path; begin the path with /"},
                     Fault{"log = \"info\"", "socket = \"admin.sock\" #!", "admin.socket", "absolute path"},
                     Fault{"log = \"info\"", "socket = \"\" #!", "admin.socket", "is empty"},
                     Fault{"log = \"info\"", "socket = \"/a\\u0000b\" #!", "admin.socket", "zero byte"}));
@@ -286,13 +290,14 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"[pool.health]", "bounded_load = inf #!\n[pool.health]", "pool.bounded_load", "1.25"},
         Fault{"[pool.health]", "bounded_load = \"x\" #!\n[pool.health]", "pool.bounded_load", "a number"},
         Fault{"[pool.health]", "send_proxy = \"v2\" #!\n[pool.health]", "pool.send_proxy", "not supported"},
-        Fault{"type = \"tcp\"", "type = \"mqtt\" #!", "pool.health.type",
-              R"("mqtt" is not supported by this version; must be one of "none" and "tcp")"},
+        Fault{"type = \"tcp\"", "type = \"mqqt\" #!", "pool.health.type",
+              R"(did you mean "mqtt"? It must be one of "none", "tcp", "mqtt" and "http")"},
         Fault{"type = \"tcp\"", "interval = \"99ms\" #!", "pool.health.interval", "must be 100ms to 1h"},
         Fault{"type = \"tcp\"", "timeout = \"9ms\" #!", "pool.health.timeout", "must be 10ms to 10m"},
         Fault{"type = \"tcp\"", "rise = 0 #!", "pool.health.rise", "must be 1 to 1000"},
         Fault{"type = \"tcp\"", "fall = 1001 #!", "pool.health.fall", "must be 1 to 1000"},
-        Fault{"type = \"tcp\"", "path = \"/\" #!", "pool.health.path", "not supported"},
+        Fault{"type = \"tcp\"", "path = \"/\" #!", "pool.health.path",
+              "a probe of type \"tcp\" has no use for it; remove it, or set type = \"http\""},
         Fault{kPool, "[[pool]] #!\nname = \"brokers\"\nsource_addresses = [\"10.2.0.10\"]\n", "pool.backend",
               "the pool has no backend; add a [[pool.backend]] section"},
         Fault{kPool, "[[pool]]\nname = \"brokers\"\nsource_addresses = [\"10.2.0.10\"]\nbackend = 7 #!\n",
