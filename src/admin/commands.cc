@@ -44,44 +44,65 @@ SocketAddress parse_filter_address(std::string_view text) {
         "address= wants an IP address, with or without a port, such as 10.1.0.7 or [fd00::7]:40000");
 }
 
-ConnectionFilter parse_filter(Words words) {
-    ConnectionFilter filter;
-    for (const std::string& word : words) {
-        const std::size_t sign = word.find('=');
-        const std::string key = word.substr(0, sign);
-        const std::string value = sign == std::string::npos ? "" : word.substr(sign + 1);
-        if (sign == std::string::npos) {
-            throw Refused("'" + word +
-                          "' is no filter; write NAME=VALUE with backend, client_id, "
-                          "client_id_prefix, address, phase or limit");
-        }
-        if (key == "backend") {
-            filter.backend = value;
-        } else if (key == "client_id") {
-            filter.client_id = value;
-        } else if (key == "client_id_prefix") {
-            filter.client_id_prefix = value;
-        } else if (key == "address") {
-            filter.address = parse_filter_address(value);
-        } else if (key == "phase") {
-            filter.phase = value;
-        } else if (key == "limit") {
-            const auto limit = parse_number<std::size_t>(value);
-            if (!limit || *limit == 0 || *limit > kMaxConnectionLimit) {
-                throw Refused("limit= wants a number from 1 to " + std::to_string(kMaxConnectionLimit));
+// Words of the form NAME=VALUE. `names` is what there is, for who wrote something else.
+class Settings {
+  public:
+    Settings(Words words, std::span<const std::string_view> names) : names_(names) {
+        for (const std::string& word : words) {
+            const std::size_t sign = word.find('=');
+            if (sign == std::string::npos) {
+                throw Refused("'" + word + "' is not understood; write NAME=VALUE with " + known());
             }
-            filter.limit = *limit;
-        } else {
-            throw Refused("unknown filter '" + key +
-                          "'; there are backend, client_id, client_id_prefix, "
-                          "address, phase and limit");
+            const std::string key = word.substr(0, sign);
+            if (std::ranges::find(names_, key) == names_.end()) {
+                throw Refused("unknown name '" + key + "'; there are " + known());
+            }
+            if (find(key)) throw Refused(key + "= is given twice");
+            values_.emplace_back(key, word.substr(sign + 1));
         }
+    }
+    std::optional<std::string> find(std::string_view name) const {
+        const auto at = std::ranges::find(values_, name, [](const auto& value) { return value.first; });
+        return at == values_.end() ? std::nullopt : std::optional(at->second);
+    }
+    bool empty() const { return values_.empty(); }
+
+  private:
+    std::string known() const {
+        std::string text;
+        for (std::size_t i = 0; i < names_.size(); ++i) {
+            text.append(i == 0 ? "" : i + 1 == names_.size() ? " and " : ", ").append(names_[i]);
+        }
+        return text;
+    }
+
+    std::span<const std::string_view> names_;
+    std::vector<std::pair<std::string, std::string>> values_;
+};
+
+constexpr std::array<std::string_view, 6> kFilters{"backend", "client_id", "client_id_prefix",
+                                                   "address", "phase",     "limit"};
+
+ConnectionFilter parse_filter(const Settings& settings, std::size_t limit) {
+    ConnectionFilter filter{.backend = settings.find("backend"),
+                            .client_id = settings.find("client_id"),
+                            .client_id_prefix = settings.find("client_id_prefix"),
+                            .address = std::nullopt,
+                            .phase = settings.find("phase"),
+                            .limit = limit};
+    if (const auto address = settings.find("address")) filter.address = parse_filter_address(*address);
+    if (const auto text = settings.find("limit")) {
+        const auto number = parse_number<std::size_t>(*text);
+        if (!number || *number == 0 || *number > kMaxConnectionLimit) {
+            throw Refused("limit= wants a number from 1 to " + std::to_string(kMaxConnectionLimit));
+        }
+        filter.limit = *number;
     }
     return filter;
 }
 
 Json show_connections(View& view, Words arguments) {
-    const ConnectionList found = view.connections(parse_filter(arguments));
+    const ConnectionList found = view.connections(parse_filter(Settings(arguments, kFilters), 1000));
     Json reply = list("connections", found.rows);
     reply["truncated"] = found.truncated;
     return reply;
@@ -104,16 +125,73 @@ Json show_counters(View& view, Words arguments) {
 }
 
 Json explain(View& view, Words arguments) {
-    std::string pool;
-    std::string listener;
-    if (arguments.size() == 3 && arguments[1] == "pool") {
-        pool = arguments[2];
-    } else if (arguments.size() == 3 && arguments[1] == "listener") {
-        listener = arguments[2];
-    } else if (arguments.size() != 1) {
-        throw Refused("explain wants CLIENT_ID, then nothing, 'pool NAME' or 'listener NAME'");
+    static constexpr std::array<std::string_view, 5> kNames{"listener", "pool", "username", "version",
+                                                            "address"};
+    const Settings settings(arguments.subspan(1), kNames);
+    Question question{.client_id = arguments[0],
+                      .username = settings.find("username"),
+                      .version = settings.find("version").value_or("3.1.1"),
+                      .address = std::nullopt,
+                      .listener = settings.find("listener").value_or(""),
+                      .pool = settings.find("pool").value_or("")};
+    if (const auto text = settings.find("address")) {
+        question.address = IpAddress::parse(*text);
+        if (!question.address) throw Refused("address= wants the client's IP address, such as 10.1.0.7");
     }
-    return to_json(view.explain(arguments[0], pool, listener));
+    return to_json(view.explain(question));
+}
+
+Json reload(View& view, Words arguments) {
+    if (!arguments.empty() && arguments[0] != "--dry-run") {
+        throw Refused("reload takes nothing or --dry-run, which only says what would change");
+    }
+    return {{"reload", to_json(view.reload(!arguments.empty()))}};
+}
+
+template <Wish kWish>
+Json set_state(View& view, Words arguments) {
+    view.set_state(arguments[0], kWish);
+    return {{"backend", arguments[0]}, {"state", to_string(kWish)}};
+}
+
+std::uint32_t parse_weight(const std::string& text) {
+    constexpr std::uint32_t kMost = 1000;
+    const auto weight = parse_number<std::uint32_t>(text);
+    if (!weight || *weight > kMost) throw Refused("a weight is a number from 0 to 1000");
+    return *weight;
+}
+
+Json set_weight(View& view, Words arguments) {
+    const std::uint32_t weight = parse_weight(arguments[1]);
+    view.set_weight(arguments[0], weight);
+    return {{"backend", arguments[0]}, {"weight", weight}};
+}
+
+Json add_backend(View& view, Words arguments) {
+    static constexpr std::array<std::string_view, 1> kNames{"weight"};
+    const Settings settings(arguments.subspan(3), kNames);
+    const auto address = SocketAddress::parse(arguments[2]);
+    if (!address) {
+        throw Refused("'" + arguments[2] +
+                      "' is no address with a port; write it as 10.2.0.5:1883 or [fd00::5]:1883");
+    }
+    const std::uint32_t weight = parse_weight(settings.find("weight").value_or("100"));
+    view.add_backend(arguments[0], arguments[1], *address, weight);
+    return {{"added", arguments[0] + "/" + arguments[1]}};
+}
+
+Json remove_backend(View& view, Words arguments) {
+    view.remove_backend(arguments[0]);
+    return {{"removed", arguments[0]}};
+}
+
+Json kill_connection(View& view, Words arguments) {
+    const Settings settings(arguments, kFilters);
+    const ConnectionFilter filter = parse_filter(settings, kMaxConnectionLimit);
+    if (!filter.backend && !filter.client_id && !filter.client_id_prefix && !filter.address && !filter.phase) {
+        throw Refused("say which: backend=, client_id=, client_id_prefix=, address= or phase=");
+    }
+    return {{"killed", view.kill_connections(filter)}};
 }
 
 Json log_level(View& view, Words arguments) {
@@ -143,9 +221,26 @@ constexpr std::array kCommands{
     Command{"show neighbors", "", "ARP and neighbor discovery tables of all workers", 0, 0,
             [](View& view, Words) { return list("neighbors", view.neighbors()); }},
     Command{"show counters", "[all]", "counters that are not zero, or all", 0, 1, show_counters},
-    Command{"explain", "CLIENT_ID [pool NAME | listener NAME]",
-            "which broker this client ID goes to, and why; by the first listener unless named", 1, 3,
+    Command{"explain",
+            "CLIENT_ID [listener=NAME] [pool=NAME] [username=TEXT] [version=V] [address=IP]",
+            "which broker this client goes to, and why; through the first listener unless named", 1, 6,
             explain},
+    Command{"reload", "[--dry-run]", "goes over to the configuration file as it is now, or says what would change",
+            0, 1, reload},
+    Command{"drain", "BACKEND", "it keeps its connections and takes no new ones", 1, 1,
+            set_state<Wish::Drain>},
+    Command{"maintenance", "BACKEND", "its connections are ended too, at drain_rate", 1, 1,
+            set_state<Wish::Maintenance>},
+    Command{"ready", "BACKEND", "it takes clients again", 1, 1, set_state<Wish::Ready>},
+    Command{"weight", "BACKEND N", "its share of the clients, 0 to 1000, until the next reload", 2, 2,
+            set_weight},
+    Command{"add backend", "POOL NAME ADDRESS:PORT [weight=N]", "one more broker, until the next reload", 3, 4,
+            add_backend},
+    Command{"remove backend", "BACKEND", "takes it out until the next reload; its connections are ended at drain_rate",
+            1, 1, remove_backend},
+    Command{"kill connection",
+            "backend=NAME | client_id=TEXT | client_id_prefix=TEXT | address=IP[:PORT] | phase=NAME [limit=N]",
+            "resets both ends of every connection that fits all of them", 1, 6, kill_connection},
     Command{"log level", "LEVEL", "debug, info, warning or error", 1, 1, log_level},
     Command{"help", "", "this list", 0, 0, help},
 };
@@ -235,9 +330,20 @@ std::string dump(const Json& json) {
 
 }  // namespace
 
+const char* to_string(Wish wish) {
+    switch (wish) {
+        case Wish::Ready: return "ready";
+        case Wish::Drain: return "drain";
+        case Wish::Maintenance: return "maintenance";
+    }
+    return "?";
+}
+
 std::string answer(View& view, std::string_view line) {
     try {
         return dump(run(view, line));
+    } catch (const ReloadRefused& refused) {
+        return dump({{"error", refused.what()}, {"problems", refused.problems}});
     } catch (const std::exception& error) {
         return dump({{"error", error.what()}});
     }

@@ -71,6 +71,8 @@ Json to_json(const ListenerRow& row) {
     return {{"name", row.name},
             {"address", row.address.to_string()},
             {"pool", row.pool},
+            {"state", row.state},
+            {"connections", row.connections},
             {"max_connections", row.max_connections},
             {"half_open", row.half_open},
             {"connect_timeout_seconds", seconds(row.connect_timeout)},
@@ -159,13 +161,35 @@ Json to_json(const NeighborRow& row) {
 
 Json to_json(const Explanation& explanation) {
     return {{"client_id", explanation.client_id},
-            {"pool", explanation.pool},
+            {"listener", explanation.listener},
+            {"route", explanation.route ? Json(*explanation.route) : Json(nullptr)},
+            {"route_conditions", explanation.route_text},
+            {"refused", explanation.refused},
+            {"pool", text_or_null(explanation.pool)},
             {"hash", hash_text(explanation.hash)},
+            {"slot", explanation.slot ? Json(*explanation.slot) : Json(nullptr)},
             {"backend", explanation.backend ? Json(*explanation.backend) : Json(nullptr)},
             {"address", text_or_null(explanation.address)},
+            {"state", text_or_null(explanation.state)},
             {"by_key", explanation.by_key},
             {"displaced", explanation.displaced},
             {"why", explanation.why}};
+}
+
+Json to_json(const Change& change) {
+    Json json = {{"what", change.what}, {"kind", change.kind}};
+    if (!change.key.empty()) json.update({{"key", change.key}, {"from", change.from}, {"to", change.to}});
+    return json;
+}
+
+Json to_json(const ReloadReport& report) {
+    Json changes = Json::array();
+    for (const Change& change : report.changes) changes.push_back(to_json(change));
+    Json moves = Json::array();
+    for (const ReloadReport::Move& move : report.moves) {
+        moves.push_back({{"pool", move.pool}, {"moved_share", move.share}});
+    }
+    return {{"applied", report.applied}, {"changes", std::move(changes)}, {"moves", std::move(moves)}};
 }
 
 }  // namespace sluice::admin

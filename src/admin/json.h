@@ -18,5 +18,6 @@ Json to_json(const ConnectionRow& row);
 Json to_json(const PortRow& row);
 Json to_json(const NeighborRow& row);
 Json to_json(const Explanation& explanation);
+Json to_json(const ReloadReport& report);
 
 }  // namespace sluice::admin

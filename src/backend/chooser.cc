@@ -4,28 +4,51 @@
 
 namespace sluice::backend {
 
-Chooser::Chooser(const LoadTable& load, std::uint64_t seed) : load_(load), random_(seed) {}
+Chooser::Chooser(const LoadTable& load, std::uint64_t seed, std::uint32_t workers)
+    : load_(load), workers_(workers), random_(seed) {}
 
-Choice Chooser::choose(const Snapshot& snapshot, std::uint32_t pool_index, std::optional<std::uint64_t> key,
-                       std::span<const std::uint32_t> tried) {
+bool Chooser::may_take(Instant now, const Backend& backend) const {
+    return backend.slow_start.until <= now || backend.position >= next_turn_.size() ||
+           next_turn_[backend.position] <= now;
+}
+
+void Chooser::sent(Instant now, const Backend& backend) {
+    if (backend.slow_start.until <= now) return;
+    if (next_turn_.size() <= backend.position) next_turn_.resize(backend.position + 1);
+    // Each worker gives its part of the turns, and none saves them up.
+    const double seconds = static_cast<double>(workers_) / backend.slow_start.rate;
+    next_turn_[backend.position] =
+        now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+// Fills candidates_ and notes what there is among them.
+void Chooser::judge(Instant now, const Pool& pool, std::span<const std::uint32_t> tried, bool keep_pace) {
+    any_usable_ = false;
+    any_eligible_ = false;
+    candidates_.clear();
+    for (std::uint32_t i = 0; i < pool.backends.size(); ++i) {
+        const Backend& b = pool.backends[i];
+        const std::uint64_t connections = load_.connections(b.position);
+        const bool usable = b.usable() && std::ranges::find(tried, i) == tried.end();
+        const bool eligible = usable && (b.max_connections == 0 || connections < b.max_connections) &&
+                              (!keep_pace || may_take(now, b));
+        any_usable_ = any_usable_ || usable;
+        any_eligible_ = any_eligible_ || eligible;
+        candidates_.push_back({.weight = b.weight, .connections = connections, .eligible = eligible});
+    }
+}
+
+Choice Chooser::choose(Instant now, const Snapshot& snapshot, std::uint32_t pool_index,
+                       std::optional<std::uint64_t> key, std::span<const std::uint32_t> tried) {
     if (turns_.size() < snapshot.pools.size()) turns_.resize(snapshot.pools.size());
     const Pool& pool = snapshot.pools[pool_index];
     Turn& turn = turns_[pool_index];
 
-    bool any_usable = false;
-    bool any_eligible = false;
-    candidates_.clear();
-    for (std::uint32_t i = 0; i < pool.backends.size(); ++i) {
-        const Backend& b = pool.backends[i];
-        const std::uint64_t connections = load_.connections(pool.first_backend + i);
-        const bool usable = b.usable() && std::ranges::find(tried, i) == tried.end();
-        const bool eligible = usable && (b.max_connections == 0 || connections < b.max_connections);
-        any_usable = any_usable || usable;
-        any_eligible = any_eligible || eligible;
-        candidates_.push_back({.weight = b.weight, .connections = connections, .eligible = eligible});
-    }
-    if (!any_usable) return {.outcome = Choice::Outcome::NoneUsable};
-    if (!any_eligible) return {.outcome = Choice::Outcome::AllFull};
+    judge(now, pool, tried, true);
+    // Better ahead of its pace than nobody.
+    if (any_usable_ && !any_eligible_) judge(now, pool, tried, false);
+    if (!any_usable_) return {.outcome = Choice::Outcome::NoneUsable};
+    if (!any_eligible_) return {.outcome = Choice::Outcome::AllFull};
 
     const auto chosen = [](std::uint32_t i) {
         return Choice{.outcome = Choice::Outcome::Chosen, .backend = i};

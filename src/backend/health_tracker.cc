@@ -1,5 +1,7 @@
 #include "sluice/backend/health_tracker.h"
 
+#include <utility>
+
 namespace sluice::backend {
 
 const char* to_string(ProbeFailure failure) {
@@ -12,16 +14,35 @@ const char* to_string(ProbeFailure failure) {
     return "?";
 }
 
-HealthTracker::HealthTracker(const config::Config& config) {
-    for (const config::Pool& pool : config.pools) {
-        for (std::size_t i = 0; i < pool.backends.size(); ++i) {
-            Entry entry;
-            entry.rise = pool.health.rise;
-            entry.fall = pool.health.fall;
-            entry.probes = pool.health.type != config::HealthType::None;
-            entries_.push_back(entry);
+HealthTracker::HealthTracker(const config::Config& config) : HealthTracker(seat(config, nullptr), Instant{}) {}
+
+HealthTracker::HealthTracker(const Roster& roster, Instant now) { follow(roster, now, true); }
+
+void HealthTracker::use(const Roster& roster, Instant now) { follow(roster, now, false); }
+
+void HealthTracker::follow(const Roster& roster, Instant now, bool at_start) {
+    std::vector<Entry> before = std::exchange(entries_, {});
+    roster.each_backend([&](std::uint32_t pool, std::uint32_t, const Roster::Backend& backend) {
+        const config::Health& health = roster.pools[pool].config.health;
+        if (entries_.size() <= backend.position) entries_.resize(backend.position + 1);
+        Entry& entry = entries_[backend.position];
+        const bool probes = health.type != config::HealthType::None;
+        const bool same = backend.position < before.size() && before[backend.position].known &&
+                          before[backend.position].address == backend.config.address;
+        if (same) {
+            entry = std::move(before[backend.position]);
+        } else if (!at_start && probes) {
+            entry.view.healthy = false;
+            entry.view.since = now;
         }
-    }
+        // Nothing would bring up what is no longer probed.
+        if (!probes) entry.view.healthy = true;
+        entry.known = true;
+        entry.address = backend.config.address;
+        entry.rise = health.rise;
+        entry.fall = health.fall;
+        entry.probes = probes;
+    });
 }
 
 bool HealthTracker::on_probe(std::uint32_t backend, ProbeFailure failure, const Offer& offer,
@@ -35,7 +56,9 @@ bool HealthTracker::on_probe(std::uint32_t backend, ProbeFailure failure, const 
     entry.view.latency = latency;
     bool changed = entry.offer != offer;
     entry.offer = offer;
-    if (!entry.view.healthy && entry.view.successes >= entry.rise) {
+    // One that was never seen to fail has nothing to prove but that it is there.
+    const std::uint32_t wanted = entry.view.last_failure != ProbeFailure::None ? entry.rise : 1;
+    if (!entry.view.healthy && entry.view.successes >= wanted) {
         entry.view.healthy = true;
         entry.view.since = now;
         changed = true;
@@ -63,7 +86,7 @@ bool HealthTracker::fail(Entry& entry, ProbeFailure failure, Instant now) {
 std::vector<Condition> HealthTracker::conditions() const {
     std::vector<Condition> conditions;
     conditions.reserve(entries_.size());
-    for (const Entry& entry : entries_) conditions.push_back({entry.view.healthy, entry.offer});
+    for (const Entry& entry : entries_) conditions.push_back({entry.view.healthy, entry.slow_start, entry.offer});
     return conditions;
 }
 

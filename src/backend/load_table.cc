@@ -3,7 +3,7 @@
 namespace sluice::backend {
 namespace {
 
-constexpr std::uint32_t kCellsPerCacheLine = 64 / sizeof(std::atomic<std::uint32_t>);
+constexpr std::uint32_t kCellsPerCacheLine = 64 / (2 * sizeof(std::atomic<std::uint32_t>));
 
 constexpr std::uint32_t round_up(std::uint32_t n) {
     return (n + kCellsPerCacheLine - 1) / kCellsPerCacheLine * kCellsPerCacheLine;
@@ -15,12 +15,22 @@ LoadTable::LoadTable(std::uint32_t workers, std::uint32_t backends)
     : workers_(workers),
       backends_(backends),
       stride_(round_up(backends)),
-      cells_(std::make_unique<std::atomic<std::uint32_t>[]>(std::size_t{workers} * stride_)) {}
+      cells_(std::make_unique<Cell[]>(workers * stride_)) {}
 
 std::uint64_t LoadTable::connections(std::uint32_t backend) const {
     std::uint64_t sum = 0;
+    for (std::uint32_t w = 0; w < workers_; ++w) sum += connections(w, backend);
+    return sum;
+}
+
+std::uint64_t LoadTable::transient(std::uint32_t backend) const {
+    std::uint64_t sum = 0;
     for (std::uint32_t w = 0; w < workers_; ++w) {
-        sum += cells_[std::size_t{w} * stride_ + backend].load(std::memory_order_relaxed);
+        const Cell& cell = cells_[w * stride_ + backend];
+        const std::uint32_t all = cell.connections.load(std::memory_order_relaxed);
+        const std::uint32_t persistent = cell.persistent.load(std::memory_order_relaxed);
+        // Read one after the other while their writer goes on.
+        if (all > persistent) sum += all - persistent;
     }
     return sum;
 }

@@ -7,13 +7,26 @@
 namespace sluice::backend {
 namespace {
 
+bool takes_keys(const Backend& b) { return b.standing == Standing::Active && b.weight != 0; }
+
 std::shared_ptr<const balance::Maglev> build_maglev(std::span<const Backend> backends) {
     std::vector<balance::Target> targets;
     targets.reserve(backends.size());
     for (std::uint32_t i = 0; i < backends.size(); ++i) {
-        if (backends[i].weight != 0) targets.push_back({i, backends[i].name, backends[i].weight});
+        if (takes_keys(backends[i])) targets.push_back({i, backends[i].name, backends[i].weight});
     }
     return std::make_shared<const balance::Maglev>(targets);
+}
+
+// Whether the hash table of `a` is that of `b`.
+bool same_targets(std::span<const Backend> a, std::span<const Backend> b) {
+    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+        const bool in_a = i < a.size() && takes_keys(a[i]);
+        const bool in_b = i < b.size() && takes_keys(b[i]);
+        if (in_a != in_b) return false;
+        if (in_a && (a[i].name != b[i].name || a[i].weight != b[i].weight)) return false;
+    }
+    return true;
 }
 
 // What every usable backend accepts. A backend that was never probed successfully constrains nothing.
@@ -37,31 +50,88 @@ Offer common_offer(std::span<const Backend> backends) {
     return common;
 }
 
-Pool build_pool(const config::Pool& from, std::span<const Condition> conditions,
-                std::uint32_t first_backend) {
-    Pool pool{.name = from.name,
-              .balance = from.balance,
-              .hash_key = from.hash_key,
-              .bounded_load = from.bounded_load,
-              .retries = from.retries,
-              .attempt_timeout = from.attempt_timeout,
-              .health = from.health,
+// The reader has made sure that it compiles. before: of the snapshot before this one, null for none.
+Pattern build_pattern(const std::string& text, const Pattern& before) {
+    if (text.empty()) return nullptr;
+    if (before && before->pattern() == text) return before;
+    return std::make_shared<const re2::RE2>(text, re2::RE2::Quiet);
+}
+
+Route build_route(const Roster::Route& from, const Pattern& before) {
+    return {.listener = from.listener,
+            .client_id_prefix = from.config.client_id_prefix,
+            .client_id_pattern = build_pattern(from.config.client_id_pattern, before),
+            .username = from.config.username,
+            .versions = from.config.versions,
+            .networks = from.config.networks,
+            .pool = from.pool,
+            .refuse = from.config.refuse};
+}
+
+Backend build_backend(const Roster::Backend& from, std::span<const Condition> conditions) {
+    Backend backend{.name = from.config.name,
+                    .address = from.config.address,
+                    .position = from.position,
+                    .standing = from.standing,
+                    .weight = from.config.weight,
+                    .max_connections = from.config.max_connections,
+                    .configured = from.config.state,
+                    .healthy = true,
+                    .slow_start = {},
+                    .offer = {}};
+    if (from.position < conditions.size()) {
+        const Condition& condition = conditions[from.position];
+        backend.healthy = condition.healthy;
+        backend.slow_start = condition.slow_start;
+        backend.offer = condition.offer;
+    }
+    return backend;
+}
+
+// What both accept.
+Offer both(const Offer& a, const Offer& b) {
+    Offer common{.mss = a.mss == 0 || b.mss == 0 ? std::max(a.mss, b.mss) : std::min(a.mss, b.mss),
+                 .window_scale = std::nullopt,
+                 .sack = a.sack && b.sack,
+                 .timestamps = a.timestamps && b.timestamps};
+    if (a.window_scale && b.window_scale) common.window_scale = std::min(*a.window_scale, *b.window_scale);
+    return common;
+}
+
+Offer listener_offer(const Snapshot& snapshot, std::uint32_t listener) {
+    Offer offer = snapshot.pools[snapshot.listeners[listener].pool].offer;
+    for (const Route& route : snapshot.routes) {
+        if (route.refuse || route.listener.value_or(listener) != listener) continue;
+        offer = both(offer, snapshot.pools[route.pool].offer);
+    }
+    return offer;
+}
+
+Pool build_pool(const Roster::Pool& from, std::span<const Condition> conditions, const Pool* before) {
+    const config::Pool& facts = from.config;
+    Pool pool{.name = facts.name,
+              .standing = from.standing,
+              .balance = facts.balance,
+              .hash_key = facts.hash_key,
+              .hash_pattern =
+                  build_pattern(facts.hash_pattern, before == nullptr ? nullptr : before->hash_pattern),
+              .bounded_load = facts.bounded_load,
+              .retries = facts.retries,
+              .attempt_timeout = facts.attempt_timeout,
+              .drain_rate = facts.drain_rate,
+              .on_down = facts.on_down,
+              .health = facts.health,
+              .source_addresses = facts.source_addresses,
+              .retained_sources = from.retained_sources,
+              .source_ports = facts.source_ports,
               .backends = {},
-              .first_backend = first_backend,
               .maglev = nullptr,
               .offer = {}};
-    for (std::size_t i = 0; i < from.backends.size(); ++i) {
-        const config::Backend& b = from.backends[i];
-        const Condition& condition = conditions[first_backend + i];
-        pool.backends.push_back({.name = b.name,
-                                 .address = b.address,
-                                 .weight = b.weight,
-                                 .max_connections = b.max_connections,
-                                 .configured = b.state,
-                                 .healthy = condition.healthy,
-                                 .offer = condition.offer});
-    }
+    for (const Roster::Backend& b : from.backends) pool.backends.push_back(build_backend(b, conditions));
     pool.offer = common_offer(pool.backends);
+    pool.maglev = before != nullptr && same_targets(before->backends, pool.backends)
+                      ? before->maglev
+                      : build_maglev(pool.backends);
     return pool;
 }
 
@@ -72,15 +142,18 @@ bool Listener::admits(const IpAddress& client) const {
     return (allow.empty() || std::ranges::any_of(allow, holds)) && std::ranges::none_of(deny, holds);
 }
 
-std::unique_ptr<const Snapshot> build_snapshot(const config::Config& config,
+std::unique_ptr<const Snapshot> build_snapshot(const Roster& roster, std::uint64_t roster_generation,
                                                std::span<const Condition> conditions,
                                                std::uint64_t generation, const Snapshot* previous) {
     auto snapshot = std::make_unique<Snapshot>();
     snapshot->generation = generation;
-    for (const config::Listener& l : config.listeners) {
+    snapshot->roster = roster_generation;
+    for (const Roster::Listener& listener : roster.listeners) {
+        const config::Listener& l = listener.config;
         snapshot->listeners.push_back({.name = l.name,
                                        .address = l.address,
-                                       .pool = static_cast<std::uint32_t>(l.pool_index),
+                                       .pool = listener.pool,
+                                       .standing = listener.standing,
                                        .connect_timeout = l.connect_timeout,
                                        .max_connect_size = l.max_connect_size,
                                        .connect_window = static_cast<std::uint32_t>(l.connect_window),
@@ -88,15 +161,29 @@ std::unique_ptr<const Snapshot> build_snapshot(const config::Config& config,
                                        .deny = l.deny,
                                        .max_connections = l.max_connections,
                                        .half_open = l.half_open,
-                                       .idle_timeout = l.idle_timeout});
+                                       .idle_timeout = l.idle_timeout,
+                                       .offer = {}});
     }
-    for (std::size_t i = 0; i < config.pools.size(); ++i) {
-        Pool pool = build_pool(config.pools[i], conditions, snapshot->backend_count);
-        pool.maglev = previous != nullptr ? previous->pools[i].maglev : build_maglev(pool.backends);
-        snapshot->backend_count += static_cast<std::uint32_t>(pool.backends.size());
-        snapshot->pools.push_back(std::move(pool));
+    for (std::size_t i = 0; i < roster.routes.size(); ++i) {
+        const bool known = previous != nullptr && i < previous->routes.size();
+        snapshot->routes.push_back(
+            build_route(roster.routes[i], known ? previous->routes[i].client_id_pattern : nullptr));
+    }
+    for (std::size_t i = 0; i < roster.pools.size(); ++i) {
+        const bool known = previous != nullptr && i < previous->pools.size();
+        snapshot->pools.push_back(
+            build_pool(roster.pools[i], conditions, known ? &previous->pools[i] : nullptr));
+    }
+    for (std::uint32_t i = 0; i < snapshot->listeners.size(); ++i) {
+        snapshot->listeners[i].offer = listener_offer(*snapshot, i);
     }
     return snapshot;
+}
+
+std::unique_ptr<const Snapshot> build_snapshot(const config::Config& config,
+                                               std::span<const Condition> conditions,
+                                               std::uint64_t generation, const Snapshot* previous) {
+    return build_snapshot(seat(config, nullptr), 1, conditions, generation, previous);
 }
 
 }  // namespace sluice::backend

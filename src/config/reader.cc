@@ -10,6 +10,7 @@
 #include "check.h"
 #include "report.h"
 #include "sections.h"
+#include "text.h"
 #include "toml.h"
 
 namespace sluice::config {
@@ -43,6 +44,47 @@ LoadResult load(const std::string& path) {
     Report report(path);
     report.add({}, std::string("cannot be read: ") + std::strerror(errno), "give a readable file");
     return {std::nullopt, report.take()};
+}
+
+std::vector<Problem> check(const Config& config) {
+    Report report("");
+    Draft draft;
+    draft.config = config;
+    const auto key = [](const std::string& section, const char* name) {
+        return Place{.line = 0, .column = 0, .key = section + "." + name};
+    };
+    for (const Port& port : config.ports) {
+        PortDraft& places = draft.ports.emplace_back();
+        places.name = places.mtu = key("port", port.name.c_str());
+        places.addresses.resize(port.addresses.size());
+        places.gateways.resize(port.gateways.size());
+    }
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+        ListenerDraft& places = draft.listeners.emplace_back();
+        places.name = key("listener", "name");
+        places.address = key("listener", "address");
+        places.pool = key("listener", "pool");
+    }
+    for (const Route& route : config.routes) {
+        RouteDraft& places = draft.routes.emplace_back();
+        if (!route.listener.empty()) places.listener = key("route", "listener");
+        if (!route.refuse) places.pool = key("route", "pool");
+        places.good = true;
+    }
+    for (const Pool& pool : config.pools) {
+        PoolDraft& places = draft.pools.emplace_back();
+        places.name = key("pool", "name");
+        places.sources.push_back({key("pool", "source_addresses"), 0, pool.source_addresses.size()});
+        places.source_ports = key("pool", "source_ports");
+        for (const Backend& backend : pool.backends) {
+            places.backends.push_back(
+                {.section = {}, .name = key("backend", "name"), .address = key("backend", "address")});
+            if (is_word(backend.name)) continue;
+            report.add(key("backend", "name"), quoted(backend.name) + " is no name", kNameRemedy);
+        }
+    }
+    check(draft, report);
+    return report.take();
 }
 
 }  // namespace sluice::config

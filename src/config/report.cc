@@ -48,7 +48,10 @@ std::string listed(const std::vector<std::string>& words) {
     return out;
 }
 
-std::string on_line(const Place& place) { return "line " + std::to_string(place.line); }
+std::string on_line(const Place& place) {
+    if (place.line == 0) return "another line";  // of a configuration that was not just read
+    return "line " + std::to_string(place.line);
+}
 
 std::string to_string(const Problem& problem) {
     std::string out = problem.file;

@@ -8,7 +8,7 @@
 namespace sluice::config {
 namespace {
 
-constexpr std::size_t kLongestName = 64;  // bytes
+
 
 std::string_view type_name(const toml::node& node) {
     switch (node.type()) {
@@ -24,13 +24,6 @@ std::string_view type_name(const toml::node& node) {
         case toml::node_type::date_time: return "a date with time";
     }
     return "something else";
-}
-
-bool is_word(std::string_view text) {
-    return !text.empty() && text.size() <= kLongestName && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-               c == '_' || c == '-' || c == ':';
-    });
 }
 
 std::string all_of(std::span<const std::string_view> words) {
@@ -124,8 +117,7 @@ std::optional<Place> Section::name(std::string_view key, std::string& out) {
     const auto place = text(key, value, Need::Required);
     if (!place) return std::nullopt;
     if (!is_word(value)) {
-        report_->add(*place, quoted(value) + " is no name",
-                     "use at most 64 letters, digits, and the signs . _ - :");
+        report_->add(*place, quoted(value) + " is no name", kNameRemedy);
         return std::nullopt;
     }
     out = std::move(value);

@@ -9,6 +9,8 @@
 namespace sluice::config {
 namespace {
 
+constexpr std::size_t kLongestName = 64;  // bytes
+
 struct Unit {
     std::string_view name;
     std::uint64_t factor;
@@ -153,6 +155,13 @@ std::optional<std::string_view> nearest(std::string_view word, std::span<const s
         best = candidate;
     }
     return best;
+}
+
+bool is_word(std::string_view text) {
+    return !text.empty() && text.size() <= kLongestName && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '_' || c == '-' || c == ':';
+    });
 }
 
 }  // namespace sluice::config

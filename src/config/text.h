@@ -43,4 +43,8 @@ std::optional<std::vector<IpAddress>> expand(const AddressRange& range, std::siz
 // neighbours; nullopt when even that one looks like another word altogether.
 std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> known);
 
+// Whether the text can be a name: one word of at most 64 letters, digits and signs.
+bool is_word(std::string_view text);
+inline constexpr const char* kNameRemedy = "use at most 64 letters, digits, and the signs . _ - :";
+
 }  // namespace sluice::config

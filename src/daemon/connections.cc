@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "sluice/daemon/control.h"
 #include "sluice/flow/slab.h"
@@ -29,6 +30,28 @@ class ListInspection final : public worker::Inspection {
     std::vector<worker::ConnectionRow> rows_;
 };
 
+// Some of them at a time: each is two packets to be sent.
+class KillInspection final : public worker::Inspection {
+  public:
+    using Victim = std::pair<std::uint32_t, FourTuple>;  // as ConnectionRow has id and client
+
+    explicit KillInspection(std::vector<Victim> victims) : victims_(std::move(victims)) {}
+    void run(worker::Worker& worker) override {
+        constexpr std::size_t kAtOnce = 64;
+        for (std::size_t n = 0; n < kAtOnce && !at_end(); ++n, ++next_) {
+            killed_ += worker.kill_connection(victims_[next_].first, victims_[next_].second) ? 1 : 0;
+        }
+    }
+
+    bool at_end() const { return next_ == victims_.size(); }
+    std::uint64_t killed() const { return killed_; }
+
+  private:
+    std::vector<Victim> victims_;
+    std::size_t next_ = 0;
+    std::uint64_t killed_ = 0;
+};
+
 constexpr std::array kPhases{session::Phase::Handshake,  session::Phase::AwaitConnect,
                              session::Phase::Connecting, session::Phase::Replaying,
                              session::Phase::Relayed,    session::Phase::Spliced,
@@ -41,9 +64,9 @@ std::string_view shown_client_id(const worker::ConnectionRow& row) {
 // A filter whose names have been looked up.
 class Matcher {
   public:
-    Matcher(const admin::ConnectionFilter& filter, const config::Config& config) : filter_(filter) {
+    Matcher(const admin::ConnectionFilter& filter, const backend::Snapshot& snapshot) : filter_(filter) {
         if (filter.phase) find_phase(*filter.phase);
-        if (filter.backend) find_backend(*filter.backend, config);
+        if (filter.backend) find_backend(*filter.backend, snapshot);
     }
 
     bool operator()(const worker::ConnectionRow& row) const {
@@ -74,21 +97,20 @@ class Matcher {
         if (!phase_) throw admin::Refused("no phase is named '" + name + "'; there are " + known);
     }
 
-    void find_backend(const std::string& name, const config::Config& config) {
-        bool found = false;
-        for (const config::Pool& pool : config.pools) {
-            const auto at = std::ranges::find(pool.backends, name, &config::Backend::name);
-            found = found || at != pool.backends.end();
-            // An index that no connection has, where the pool has no broker of that name.
-            wanted_.push_back(at == pool.backends.end()
-                                  ? static_cast<std::uint32_t>(pool.backends.size())
-                                  : static_cast<std::uint32_t>(at - pool.backends.begin()));
+    void find_backend(const std::string& name, const backend::Snapshot& snapshot) {
+        for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
+            const backend::Pool& pool = snapshot.pools[p];
+            for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
+                if (pool.backends[b].standing == backend::Standing::Vacant) continue;
+                const std::string& own = pool.backends[b].name;
+                if (own == name || pool.name + "/" + own == name) wanted_.emplace_back(p, b);
+            }
         }
-        if (!found) throw admin::Refused("no backend is named '" + name + "'; see show backends");
+        if (wanted_.empty()) throw admin::Refused("no backend is named '" + name + "'; see show backends");
     }
 
     bool is_wanted_backend(const worker::ConnectionRow& row) const {
-        return row.backend != session::kNoBackend && row.backend == wanted_[row.pool];
+        return std::ranges::find(wanted_, std::pair(row.pool, row.backend)) != wanted_.end();
     }
 
     bool is_wanted(const SocketAddress& address) const {
@@ -98,7 +120,7 @@ class Matcher {
 
     const admin::ConnectionFilter& filter_;
     std::optional<session::Phase> phase_;
-    std::vector<std::uint32_t> wanted_;  // by pool: index of the backend looked for
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> wanted_;  // pools and indexes of the backends
 };
 
 std::string version_name(std::uint8_t level) {
@@ -113,12 +135,13 @@ std::string version_name(std::uint8_t level) {
 }  // namespace
 
 admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::uint32_t worker) const {
-    const config::Pool& pool = config_.pools[row.pool];
+    const backend::Snapshot& snapshot = store_.newest();
+    const backend::Pool& pool = snapshot.pools[row.pool];
     const bool leased = !row.upstream.local.address.is_unspecified();
     return {.id = row.id,
             .worker = worker,
             .phase = session::to_string(row.phase),
-            .listener = config_.listeners[row.listener].name,
+            .listener = snapshot.listeners[row.listener].name,
             .pool = pool.name,
             .backend = row.backend == session::kNoBackend ? "" : pool.backends[row.backend].name,
             .client = row.client.remote,
@@ -135,24 +158,46 @@ admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::ui
             .idle = row.idle};
 }
 
-admin::ConnectionList Control::connections(const admin::ConnectionFilter& filter) {
-    const Matcher matches(filter, config_);
-    admin::ConnectionList list;
+// Calls visit(row, worker) for connections that fit, until it returns false.
+void Control::each_connection(
+    const admin::ConnectionFilter& filter,
+    const std::function<bool(const worker::ConnectionRow& row, std::uint32_t worker)>& visit) {
+    const Matcher matches(filter, store_.newest());
     for (std::uint32_t w = 0; w < link_->size(); ++w) {
         const auto inspection = std::make_shared<ListInspection>();
         do {
             link_->inspect(w, inspection);
             for (const worker::ConnectionRow& row : inspection->rows()) {
-                if (!matches(row)) continue;
-                if (list.rows.size() == filter.limit) {
-                    list.truncated = true;
-                    return list;
-                }
-                list.rows.push_back(describe(row, w));
+                if (matches(row) && !visit(row, w)) return;
             }
         } while (!inspection->at_end());
     }
+}
+
+admin::ConnectionList Control::connections(const admin::ConnectionFilter& filter) {
+    admin::ConnectionList list;
+    each_connection(filter, [&](const worker::ConnectionRow& row, std::uint32_t worker) {
+        list.truncated = list.rows.size() == filter.limit;
+        if (!list.truncated) list.rows.push_back(describe(row, worker));
+        return !list.truncated;
+    });
     return list;
+}
+
+std::uint64_t Control::kill_connections(const admin::ConnectionFilter& filter) {
+    std::vector<std::vector<KillInspection::Victim>> victims(link_->size());
+    std::size_t found = 0;
+    each_connection(filter, [&](const worker::ConnectionRow& row, std::uint32_t worker) {
+        victims[worker].emplace_back(row.id, row.client);
+        return ++found < filter.limit;
+    });
+    std::uint64_t killed = 0;
+    for (std::uint32_t w = 0; w < link_->size(); ++w) {
+        const auto inspection = std::make_shared<KillInspection>(std::move(victims[w]));
+        while (!inspection->at_end()) link_->inspect(w, inspection);
+        killed += inspection->killed();
+    }
+    return killed;
 }
 
 }  // namespace sluice::daemon

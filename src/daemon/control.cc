@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -11,44 +12,89 @@ namespace {
 // Events of one worker that one turn hears, so that a flood cannot keep the operator waiting.
 constexpr std::size_t kEventsPerTurn = 4096;
 
-std::uint32_t count_backends(const config::Config& config) {
-    std::size_t n = 0;
-    for (const config::Pool& pool : config.pools) n += pool.backends.size();
-    return static_cast<std::uint32_t>(n);
-}
+// How often it is looked whether something that was removed is used no more.
+constexpr Duration kLookInterval = 1s;
+// A returning broker is not held below this, in connects a second.
+constexpr double kSlowestStart = 10;
 
 struct Place {
-    const config::Pool& pool;
-    const config::Backend& backend;
+    const config::Pool* pool = nullptr;
+    const config::Backend* backend = nullptr;
 };
 
-// position: over all pools.
-Place place_of(const config::Config& config, std::size_t position) {
-    std::size_t pool = 0;
-    while (position >= config.pools[pool].backends.size()) position -= config.pools[pool++].backends.size();
-    return {config.pools[pool], config.pools[pool].backends[position]};
+// Of the backend that has this position.
+Place place_of(const backend::Roster& roster, std::uint32_t position) {
+    Place place;
+    roster.each_backend([&](std::uint32_t p, std::uint32_t, const backend::Roster::Backend& b) {
+        if (b.position == position) place = {&roster.pools[p].config, &b.config};
+    });
+    return place;
+}
+
+backend::Use use_of(const std::vector<worker::Worker::Usage>& parts) {
+    backend::Use use;
+    for (const worker::Worker::Usage& part : parts) {
+        use.listeners.resize(std::max(use.listeners.size(), part.listeners.size()));
+        for (std::size_t i = 0; i < part.listeners.size(); ++i) use.listeners[i] += part.listeners[i];
+        use.backends.resize(part.backends.size());
+        use.sources.resize(part.backends.size());
+        for (std::size_t p = 0; p < part.backends.size(); ++p) {
+            use.backends[p].resize(part.backends[p].size());
+            for (std::size_t b = 0; b < part.backends[p].size(); ++b) {
+                use.backends[p][b] += part.backends[p][b].leased;
+            }
+            use.sources[p].insert(use.sources[p].end(), part.used_sources[p].begin(),
+                                  part.used_sources[p].end());
+        }
+    }
+    return use;
 }
 
 }  // namespace
 
 Control::Control(config::Config config, Instant now, std::uint64_t seed)
-    : config_(std::move(config)),
+    : file_(std::move(config)),
+      config_(file_),
       started_(now),
       now_(now),
-      load_(config_.runtime.workers, count_backends(config_)),
-      health_(config_),
-      store_(config_, health_.conditions(), config_.runtime.workers),
+      load_(config_.runtime.workers, backend::kMaxBackends),
+      roster_(backend::seat(config_, nullptr)),
+      health_(roster_, now),
+      store_(roster_, health_.conditions(), config_.runtime.workers),
       chooser_(load_, seed) {}
 
 void Control::attach(Crew crew) {
     crew_ = std::move(crew);
+    topology_ = std::make_shared<const worker::Topology>(*crew_.topology);
     link_.emplace(store_, crew_.workers, crew_.wait);
 }
 
 void Control::turn(Instant now) {
     now_ = now;
     for (std::uint32_t w = 0; w < link_->size(); ++w) hear(w);
-    if (std::exchange(snapshot_due_, false)) store_.publish(health_.conditions());
+    if (std::exchange(snapshot_due_, false)) store_.publish(roster_, health_.conditions());
+    link_->flush();
+    if (now >= next_look_) forget_the_gone();
+}
+
+// What was removed keeps its place and addresses until nothing refers to it.
+void Control::forget_the_gone() {
+    next_look_ = now_ + kLookInterval;
+    if (!backend::anything_removed(roster_)) return;
+    backend::Use use;
+    try {
+        for (std::uint32_t w = 0; w < link_->size(); ++w) {
+            // Otherwise a connection could begin after it was counted.
+            if (store_.due(w) != nullptr) return;
+        }
+        use = use_of(usage());
+    } catch (const admin::Refused&) {
+        return;  // a worker hangs, and the heartbeat will tell
+    }
+    if (!backend::vacate(roster_, use)) return;
+    topology_ = std::make_shared<const worker::Topology>(topology_->with(roster_));
+    health_.use(roster_, now_);
+    store_.publish(roster_, health_.conditions(), topology_);
     link_->flush();
 }
 
@@ -78,6 +124,8 @@ void Control::on_event(std::uint32_t worker, const worker::Event& event) {
 }
 
 void Control::on_health(const worker::Event& event) {
+    // Of a backend that has gone since.
+    if (place_of(roster_, event.backend).backend == nullptr) return;
     const bool was_healthy = health_.view(event.backend).healthy;
     if (event.kind == worker::Event::Kind::AttemptSucceeded) {
         health_.on_attempt_succeeded(event.backend);
@@ -88,13 +136,41 @@ void Control::on_health(const worker::Event& event) {
             ? health_.on_probe(event.backend, event.failure, event.offer, event.latency, now_)
             : health_.on_attempt_failed(event.backend, event.failure, now_);
     snapshot_due_ = snapshot_due_ || changed;
+    if (!was_healthy && health_.view(event.backend).healthy) start_slowly(event.backend);
     log_health(event.backend, was_healthy);
+}
+
+// Its share of the pool's connections, spread over slow_start.
+void Control::start_slowly(std::uint32_t position) {
+    const backend::Snapshot& snapshot = store_.newest();
+    for (const backend::Pool& pool : snapshot.pools) {
+        const auto returning = std::ranges::find(pool.backends, position, &backend::Backend::position);
+        if (returning == pool.backends.end() || returning->standing == backend::Standing::Vacant) continue;
+        const Duration span = roster_.pools[static_cast<std::size_t>(&pool - snapshot.pools.data())].config.slow_start;
+        if (span == Duration::zero()) return;
+        std::uint64_t connections = 0;
+        std::uint64_t weights = 0;
+        for (const backend::Backend& b : pool.backends) {
+            if (b.standing != backend::Standing::Vacant) connections += load_.connections(b.position);
+            if (&b == &*returning || b.usable()) weights += b.weight;
+        }
+        if (weights == 0) return;
+        const double share =
+            static_cast<double>(connections) * returning->weight / static_cast<double>(weights);
+        const double rate =
+            std::max(kSlowestStart, share / std::chrono::duration<double>(span).count());
+        health_.start_slowly(position, {.until = now_ + span, .rate = rate});
+        snapshot_due_ = true;
+        return;
+    }
 }
 
 void Control::log_health(std::uint32_t backend, bool was_healthy) const {
     const backend::HealthTracker::View& view = health_.view(backend);
     if (view.healthy == was_healthy) return;
-    const auto [pool, broker] = place_of(config_, backend);
+    const Place place = place_of(roster_, backend);
+    const config::Pool& pool = *place.pool;
+    const config::Backend& broker = *place.backend;
     if (view.healthy) {
         spdlog::info("pool {}: broker {} ({}) is up: {} good probes in a row (rise {}, fall {})", pool.name,
                      broker.name, broker.address.to_string(), view.successes, pool.health.rise,

@@ -97,7 +97,7 @@ void ControlLoop::run() {
 void ControlLoop::on_signals(Instant now) {
     while (const int signal = signals_.next()) {
         if (signal == SIGHUP) {
-            spdlog::warn("reload is not supported by this version; restart to apply a new configuration");
+            control_.reload_on_signal();
         } else if (shutdown_deadline_) {
             spdlog::warn("second signal ({}): stopping at once", ::strsignal(signal));
             finished_ = true;

@@ -27,10 +27,11 @@ void CrewLink::flush() {
 
 void CrewLink::flush(std::uint32_t worker) {
     Lane& lane = lanes_[worker];
-    if (const backend::Snapshot* due = store_.due(worker)) {
+    if (const SnapshotStore::Publication* due = store_.due(worker)) {
         worker::Command command;
         command.kind = worker::Command::Kind::SetSnapshot;
-        command.snapshot = due;
+        command.snapshot = due->snapshot.get();
+        command.topology = due->topology.get();
         if (lane.worker->send(command)) store_.sent(worker);
     }
     while (!lane.waiting.empty() && lane.worker->send(lane.waiting.front())) lane.waiting.pop_front();

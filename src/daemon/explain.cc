@@ -10,49 +10,59 @@
 namespace sluice::daemon {
 namespace {
 
-// The balancing key of a client as workers compute it; `text` stands for what the pool hashes.
-std::optional<std::uint64_t> key_of(const backend::Pool& pool, const std::string& text) {
-    switch (pool.hash_key) {
-        case config::HashKey::ClientId:
-        case config::HashKey::Username:
-            return text.empty() ? std::nullopt : std::optional(balance::key_hash(text));
-        case config::HashKey::ClientIp: {
-            const auto address = IpAddress::parse(text);
-            if (!address) {
-                throw admin::Refused("pool " + pool.name +
-                                     " hashes the client's IP address: explain that instead");
-            }
-            const auto bytes = address->wire_bytes();
-            return balance::key_hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-        }
+mqtt::Version version_of(const std::string& name) {
+    for (const mqtt::Version version : {mqtt::Version::V31, mqtt::Version::V311, mqtt::Version::V5}) {
+        if (name == mqtt::to_string(version)) return version;
     }
-    return std::nullopt;
+    throw admin::Refused("unknown version '" + name + "'; there are 3.1, 3.1.1 and 5");
 }
 
 template <typename Named>
 std::uint32_t position_of(const std::vector<Named>& all, const std::string& name, const char* kind) {
-    const auto found = std::ranges::find(all, name, &Named::name);
+    const auto found = std::ranges::find_if(all, [&](const Named& place) {
+        return place.standing == backend::Standing::Active && place.name == name;
+    });
     if (found == all.end())
         throw admin::Refused(fmt::format("no {} is named '{}'; see show {}s", kind, name, kind));
     return static_cast<std::uint32_t>(found - all.begin());
 }
 
-std::string why_passed_over(const backend::Backend& first, std::uint64_t connections) {
+template <typename Named>
+std::uint32_t first_active(const std::vector<Named>& all) {
+    const auto found = std::ranges::find(all, backend::Standing::Active, &Named::standing);
+    return static_cast<std::uint32_t>(found - all.begin());
+}
+
+std::string why_passed_over(Instant now, const backend::Backend& first, std::uint64_t connections) {
     if (first.configured != config::BackendState::Up) return "is not to take new clients";
     if (!first.healthy) return "is down";
     if (first.max_connections != 0 && connections >= first.max_connections)
         return "is at its max_connections";
+    if (first.slow_start.until > now) return "is in slow start";
     return "is above its bounded_load";
+}
+
+std::string conditions_of(const config::Route& route) {
+    std::string text;
+    const auto add = [&](const std::string& condition) {
+        text.append(text.empty() ? "" : ", ").append(condition);
+    };
+    if (!route.listener.empty()) add("listener " + route.listener);
+    if (!route.client_id_prefix.empty()) add("client_id_prefix " + route.client_id_prefix);
+    if (!route.client_id_pattern.empty()) add("client_id_pattern " + route.client_id_pattern);
+    if (route.username) add("username " + *route.username);
+    for (const mqtt::Version version : route.versions) add(std::string("version ") + mqtt::to_string(version));
+    for (const IpPrefix& network : route.networks) add("network " + network.to_string());
+    return text.empty() ? "for every client" : text;
 }
 
 }  // namespace
 
-std::uint32_t Control::find_pool(const std::string& pool, const std::string& listener) const {
-    if (!pool.empty()) return position_of(config_.pools, pool, "pool");
-    if (!listener.empty()) {
-        return config_.listeners[position_of(config_.listeners, listener, "listener")].pool_index;
-    }
-    return config_.listeners.front().pool_index;
+backend::Routed Control::route_of(const admin::Question& question,
+                                  const backend::ClientFacts& client) const {
+    const backend::Snapshot& snapshot = store_.newest();
+    if (question.pool.empty()) return backend::route(snapshot, client);
+    return {.pool = position_of(snapshot.pools, question.pool, "pool"), .refuse = {}, .route = {}};
 }
 
 std::string Control::explain_choice(const backend::Choice& choice, const backend::Pool& pool,
@@ -68,7 +78,7 @@ std::string Control::explain_choice(const backend::Choice& choice, const backend
         const std::uint32_t i = pool.maglev->lookup(*key);
         const backend::Backend& first = pool.backends[i];
         return fmt::format("the first choice of its {} hash, {}, {}; this one is next", name(pool.hash_key),
-                           first.name, why_passed_over(first, load_.connections(pool.first_backend + i)));
+                           first.name, why_passed_over(now_, first, load_.connections(first.position)));
     }
     if (choice.by_key) return fmt::format("the first choice of its {} hash", name(pool.hash_key));
     if (pool.balance == config::Balance::Maglev) {
@@ -79,23 +89,53 @@ std::string Control::explain_choice(const backend::Choice& choice, const backend
         name(pool.balance));
 }
 
-admin::Explanation Control::explain(const std::string& client_id, const std::string& pool_name,
-                                    const std::string& listener) {
-    const std::uint32_t position = find_pool(pool_name, listener);
-    const backend::Pool& pool = store_.newest().pools[position];
-    const auto key = key_of(pool, client_id);
-    const backend::Choice choice = chooser_.choose(store_.newest(), position, key, {});
-    admin::Explanation explanation{.client_id = client_id,
-                                   .pool = pool.name,
-                                   .hash = key,
-                                   .backend = std::nullopt,
-                                   .address = std::nullopt,
-                                   .by_key = choice.by_key,
-                                   .displaced = choice.displaced,
-                                   .why = explain_choice(choice, pool, key)};
+admin::Explanation Control::explain(const admin::Question& question) {
+    const backend::Snapshot& snapshot = store_.newest();
+    const std::uint32_t listener = question.listener.empty()
+                                       ? first_active(snapshot.listeners)
+                                       : position_of(snapshot.listeners, question.listener, "listener");
+    const backend::ClientFacts client{
+        .listener = listener,
+        .version = version_of(question.version),
+        .client_id = question.client_id,
+        .username = question.username,
+        .address = question.address.value_or(IpAddress{}),
+    };
+    const backend::Routed routed = route_of(question, client);
+    admin::Explanation explanation;
+    explanation.client_id = question.client_id;
+    explanation.listener = snapshot.listeners[listener].name;
+    if (routed.route) {
+        explanation.route = *routed.route + 1;
+        explanation.route_text = conditions_of(roster_.routes[*routed.route].config);
+    } else {
+        explanation.route_text =
+            question.pool.empty() ? "none fits: the listener's pool" : "the pool was named in the question";
+    }
+    if (routed.refuse) {
+        explanation.refused = true;
+        explanation.why = fmt::format("route {} refuses it", *explanation.route);
+        return explanation;
+    }
+    const backend::Pool& pool = snapshot.pools[routed.pool];
+    if (pool.hash_key == config::HashKey::ClientIp && !question.address) {
+        throw admin::Refused("pool " + pool.name + " hashes the client's IP address: add address=IP");
+    }
+    const auto key = backend::balancing_key(pool, client);
+    const backend::Choice choice = chooser_.choose(now_, snapshot, routed.pool, key, {});
+    explanation.pool = pool.name;
+    explanation.hash = key;
+    if (key && pool.balance == config::Balance::Maglev && !pool.maglev->empty()) {
+        explanation.slot = static_cast<std::uint32_t>(pool.maglev->slot_of(*key));
+    }
+    explanation.by_key = choice.by_key;
+    explanation.displaced = choice.displaced;
+    explanation.why = explain_choice(choice, pool, key);
     if (choice.outcome == backend::Choice::Outcome::Chosen) {
-        explanation.backend = pool.backends[choice.backend].name;
-        explanation.address = pool.backends[choice.backend].address;
+        const backend::Backend& broker = pool.backends[choice.backend];
+        explanation.backend = broker.name;
+        explanation.address = broker.address;
+        explanation.state = state_of(now_, broker);
     }
     return explanation;
 }

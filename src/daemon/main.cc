@@ -47,7 +47,7 @@ class StopAtEnd {
     Control& control_;
 };
 
-void balance(config::Config config) {
+void balance(config::Config config, const std::string& path) {
     const Signals signals;
     Control control(std::move(config), monotonic_now(), random_number());
     // Before the hardware: a second daemon ends here and has touched nothing.
@@ -62,7 +62,8 @@ void balance(config::Config config) {
                     .frames = &hardware.environment().frames(),
                     .dpdk = SLUICE_DPDK_VERSION,
                     .hugepages = hardware.environment().uses_hugepages(),
-                    .wait = wait_for_worker});
+                    .wait = wait_for_worker,
+                    .load_configuration = [&path] { return config::load(path); }});
     ControlLoop loop(control, server, signals);
 
     const StopAtEnd stop(control);
@@ -85,7 +86,7 @@ int start(const Options& options) {
     }
     start_log(loaded.config->admin.log);
     try {
-        balance(std::move(*loaded.config));
+        balance(std::move(*loaded.config), options.config);
         spdlog::info("stopped");
         return kExitGood;
     } catch (const std::exception& fault) {

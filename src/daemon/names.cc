@@ -39,4 +39,26 @@ const char* name(config::HealthType type) {
     return "?";
 }
 
+const char* name(config::LogLevel level) {
+    switch (level) {
+        case config::LogLevel::Debug: return "debug";
+        case config::LogLevel::Info: return "info";
+        case config::LogLevel::Warning: return "warning";
+        case config::LogLevel::Error: return "error";
+    }
+    return "?";
+}
+
+const char* state_of(Instant now, const backend::Backend& broker) {
+    if (broker.standing != backend::Standing::Active) return "removed";
+    switch (broker.configured) {
+        case config::BackendState::Up:
+            if (!broker.healthy) return "down";
+            return broker.slow_start.until > now ? "slow-start" : "up";
+        case config::BackendState::Drain: return "drain";
+        case config::BackendState::Maintenance: return "maintenance";
+    }
+    return "?";
+}
+
 }  // namespace sluice::daemon

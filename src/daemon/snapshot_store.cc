@@ -1,24 +1,39 @@
 #include "sluice/daemon/snapshot_store.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::daemon {
 
-SnapshotStore::SnapshotStore(const config::Config& config, std::span<const backend::Condition> conditions,
+SnapshotStore::SnapshotStore(const backend::Roster& roster, std::span<const backend::Condition> conditions,
                              std::uint32_t workers)
-    : config_(config), held_(workers, std::deque<std::uint64_t>{1}) {
-    snapshots_.push_back(backend::build_snapshot(config_, conditions, 1, nullptr));
+    : held_(workers, std::deque<std::uint64_t>{1}) {
+    publications_.push_back(
+        {.snapshot = backend::build_snapshot(roster, 1, conditions, 1, nullptr), .topology = nullptr});
 }
 
-void SnapshotStore::publish(std::span<const backend::Condition> conditions) {
+void SnapshotStore::publish(const backend::Roster& roster, std::span<const backend::Condition> conditions) {
+    add(roster, newest().roster, conditions, publications_.back().topology);
+}
+
+void SnapshotStore::publish(const backend::Roster& roster, std::span<const backend::Condition> conditions,
+                            std::shared_ptr<const worker::Topology> topology) {
+    add(roster, newest().roster + 1, conditions, std::move(topology));
+}
+
+void SnapshotStore::add(const backend::Roster& roster, std::uint64_t roster_generation,
+                        std::span<const backend::Condition> conditions,
+                        std::shared_ptr<const worker::Topology> topology) {
     const backend::Snapshot& previous = newest();
-    snapshots_.push_back(backend::build_snapshot(config_, conditions, previous.generation + 1, &previous));
+    publications_.push_back({.snapshot = backend::build_snapshot(roster, roster_generation, conditions,
+                                                                 previous.generation + 1, &previous),
+                             .topology = std::move(topology)});
     free_unused();
 }
 
-const backend::Snapshot* SnapshotStore::due(std::uint32_t worker) const {
+const SnapshotStore::Publication* SnapshotStore::due(std::uint32_t worker) const {
     const auto& held = held_[worker];
-    return !held.empty() && held.back() == newest().generation ? nullptr : &newest();
+    return !held.empty() && held.back() == newest().generation ? nullptr : &publications_.back();
 }
 
 void SnapshotStore::sent(std::uint32_t worker) { held_[worker].push_back(newest().generation); }
@@ -31,10 +46,10 @@ void SnapshotStore::retired(std::uint32_t worker, std::uint64_t generation) {
 }
 
 void SnapshotStore::free_unused() {
-    std::erase_if(snapshots_, [this](const auto& snapshot) {
-        if (snapshot.get() == &newest()) return false;
+    std::erase_if(publications_, [this](const Publication& publication) {
+        if (publication.snapshot.get() == &newest()) return false;
         return std::ranges::none_of(held_, [&](const auto& held) {
-            return std::ranges::find(held, snapshot->generation) != held.end();
+            return std::ranges::find(held, publication.snapshot->generation) != held.end();
         });
     });
 }

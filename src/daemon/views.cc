@@ -28,15 +28,6 @@ admin::Offer offer_of(const backend::Offer& offer) {
             .timestamps = offer.timestamps};
 }
 
-const char* state_of(const backend::Backend& broker) {
-    switch (broker.configured) {
-        case config::BackendState::Up: return broker.healthy ? "up" : "down";
-        case config::BackendState::Drain: return "drain";
-        case config::BackendState::Maintenance: return "maintenance";
-    }
-    return "?";
-}
-
 }  // namespace
 
 std::vector<worker::Worker::Usage> Control::usage() {
@@ -83,19 +74,28 @@ admin::Info Control::info() {
 }
 
 std::vector<admin::ListenerRow> Control::listeners() {
+    const std::vector<worker::Worker::Usage> parts = usage();
     std::vector<admin::ListenerRow> rows;
-    for (const config::Listener& listener : config_.listeners) {
-        rows.push_back({.name = listener.name,
-                        .address = listener.address,
-                        .pool = listener.pool,
-                        .max_connections = listener.max_connections,
-                        .half_open = listener.half_open,
-                        .connect_timeout = listener.connect_timeout,
-                        .max_connect_size = listener.max_connect_size,
-                        .connect_window = listener.connect_window,
-                        .idle_timeout = listener.idle_timeout,
-                        .allow = listener.allow,
-                        .deny = listener.deny});
+    for (std::size_t i = 0; i < roster_.listeners.size(); ++i) {
+        const backend::Roster::Listener& place = roster_.listeners[i];
+        if (place.standing == backend::Standing::Vacant) continue;
+        const config::Listener& listener = place.config;
+        admin::ListenerRow row{
+            .name = listener.name,
+            .address = listener.address,
+            .pool = roster_.pools[place.pool].config.name,
+            .state = place.standing == backend::Standing::Active ? "listening" : "removed",
+            .connections = 0,
+            .max_connections = listener.max_connections,
+            .half_open = listener.half_open,
+            .connect_timeout = listener.connect_timeout,
+            .max_connect_size = listener.max_connect_size,
+            .connect_window = listener.connect_window,
+            .idle_timeout = listener.idle_timeout,
+            .allow = listener.allow,
+            .deny = listener.deny};
+        for (const auto& part : parts) row.connections += i < part.listeners.size() ? part.listeners[i] : 0;
+        rows.push_back(std::move(row));
     }
     return rows;
 }
@@ -103,54 +103,65 @@ std::vector<admin::ListenerRow> Control::listeners() {
 std::vector<admin::PoolRow> Control::pools() {
     std::vector<admin::PoolRow> rows;
     for (const backend::Pool& pool : store_.newest().pools) {
+        if (pool.standing == backend::Standing::Vacant) continue;
         admin::PoolRow row{.name = pool.name,
                            .balance = name(pool.balance),
                            .hash_key = name(pool.hash_key),
                            .bounded_load = pool.bounded_load,
                            .retries = pool.retries,
-                           .backends = static_cast<std::uint32_t>(pool.backends.size()),
+                           .backends = 0,
                            .health = name(pool.health.type),
                            .offer = offer_of(pool.offer)};
-        for (std::uint32_t i = 0; i < pool.backends.size(); ++i) {
-            row.usable += pool.backends[i].usable() ? 1 : 0;
-            row.connections += load_.connections(pool.first_backend + i);
+        for (const backend::Backend& broker : pool.backends) {
+            if (broker.standing == backend::Standing::Vacant) continue;
+            ++row.backends;
+            row.usable += broker.usable() ? 1 : 0;
+            row.connections += load_.connections(broker.position);
         }
         rows.push_back(std::move(row));
     }
     return rows;
 }
 
+admin::BackendRow Control::describe(const backend::Pool& pool, const backend::Backend& broker) const {
+    const backend::HealthTracker::View& health = health_.view(broker.position);
+    admin::BackendRow row;
+    row.pool = pool.name;
+    row.name = broker.name;
+    row.address = broker.address;
+    row.state = state_of(now_, broker);
+    row.health = {.probed = health.probed,
+                  .successes = health.successes,
+                  .failures = health.failures,
+                  .last_failure = backend::to_string(health.last_failure),
+                  .latency = health.latency,
+                  .since = std::nullopt};
+    // A broker whose health never changed has the time line's origin there.
+    if (health.since != Instant{}) row.health.since = now_ - health.since;
+    row.weight = broker.weight;
+    row.connections = load_.connections(broker.position);
+    row.max_connections = broker.max_connections;
+    if (broker.offer) row.offer = offer_of(*broker.offer);
+    return row;
+}
+
 std::vector<admin::BackendRow> Control::backends() {
     const std::vector<worker::Worker::Usage> parts = usage();
+    const backend::Snapshot& snapshot = store_.newest();
     std::vector<admin::BackendRow> rows;
-    for (const backend::Pool& pool : store_.newest().pools) {
-        for (std::uint32_t i = 0; i < pool.backends.size(); ++i) {
-            const backend::Backend& broker = pool.backends[i];
-            const std::uint32_t position = pool.first_backend + i;
-            const backend::HealthTracker::View& health = health_.view(position);
-            admin::BackendRow row;
-            row.pool = pool.name;
-            row.name = broker.name;
-            row.address = broker.address;
-            row.state = state_of(broker);
-            row.health = {.probed = health.probed,
-                          .successes = health.successes,
-                          .failures = health.failures,
-                          .last_failure = backend::to_string(health.last_failure),
-                          .latency = health.latency,
-                          .since = std::nullopt};
-            // A broker whose health never changed has the time line's origin there.
-            if (health.since != Instant{}) row.health.since = now_ - health.since;
-            row.weight = broker.weight;
-            row.connections = load_.connections(position);
-            row.max_connections = broker.max_connections;
+    for (std::size_t p = 0; p < snapshot.pools.size(); ++p) {
+        const backend::Pool& pool = snapshot.pools[p];
+        for (std::size_t b = 0; b < pool.backends.size(); ++b) {
+            if (pool.backends[b].standing == backend::Standing::Vacant) continue;
+            admin::BackendRow row = describe(pool, pool.backends[b]);
             for (const auto& part : parts) {
-                const auto& leases = part.backends[position];
+                // A worker that has not taken the newest snapshot yet has no leases there.
+                if (p >= part.backends.size() || b >= part.backends[p].size()) continue;
+                const auto& leases = part.backends[p][b];
                 row.leases.capacity += leases.leases;
                 row.leases.leased += leases.leased;
                 row.leases.quarantined += leases.quarantined;
             }
-            if (broker.offer) row.offer = offer_of(*broker.offer);
             rows.push_back(std::move(row));
         }
     }
@@ -170,7 +181,7 @@ std::vector<admin::PortRow> Control::ports() {
                         .queues = info.rx_queues,
                         .link_up = link.up,
                         .link_mbps = link.speed,
-                        .addresses = crew_.topology->addresses(static_cast<std::uint16_t>(i)),
+                        .addresses = topology_->addresses(static_cast<std::uint16_t>(i)),
                         .statistics = {{"rx_frames", counts.rx_frames},
                                        {"rx_bytes", counts.rx_bytes},
                                        {"rx_missed", counts.rx_missed},

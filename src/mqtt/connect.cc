@@ -123,11 +123,8 @@ std::optional<ConnectError> take_string(Cursor& cursor, std::string_view& text) 
     return std::nullopt;
 }
 
-std::optional<ConnectError> skip_properties(Cursor& cursor, PropertyPlace place) {
-    const auto result = take_properties(cursor, place);
-    const auto* error = std::get_if<PropertyError>(&result);
-    if (error == nullptr) return std::nullopt;
-    switch (*error) {
+ConnectError error_of(PropertyError error) {
+    switch (error) {
         case PropertyError::BadLength: return ConnectError::BadPropertyLength;
         case PropertyError::BadProperty: return ConnectError::BadProperty;
         case PropertyError::Duplicate: return ConnectError::DuplicateProperty;
@@ -136,9 +133,22 @@ std::optional<ConnectError> skip_properties(Cursor& cursor, PropertyPlace place)
     return ConnectError::BadProperty;  // unreachable: the enumerators are all above
 }
 
+std::optional<ConnectError> skip_will_properties(Cursor& cursor) {
+    const auto result = take_properties(cursor, PropertyPlace::Will);
+    const auto* error = std::get_if<PropertyError>(&result);
+    return error == nullptr ? std::nullopt : std::optional(error_of(*error));
+}
+
+std::optional<ConnectError> take_connect_properties(Cursor& cursor, Connect& connect) {
+    const auto result = take_properties(cursor, PropertyPlace::Connect);
+    if (const auto* error = std::get_if<PropertyError>(&result)) return error_of(*error);
+    connect.session_expiry = std::get<Properties>(result).session_expiry;
+    return std::nullopt;
+}
+
 std::optional<ConnectError> skip_will(Cursor& cursor, Version version) {
     if (version == Version::V5) {
-        if (const auto error = skip_properties(cursor, PropertyPlace::Will)) return error;
+        if (const auto error = skip_will_properties(cursor)) return error;
     }
     std::string_view topic;
     if (const auto error = take_string(cursor, topic)) return error;
@@ -171,7 +181,7 @@ std::optional<ConnectError> take_rest(Cursor cursor, std::uint8_t flags, Connect
     connect.has_will = (flags & kWill) != 0;
 
     if (connect.version == Version::V5) {
-        if (const auto error = skip_properties(cursor, PropertyPlace::Connect)) return error;
+        if (const auto error = take_connect_properties(cursor, connect)) return error;
     }
     if (const auto error = take_string(cursor, connect.client_id)) return error;
     // 3.1: 1 to 23 characters, of which brokers enforce only the first bound; 3.1.1 [MQTT-3.1.3-7].

@@ -11,6 +11,7 @@ namespace {
 // How the value is encoded, and where the standard restricts it, which values there are.
 enum class Type : std::uint8_t { Flag, NonZeroU16, U16, NonZeroU32, U32, String, Binary, StringPair };
 
+constexpr std::uint8_t kSessionExpiry = 0x11;
 constexpr std::uint8_t kServerKeepAlive = 0x13;
 constexpr std::uint8_t kAssignedClientId = 0x12;
 constexpr std::uint8_t kAuthenticationMethod = 0x15;
@@ -37,7 +38,7 @@ constexpr std::array<Rule, 25> kRules{{
     {0x03, Type::String, kWill},             // Content Type
     {0x08, Type::String, kWill},             // Response Topic
     {0x09, Type::Binary, kWill},             // Correlation Data
-    {0x11, Type::U32, kConnect | kConnack},  // Session Expiry Interval
+    {kSessionExpiry, Type::U32, kConnect | kConnack},
     {kAssignedClientId, Type::String, kConnack},
     {kServerKeepAlive, Type::U16, kConnack},
     {kAuthenticationMethod, Type::String, kConnect | kConnack},
@@ -99,6 +100,7 @@ std::optional<PropertyError> take_value(Cursor& cursor, Type type) {
 
 // Notes what Sluice wants to know; the value has been checked.
 void note(Properties& properties, std::uint8_t id, Cursor value) {
+    if (id == kSessionExpiry) properties.session_expiry = *value.take32();
     if (id == kServerKeepAlive) properties.server_keep_alive = value.take16();
     if (id == kAssignedClientId) properties.assigned_client_id = as_text(*value.take_field());
 }

@@ -24,6 +24,7 @@ enum class PropertyError : std::uint8_t {
 // What Sluice itself wants to know of a block.
 struct Properties {
     std::optional<std::uint16_t> server_keep_alive;      // seconds
+    std::uint32_t session_expiry = 0;                    // seconds; 0: with the connection
     std::optional<std::string_view> assigned_client_id;  // borrows from the bytes read
 };
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "session/parts.h"
-#include "sluice/balance/maglev.h"
+#include "sluice/backend/routing.h"
 #include "sluice/session/session.h"
 
 namespace sluice::session {
@@ -44,18 +44,14 @@ Rejection rejection_of(mqtt::ConnectError error) {
     return {Counter::ConnectNotConnect, Refusal::ProtocolError};
 }
 
-std::optional<std::uint64_t> key_of(config::HashKey kind, const mqtt::Connect& connect,
-                                    const IpAddress& client) {
-    switch (kind) {
-        case config::HashKey::ClientId:
-            if (connect.client_id.empty()) return std::nullopt;
-            return balance::key_hash(connect.client_id);
-        case config::HashKey::Username:
-            if (!connect.username || connect.username->empty()) return std::nullopt;
-            return balance::key_hash(*connect.username);
-        case config::HashKey::ClientIp: return balance::key_hash(as_text(client.wire_bytes()));
+Rejection rejection_of(config::RouteRefusal refusal) {
+    switch (refusal) {
+        case config::RouteRefusal::NotAuthorized:
+            return {Counter::RefusedByRoute, mqtt::Refusal::NotAuthorized};
+        case config::RouteRefusal::Unavailable:
+            return {Counter::RefusedByRoute, mqtt::Refusal::ServerUnavailable};
     }
-    return std::nullopt;
+    return {Counter::RefusedByRoute, mqtt::Refusal::NotAuthorized};
 }
 
 }  // namespace
@@ -88,12 +84,28 @@ void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView
     count(Counter::ConnectAccepted);
     c_.version = connect.version;
     c_.client_id.assign(connect.client_id);
+    // The packet's own bytes are gone once the endpoint has let go of them.
+    const auto username = connect.username ? std::optional<std::string>(*connect.username) : std::nullopt;
     c_.keep_alive = connect.keep_alive;
-    c_.key = key_of(pool().hash_key, connect, c_.client.remote.address);
+    c_.persistent = connect.persistent();
     c_.connect_packet.assign(packet.begin(), packet.end());
     // The copy is what brokers are given; the endpoint's room is for what the client pipelines behind it.
     c_.client_end.consume(now, packet.size(), to_client_);
     c_.bytes_from_client += packet.size();
+
+    const backend::ClientFacts facts{.listener = c_.listener,
+                                     .version = connect.version,
+                                     .client_id = c_.client_id,
+                                     .username = username,
+                                     .address = c_.client.remote.address};
+    const backend::Routed routed = backend::route(*s_.snapshot, facts);
+    if (routed.refuse) {
+        const Rejection rejection = rejection_of(*routed.refuse);
+        refuse(now, c_.version, rejection.refusal, rejection.counter);
+        return;
+    }
+    c_.pool = routed.pool;
+    c_.key = backend::balancing_key(pool(), facts);
     try_next(now);
 }
 

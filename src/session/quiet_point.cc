@@ -87,6 +87,7 @@ splice::Joint Session::joint(const Hop& broker_hop, const tcp::Endpoint* passing
             .slot = c_.lease->slot,
             .opened = static_cast<std::uint32_t>(seconds.count()),
             .keep_alive = c_.keep_alive,
+            .persistent = c_.persistent,
             .last_heard = milliseconds32(c_.keep_alive != 0 ? c_.last_heard : c_.last_traffic)};
 }
 

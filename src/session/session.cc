@@ -42,7 +42,7 @@ const char* to_string(Phase phase) {
 tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint32_t listener_index,
                                     const FourTuple& tuple, std::uint16_t port_mss, const SipKey& key) {
     const backend::Listener& listener = snapshot.listeners[listener_index];
-    const backend::Offer& offer = snapshot.pools[listener.pool].offer;
+    const backend::Offer& offer = listener.offer;
     tcp::EndpointOptions options;
     options.receive_mss = offer.mss == 0 ? port_mss : std::min(port_mss, offer.mss);
     options.send_mss_limit = port_mss;

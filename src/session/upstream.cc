@@ -49,7 +49,7 @@ void Session::try_next(Instant now) {
     mqtt::Refusal refusal = mqtt::Refusal::ServerUnavailable;
     while (c_.tried_count <= pool().retries) {
         const auto tried = std::span(c_.tried).first(c_.tried_count);
-        const backend::Choice choice = s_.chooser.choose(*s_.snapshot, c_.pool, c_.key, tried);
+        const backend::Choice choice = s_.chooser.choose(now, *s_.snapshot, c_.pool, c_.key, tried);
         if (choice.outcome == backend::Choice::Outcome::AllFull) {
             reason = Counter::RefusedBackendFull;
             refusal = mqtt::Refusal::ServerBusy;
@@ -74,7 +74,8 @@ bool Session::attempt(Instant now, std::uint32_t index) {
     count(Counter::UpstreamAttempts);
     c_.backend = index;
     c_.upstream = {.local = sources.source(*c_.lease), .remote = broker.address};
-    s_.load.add(s_.worker, pool().first_backend + index, 1);
+    s_.chooser.sent(now, broker);
+    count_load(1);
     const std::optional<nat::LastUse> last = sources.last_use(*c_.lease, now);
     c_.upstream_end.emplace(
         upstream_options(c_, s_.transmitter.broker_mss(c_.upstream.local.address), last, now));
@@ -93,7 +94,7 @@ void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     // Only a broker that could not be reached counts as unwell. What one does with a CONNECT is in the hands
     // of whoever sent it, and no client shall take brokers out of the pool.
     if (c_.phase == Phase::Connecting) {
-        s_.transmitter.attempt_failed(pool().first_backend + c_.backend, failure);
+        s_.transmitter.attempt_failed(broker().position, failure);
     }
     c_.upstream_end->abort(now, to_broker_);
     give_up_upstream(now);
@@ -101,10 +102,10 @@ void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     try_next(now);
 }
 
-bool Session::another_broker_left() {
+bool Session::another_broker_left(Instant now) {
     if (c_.tried_count > pool().retries) return false;
     const auto tried = std::span(c_.tried).first(c_.tried_count);
-    return s_.chooser.choose(*s_.snapshot, c_.pool, c_.key, tried).outcome ==
+    return s_.chooser.choose(now, *s_.snapshot, c_.pool, c_.key, tried).outcome ==
            backend::Choice::Outcome::Chosen;
 }
 
@@ -117,7 +118,7 @@ void Session::give_up_upstream(Instant now) {
     s_.source_pools[c_.pool].release(
         *c_.lease, now, {.sequence = end.send_next.value(), .timestamp = end.last_timestamp_sent});
     c_.lease.reset();
-    s_.load.add(s_.worker, pool().first_backend + c_.backend, -1);
+    count_load(-1);
     count(Counter::LeasesReleased);
 }
 
@@ -135,7 +136,7 @@ void Session::step_connecting(Instant now) {
     }
     if (!tcp::is_synchronized(state)) return;
     count(Counter::UpstreamEstablished);
-    s_.transmitter.attempt_succeeded(pool().first_backend + c_.backend);
+    s_.transmitter.attempt_succeeded(broker().position);
     c_.phase = Phase::Replaying;
     // A broker that takes the CONNECT and never answers is as silent as one that never took it.
     c_.attempt_deadline = now + listener().connect_timeout;
@@ -187,7 +188,7 @@ bool Session::read_connack(Instant now) {
         return true;
     }
     count(Counter::ConnackRefused);
-    if (!connack->try_another(*c_.version) || c_.sent_beyond_connect || !another_broker_left()) return true;
+    if (!connack->try_another(*c_.version) || c_.sent_beyond_connect || !another_broker_left(now)) return true;
     count(Counter::ConnackRetried);
     c_.upstream_end->abort(now, to_broker_);
     give_up_upstream(now);

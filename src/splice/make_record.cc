@@ -100,6 +100,7 @@ Record<kFamily> make_record(const Joint& joint) {
         make_way(joint.broker, joint.client, checksum_difference(client_sum, broker_sum));
     core.way(Direction::ToClient) =
         make_way(joint.client, joint.broker, checksum_difference(broker_sum, client_sum));
+    if (joint.persistent) core.way(Direction::ToBroker).flags |= Way::kPersistent;
     core.slot = joint.slot;
     core.opened = joint.opened;
     core.last_heard = joint.last_heard;

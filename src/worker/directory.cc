@@ -1,22 +1,9 @@
 #include "worker/directory.h"
 
+#include <algorithm>
+
 namespace sluice::worker {
 namespace {
-
-std::vector<nat::SourcePool> make_source_pools(const config::Config& config, const WorkerOptions& options) {
-    std::vector<nat::SourcePool> pools;
-    pools.reserve(config.pools.size());
-    for (const config::Pool& p : config.pools) {
-        pools.emplace_back(nat::SourcePool::Options{
-            .addresses = p.source_addresses,
-            .ports = {p.source_ports.first, p.source_ports.last},
-            .worker = options.index,
-            .workers = options.workers,
-            .backends = static_cast<std::uint32_t>(p.backends.size()),
-        });
-    }
-    return pools;
-}
 
 template <IpFamily kFamily>
 splice::Ends<kFamily> local_end(const SocketAddress& address) {
@@ -26,31 +13,55 @@ splice::Ends<kFamily> local_end(const SocketAddress& address) {
 }  // namespace
 
 Directory::Directory(const WorkerOptions& options, const WorkerResources& resources)
-    : pools_(make_source_pools(resources.config, options)),
-      index_(options.max_connections, options.index_key) {
-    const config::Config& config = resources.config;
-    const auto port_of = [&](const IpAddress& address) { return resources.topology.owned(address)->port; };
-    for (std::uint32_t i = 0; i < config.listeners.size(); ++i) {
-        const SocketAddress& address = config.listeners[i].address;
-        with_family(address.address.family(), [&]<IpFamily kFamily>() {
-            add_listener<kFamily>(address, {.listener = i, .port = port_of(address.address)});
+    : worker_(options.index), workers_(options.workers), index_(options.max_connections, options.index_key) {
+    use(*resources.snapshot, resources.topology);
+}
+
+void Directory::use(const backend::Snapshot& snapshot, const Topology& topology) {
+    places_ = {};
+    for (std::uint32_t i = 0; i < snapshot.listeners.size(); ++i) {
+        const backend::Listener& listener = snapshot.listeners[i];
+        if (listener.standing == backend::Standing::Vacant) continue;
+        const std::uint16_t port = topology.owned(listener.address.address)->port;
+        with_family(listener.address.address.family(), [&]<IpFamily kFamily>() {
+            add_listener<kFamily>(listener.address, {.listener = i, .port = port});
         });
     }
-    for (std::uint32_t p = 0; p < config.pools.size(); ++p) {
-        const config::Pool& pool = config.pools[p];
-        for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
-            const SocketAddress& broker = pool.backends[b].address;
-            for (const IpAddress& source : pool.source_addresses) {
-                if (source.family() != broker.address.family()) continue;
-                const BrokerPlace place{.pool = p,
-                                        .backend = b,
-                                        .position = *pools_[p].address_position(source),
-                                        .port = port_of(source)};
-                with_family(source.family(), [&]<IpFamily kFamily>() {
-                    add_broker<kFamily>({.local = {source, 0}, .remote = broker}, place);
-                });
-            }
+    for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
+        const backend::Pool& pool = snapshot.pools[p];
+        const auto backends = static_cast<std::uint32_t>(pool.backends.size());
+        if (p == pools_.size()) {
+            pools_.emplace_back(nat::SourcePool::Options{
+                .addresses = pool.source_addresses,
+                .ports = {pool.source_ports.first, pool.source_ports.last},
+                .worker = worker_,
+                .workers = workers_,
+                .backends = backends,
+            });
+        } else {
+            pools_[p].grow(backends);
+            pools_[p].set_addresses(pool.source_addresses);
         }
+        if (pool.standing != backend::Standing::Vacant) add_brokers(p, pool, topology);
+    }
+}
+
+void Directory::add_brokers(std::uint32_t pool, const backend::Pool& facts, const Topology& topology) {
+    for (std::uint32_t b = 0; b < facts.backends.size(); ++b) {
+        if (facts.backends[b].standing == backend::Standing::Vacant) continue;
+        const SocketAddress& broker = facts.backends[b].address;
+        const auto add = [&](const IpAddress& source) {
+            if (source.family() != broker.address.family()) return;
+            const BrokerPlace place{.pool = pool,
+                                    .backend = b,
+                                    .position = *pools_[pool].address_position(source),
+                                    .port = topology.owned(source)->port};
+            with_family(source.family(), [&]<IpFamily kFamily>() {
+                add_broker<kFamily>({.local = {source, 0}, .remote = broker}, place);
+            });
+        };
+        std::ranges::for_each(facts.source_addresses, add);
+        std::ranges::for_each(facts.retained_sources, add);
     }
 }
 

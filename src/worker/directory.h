@@ -32,6 +32,9 @@ class Directory {
   public:
     Directory(const WorkerOptions& options, const WorkerResources& resources);
 
+    // Follows a snapshot whose roster has changed. Whatever a connection may still use stays where it is.
+    void use(const backend::Snapshot& snapshot, const Topology& topology);
+
     // --- listeners ---
     // tuple.local is Sluice's end, as everywhere. nullopt: nothing listens there.
     std::optional<std::uint32_t> listener_at(const SocketAddress& address) const;
@@ -156,12 +159,15 @@ class Directory {
     void add_listener(const SocketAddress& address, const ListenerPlace& place);
     template <IpFamily kFamily>
     void add_broker(const FourTuple& tuple, const BrokerPlace& place);
+    void add_brokers(std::uint32_t pool, const backend::Pool& facts, const Topology& topology);
     // Its slot is kNoSlot where the port is not this worker's.
     PoolLease lease_at(const BrokerPlace& place, std::uint16_t source_port) const {
         const std::uint32_t slot = pools_[place.pool].slot_at(place.position, source_port);
         return {.pool = place.pool, .lease = {.backend = place.backend, .slot = slot}};
     }
 
+    const std::uint32_t worker_;
+    const std::uint32_t workers_;
     std::vector<nat::SourcePool> pools_;
     flow::ClientIndex index_;
     std::tuple<Places<IpFamily::V4>, Places<IpFamily::V6>> places_;

@@ -26,7 +26,7 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
       output_(output),
       counters_(counters),
       mail_(mail),
-      chooser_(resources.load, options.seed),
+      chooser_(resources.load, options.seed, options.workers),
       surroundings_{.snapshot = resources.snapshot,
                     .chooser = chooser_,
                     .load = resources.load,
@@ -37,7 +37,7 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
                     .worker = options.index},
       slab_(options.max_connections),
       wheel_(options.max_connections, now),
-      failing_(resources.snapshot->backend_count, false),
+      failing_(backend::kMaxBackends, false),
       resets_(1000, 1000),
       now_(now) {}
 
@@ -79,7 +79,10 @@ bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
         drive(now, found->number(), [&](session::Session& s) { taken = s.on_client_segment(now, segment); });
         return taken;
     }
-    if (opens && accepting_) {
+    // To a removed listener its address is a closed port.
+    const bool listens = accepting_ && surroundings_.snapshot->listeners[listener].standing ==
+                                           backend::Standing::Active;
+    if (opens && listens) {
         accept(now, listener, tuple, arrival, segment, hash);
     } else {
         counters_.add(Counter::TcpNoConnection);
@@ -261,6 +264,19 @@ void Flows::end_all(Instant now) {
         drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
         if (++n % kFlushEvery == 0) output_.flush();
     }
+}
+
+bool Flows::evict(Instant now, std::uint32_t id, bool persistent_too, Counter reason) {
+    const session::Connection& c = slab_[id];
+    if (c.phase != session::Phase::Relayed || (c.persistent && !persistent_too)) return false;
+    drive(now, id, [&](session::Session& s) { s.terminate(now, reason); });
+    return true;
+}
+
+bool Flows::kill(Instant now, std::uint32_t id, const FourTuple& client) {
+    if (!slab_.contains(id) || slab_[id].client != client) return false;
+    drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
+    return true;
 }
 
 // --- session::Transmitter ---

@@ -56,6 +56,11 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void use(const backend::Snapshot* snapshot) { surroundings_.snapshot = snapshot; }
     void accept_no_more() { accepting_ = false; }
     void end_all(Instant now);
+    // Ends an established connection by reset of both ends, on behalf of `reason`. False when it is not
+    // established, or persistent and these are not wanted yet.
+    bool evict(Instant now, std::uint32_t id, bool persistent_too, Counter reason);
+    // Ends it in whatever phase; false when it is not this client's any more.
+    bool kill(Instant now, std::uint32_t id, const FourTuple& client);
     // Those that have endpoints; as Spliced::list().
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
                        std::size_t& written) const;

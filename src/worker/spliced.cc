@@ -101,7 +101,7 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     counters_.add(Counter::LeasesReleased);
     leave_hop(record.leg(Direction::ToBroker).tuple());
     --listeners_[core.listener].connections;
-    load_.add(worker_, snapshot_->pools[core.pool].first_backend + core.backend, -1);
+    load_.add(worker_, snapshot_->pools[core.pool].backends[core.backend].position, -1, core.persistent());
     table<kFamily>().erase(id);
     ++ended_;
 }
@@ -156,16 +156,42 @@ void Spliced::reset_both(const splice::Record<kFamily>& record) {
     }
 }
 
+template <IpFamily kFamily>
+void Spliced::end(Instant now, std::uint32_t id, Counter reason) {
+    reset_both(table<kFamily>()[id]);
+    counters_.add(reason);
+    remove<kFamily>(now, id);
+}
+
+bool Spliced::evict(Instant now, Reference reference, bool persistent_too, Counter reason) {
+    return with_family(family_of(reference), [&]<IpFamily kFamily>() {
+        const splice::Core& core = table<kFamily>()[reference.number()].core;
+        if (is_over(core) || (core.persistent() && !persistent_too)) return false;
+        end<kFamily>(now, reference.number(), reason);
+        return true;
+    });
+}
+
+bool Spliced::kill(Instant now, Reference reference, const FourTuple& client) {
+    return with_family(family_of(reference), [&]<IpFamily kFamily>() {
+        const splice::Table<kFamily>& records = table<kFamily>();
+        const std::uint32_t id = reference.number();
+        if (!records.contains(id) || is_over(records[id].core) || !is_client(reference, client)) return false;
+        end<kFamily>(now, id, Counter::ClosedByOperator);
+        return true;
+    });
+}
+
 void Spliced::end_all(Instant now) {
     const auto end = [&]<IpFamily kFamily>() {
         splice::Table<kFamily>& records = table<kFamily>();
         std::uint32_t n = 0;
         for (std::uint32_t id = records.next(0); id != flow::kNoEntry; id = records.next(id + 1)) {
-            if (!is_over(records[id].core)) {
-                reset_both(records[id]);
-                counters_.add(Counter::ClosedByOperator);
+            if (is_over(records[id].core)) {
+                remove<kFamily>(now, id);
+            } else {
+                this->end<kFamily>(now, id, Counter::ClosedByOperator);
             }
-            remove<kFamily>(now, id);
             if (++n % kFlushEvery == 0) output_.flush();
         }
     };
@@ -185,9 +211,7 @@ void Spliced::expire(Instant now, std::uint32_t id) {
         if (end != kNever) table<kFamily>().timers().arm(id, end);
         return;
     }
-    reset_both(record);
-    counters_.add(Counter::ClosedIdle);
-    remove<kFamily>(now, id);
+    this->end<kFamily>(now, id, Counter::ClosedIdle);
 }
 
 bool Spliced::on_timer(Instant now) {

@@ -82,6 +82,9 @@ class Spliced final : public NeighborNews {
     void use(const backend::Snapshot* snapshot) { snapshot_ = snapshot; }
     // Resets both ends of all of them.
     void end_all(Instant now);
+    // As Flows has them; of connections that are not over.
+    bool evict(Instant now, Reference reference, bool persistent_too, Counter reason);
+    bool kill(Instant now, Reference reference, const FourTuple& client);
     std::uint32_t size() const { return table4_.size() + table6_.size(); }
     // Grows whenever a record ends: what was found before is to be found again.
     std::uint64_t ended() const { return ended_; }
@@ -112,6 +115,8 @@ class Spliced final : public NeighborNews {
     void expire(Instant now, std::uint32_t id);
     template <IpFamily kFamily>
     void reset_both(const splice::Record<kFamily>& record);
+    template <IpFamily kFamily>
+    void end(Instant now, std::uint32_t id, Counter reason);
     template <IpFamily kFamily>
     ConnectionRow row(Instant now, std::uint32_t id) const;
     template <IpFamily kFamily>

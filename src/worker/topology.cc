@@ -1,6 +1,7 @@
 #include "sluice/worker/topology.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::worker {
 namespace {
@@ -11,30 +12,47 @@ bool on_link(const PortFacts& port, const IpAddress& address) {
 
 }  // namespace
 
-Topology::Topology(const config::Config& config, std::span<const MacAddress> macs) {
-    for (std::size_t i = 0; i < config.ports.size(); ++i) {
-        const config::Port& p = config.ports[i];
-        ports_.push_back(
-            {.name = p.name, .mac = macs[i], .mtu = p.mtu, .networks = p.addresses, .gateways = p.gateways});
-        for (const IpPrefix& a : p.addresses) {
+Topology::Topology(std::vector<PortFacts> ports) : ports_(std::move(ports)) {
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        for (const IpPrefix& a : ports_[i].networks) {
             owned_[a.address] = {.port = static_cast<std::uint16_t>(i), .interface_address = true};
         }
     }
-    // Listener and source addresses need not be interface addresses; they belong to the port whose network
-    // holds them, and the configuration's reader has made sure that one does.
-    const auto own = [this](const IpAddress& address) -> OwnedAddress& {
-        const auto [entry, inserted] = owned_.try_emplace(address);
-        if (inserted) {
-            const auto port =
-                std::ranges::find_if(ports_, [&](const PortFacts& p) { return on_link(p, address); });
-            if (port != ports_.end()) entry->second.port = static_cast<std::uint16_t>(port - ports_.begin());
-        }
-        return entry->second;
-    };
-    for (const config::Listener& l : config.listeners) own(l.address.address).listener = true;
-    for (const config::Pool& p : config.pools) {
-        for (const IpAddress& a : p.source_addresses) own(a).source = true;
+}
+
+Topology::Topology(const config::Config& config, std::span<const MacAddress> macs) {
+    std::vector<PortFacts> ports;
+    for (std::size_t i = 0; i < config.ports.size(); ++i) {
+        const config::Port& p = config.ports[i];
+        ports.push_back(
+            {.name = p.name, .mac = macs[i], .mtu = p.mtu, .networks = p.addresses, .gateways = p.gateways});
     }
+    *this = Topology(std::move(ports)).with(backend::seat(config, nullptr));
+}
+
+Topology Topology::with(const backend::Roster& roster) const {
+    Topology other(ports_);
+    for (const backend::Roster::Listener& l : roster.listeners) {
+        if (l.standing != backend::Standing::Vacant) other.own(l.config.address.address).listener = true;
+    }
+    for (const backend::Roster::Pool& p : roster.pools) {
+        if (p.standing == backend::Standing::Vacant) continue;
+        for (const IpAddress& a : p.config.source_addresses) other.own(a).source = true;
+        for (const IpAddress& a : p.retained_sources) other.own(a).source = true;
+    }
+    return other;
+}
+
+// Listener and source addresses need not be interface addresses; they belong to the port whose network holds
+// them, and the configuration's reader has made sure that one does.
+OwnedAddress& Topology::own(const IpAddress& address) {
+    const auto [entry, inserted] = owned_.try_emplace(address);
+    if (inserted) {
+        const auto port =
+            std::ranges::find_if(ports_, [&](const PortFacts& p) { return on_link(p, address); });
+        if (port != ports_.end()) entry->second.port = static_cast<std::uint16_t>(port - ports_.begin());
+    }
+    return entry->second;
 }
 
 const OwnedAddress* Topology::owned(const IpAddress& address) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "worker/evictor.h"
 #include "worker/forwarder.h"
 #include "worker/input.h"
 #include "worker/rest.h"
@@ -12,6 +13,20 @@ namespace {
 
 constexpr std::size_t kCommands = 256;
 constexpr std::size_t kAnnouncementsPerTurn = 16;
+
+}  // namespace
+
+namespace {
+
+WorkerResources with_topology(const WorkerResources& given, const Topology& own) {
+    return {.config = given.config,
+            .topology = own,
+            .ports = given.ports,
+            .frames = given.frames,
+            .handover = given.handover,
+            .load = given.load,
+            .snapshot = given.snapshot};
+}
 
 }  // namespace
 
@@ -25,6 +40,8 @@ struct Worker::Impl {
     bool on_timers();
     bool on_commands();
     void on_command(const Command& command);
+    void use(const Command& command);
+    void use(const Topology& newer);
     bool tell_retired();
     bool announce();
     Instant next_deadline() const;
@@ -32,6 +49,7 @@ struct Worker::Impl {
 
     Worker& self;
     const WorkerOptions options;
+    Topology topology;  // this worker's copy, which only it changes
     const WorkerResources resources;
     CounterSet counters;
     Mail mail;
@@ -42,6 +60,7 @@ struct Worker::Impl {
     Spliced spliced;
     Forwarder forwarder;
     Flows flows;
+    Evictor evictor;
     Prober prober;
     LocalProtocols local;
     Input input;
@@ -58,16 +77,18 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
                    Instant now_)
     : self(self_),
       options(options_),
-      resources(resources_),
+      topology(resources_.topology),
+      resources(with_topology(resources_, topology)),
       mail(counters),
       commands(kCommands),
       output(resources.topology, resources.ports, resources.frames, counters,
              static_cast<std::uint16_t>(options.index)),
       directory(options, resources),
-      listeners(resources.config.listeners.size()),
+      listeners(resources.snapshot->listeners.size()),
       spliced(options, resources, directory, output, listeners, counters, now_),
       forwarder(resources, directory, spliced, output, counters),
       flows(options, resources, directory, spliced, listeners, output, counters, mail, now_),
+      evictor(options, resources, directory, flows, spliced, now_),
       prober(options, resources, output, counters, mail, now_),
       local(resources.topology, output, flows, spliced, prober, counters),
       input(options, resources, directory, forwarder, output, flows, prober, local, counters, mail),
@@ -142,6 +163,7 @@ bool Worker::Impl::on_timers() {
         output.on_timer(now, flows);
         any = true;
     }
+    if (evictor.next_deadline() <= now) any = evictor.on_timer(now) || any;
     if (prober.next_deadline() <= now) {
         prober.on_timer(now);
         any = true;
@@ -158,11 +180,7 @@ bool Worker::Impl::on_commands() {
 
 void Worker::Impl::on_command(const Command& command) {
     switch (command.kind) {
-        case Command::Kind::SetSnapshot:
-            retired.push_back(flows.snapshot()->generation);
-            flows.use(command.snapshot);
-            spliced.use(command.snapshot);
-            return;
+        case Command::Kind::SetSnapshot: use(command); return;
         case Command::Kind::Inspect:
             command.inspection->run(self);
             command.inspection->finish();
@@ -175,6 +193,31 @@ void Worker::Impl::on_command(const Command& command) {
             stopped = true;
             return;
     }
+}
+
+void Worker::Impl::use(const Command& command) {
+    const backend::Snapshot& before = *flows.snapshot();
+    const backend::Snapshot& next = *command.snapshot;
+    if (next.roster != before.roster) {
+        if (command.topology != nullptr) use(*command.topology);
+        directory.use(next, topology);
+        // Those of removed listeners stay, as long as their connections count in them.
+        listeners.resize(std::max(listeners.size(), next.listeners.size()));
+    }
+    retired.push_back(before.generation);
+    flows.use(&next);
+    spliced.use(&next);
+    evictor.use(now, next);
+}
+
+void Worker::Impl::use(const Topology& newer) {
+    for (std::size_t i = 0; i < resources.ports.size() && options.index == 0; ++i) {
+        const auto port = static_cast<std::uint16_t>(i);
+        for (const IpAddress& a : newer.addresses(port)) {
+            if (topology.owned(a) == nullptr) unannounced.emplace_back(port, a);
+        }
+    }
+    topology = newer;
 }
 
 // Control frees a snapshot on this word, so unlike other events it is kept until it is taken.
@@ -199,7 +242,8 @@ bool Worker::Impl::announce() {
 
 Instant Worker::Impl::next_deadline() const {
     return std::min(
-        {flows.next_deadline(), spliced.next_deadline(), output.next_deadline(), prober.next_deadline()});
+        {flows.next_deadline(), spliced.next_deadline(), output.next_deadline(), evictor.next_deadline(),
+         prober.next_deadline()});
 }
 
 Worker::Usage Worker::Impl::usage() const {
@@ -211,15 +255,27 @@ Worker::Usage Worker::Impl::usage() const {
         .timers = flows.timers() + spliced.timers(),
         .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() + directory.memory_bytes(),
         .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
-        .backends = {}};
-    for (const ListenerLoad& l : listeners) usage.half_open += l.half_open;
-    for (std::uint32_t p = 0; p < resources.config.pools.size(); ++p) {
-        const config::Pool& pool = resources.config.pools[p];
+        .backends = {},
+        .listeners = {},
+        .used_sources = {}};
+    for (const ListenerLoad& l : listeners) {
+        usage.half_open += l.half_open;
+        usage.listeners.push_back(l.connections);
+    }
+    const backend::Snapshot& snapshot = *flows.snapshot();
+    for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
+        const backend::Pool& pool = snapshot.pools[p];
+        const nat::SourcePool& sources = directory.pools()[p];
+        auto& backends = usage.backends.emplace_back();
+        auto& used = usage.used_sources.emplace_back();
         for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
             const nat::SourcePool::Usage leases =
-                directory.pools()[p].usage(b, pool.backends[b].address.address.family(), now);
-            usage.backends.push_back(
+                sources.usage(b, pool.backends[b].address.address.family(), now);
+            backends.push_back(
                 {.leases = leases.capacity, .leased = leases.leased, .quarantined = leases.quarantined});
+            for (const nat::SourcePool::AddressUsage& source : sources.usage_by_address(b, now)) {
+                if (!source.active && source.leased != 0) used.push_back(source.address);
+            }
         }
     }
     return usage;
@@ -275,6 +331,13 @@ std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ConnectionR
         if (more != flow::kNoEntry) return more;
     }
     return impl_->spliced.list(impl_->now, from, out, written);
+}
+
+bool Worker::kill_connection(std::uint32_t id, const FourTuple& client) {
+    const auto reference = Reference::from(id);
+    if (!reference) return false;
+    return reference->is_spliced() ? impl_->spliced.kill(impl_->now, *reference, client)
+                                   : impl_->flows.kill(impl_->now, reference->number(), client);
 }
 
 std::vector<neighbor::Table::Entry> Worker::neighbors(std::uint16_t port) const {

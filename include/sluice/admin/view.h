@@ -48,6 +48,8 @@ struct ListenerRow {
     std::string name;
     SocketAddress address;
     std::string pool;
+    std::string state;  // "listening"; "removed": only its old connections are left
+    std::uint64_t connections = 0;
     std::uint32_t max_connections = 0;  // 0: no limit
     std::uint32_t half_open = 0;
     Duration connect_timeout{0};
@@ -83,7 +85,7 @@ struct BackendRow {
     std::string pool;
     std::string name;
     SocketAddress address;
-    std::string state;  // up, down, drain, maintenance
+    std::string state;  // up, down, slow-start, drain, maintenance, removed
     struct Health {
         bool probed = false;
         std::uint32_t successes = 0;    // in a row
@@ -161,16 +163,62 @@ struct NeighborRow {
     Duration age{0};  // since it took this state
 };
 
+// Of whom `explain` is asked: what a client says of itself.
+struct Question {
+    std::string client_id;
+    std::optional<std::string> username;
+    std::string version = "3.1.1";     // "3.1", "3.1.1", "5"
+    std::optional<IpAddress> address;  // the client's
+    std::string listener;              // name; empty: the first
+    std::string pool;                  // name; not empty: whatever listener and routes say
+};
+
 struct Explanation {
     std::string client_id;
+    std::string listener;
+    std::optional<std::uint32_t> route;  // number of the [[route]] that decided, from 1; nullopt: none fits
+    std::string route_text;              // its conditions, or why there was none to ask
+    bool refused = false;                // by the route; nothing below is meaningful then, but `why`
     std::string pool;
     std::optional<std::uint64_t> hash;   // of the balancing key; nullopt when the key is empty
+    std::optional<std::uint32_t> slot;   // of the pool's hash table; nullopt where none was asked
     std::optional<std::string> backend;  // nullopt: nobody can take the client
     std::optional<SocketAddress> address;
+    std::string state;       // of that broker, as BackendRow has it
     bool by_key = false;     // by hash of the key; otherwise by load or turn
     bool displaced = false;  // the key's first choice was passed over
     std::string why;         // one sentence
 };
+
+// A difference between the running configuration and the file.
+struct Change {
+    std::string what;  // such as "pool brokers", "backend brokers/broker-1"
+    std::string kind;  // "added", "removed" or "changed"
+    std::string key;   // that changed; empty otherwise
+    std::string from;
+    std::string to;
+};
+
+struct ReloadReport {
+    bool applied = false;  // false: a dry run
+    std::vector<Change> changes;
+    struct Move {
+        std::string pool;
+        double share = 0;  // of its client IDs that have another broker afterwards, 0..1
+    };
+    std::vector<Move> moves;  // of the pools that choose by hash
+};
+
+// The file was not taken, and nothing has changed.
+class ReloadRefused : public Refused {
+  public:
+    ReloadRefused(const std::string& what, std::vector<std::string> problems_)
+        : Refused(what), problems(std::move(problems_)) {}
+    std::vector<std::string> problems;  // a line each
+};
+
+enum class Wish : std::uint8_t { Ready, Drain, Maintenance };
+const char* to_string(Wish wish);
 
 // Every function may throw Refused.
 class View {
@@ -184,11 +232,22 @@ class View {
     virtual std::vector<NeighborRow> neighbors() = 0;
     // Sum over all workers.
     virtual std::uint64_t counter(Counter id) = 0;
-    // Where a client with this ID would go now, by the pool of that name, or of the listener of that name;
-    // at most one is not empty; with neither: by the first listener's pool.
-    virtual Explanation explain(const std::string& client_id, const std::string& pool,
-                                const std::string& listener) = 0;
+    // Where this client would go now.
+    virtual Explanation explain(const Question& question) = 0;
     virtual void set_log_level(const std::string& level) = 0;
+
+    // --- steering; backends are named NAME, or POOL/NAME where several pools have one of that name ---
+    // Reads the configuration file again and, unless it is a dry run, goes over to it. Throws ReloadRefused.
+    virtual ReloadReport reload(bool dry_run) = 0;
+    // Holds until the file says something else about this backend.
+    virtual void set_state(const std::string& backend, Wish wish) = 0;
+    // These hold until the next reload.
+    virtual void set_weight(const std::string& backend, std::uint32_t weight) = 0;
+    virtual void add_backend(const std::string& pool, const std::string& name, const SocketAddress& address,
+                             std::uint32_t weight) = 0;
+    virtual void remove_backend(const std::string& backend) = 0;
+    // Resets both ends of every connection that fits; at most filter.limit. Returns how many.
+    virtual std::uint64_t kill_connections(const ConnectionFilter& filter) = 0;
 
   protected:
     ~View() = default;

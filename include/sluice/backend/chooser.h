@@ -24,27 +24,38 @@ struct Choice {
     std::uint32_t backend = 0;  // index in the pool, when Chosen
     // Why it was this one, for `explain`.
     bool by_key = false;  // consistent hash of the key; otherwise by load or turn
-    bool displaced =
-        false;  // the key's first choice was passed over (unusable, tried, full or above its bound)
+    bool displaced = false;  // the key's first choice was passed over (unusable, tried, full, in slow start,
+                             // or above its bound)
 };
 
 // One per worker (and one in control for `explain`): holds the turn-taking state of each pool.
 class Chooser {
   public:
-    // load is borrowed and outlives the chooser. seed: starts the random choices.
-    Chooser(const LoadTable& load, std::uint64_t seed);
+    // load is borrowed and outlives the chooser. seed: starts the random choices. workers: that share the
+    // pace of a slow start.
+    Chooser(const LoadTable& load, std::uint64_t seed, std::uint32_t workers = 1);
 
     // key: hash of the balancing key, or nullopt when the client gave none (then maglev falls back to least
     // connections). tried: indexes that failed this client already.
-    Choice choose(const Snapshot& snapshot, std::uint32_t pool, std::optional<std::uint64_t> key,
+    // A broker in slow start is passed over between its turns, unless there is no other.
+    Choice choose(Instant now, const Snapshot& snapshot, std::uint32_t pool, std::optional<std::uint64_t> key,
                   std::span<const std::uint32_t> tried);
+    // The client was sent to the backend of this position: its next turn in a slow start is later.
+    void sent(Instant now, const Backend& backend);
 
   private:
     struct Turn {
         balance::RoundRobin round_robin;
         std::uint32_t rotor = 0;
     };
+    void judge(Instant now, const Pool& pool, std::span<const std::uint32_t> tried, bool keep_pace);
+    bool may_take(Instant now, const Backend& backend) const;
+
     const LoadTable& load_;
+    const std::uint32_t workers_;
+    std::vector<Instant> next_turn_;  // by position: of a backend in slow start
+    bool any_usable_ = false;         // of the pool that was judged last
+    bool any_eligible_ = false;
     SplitMix64 random_;
     std::vector<Turn> turns_;                     // by pool
     std::vector<balance::Candidate> candidates_;  // scratch

@@ -1,6 +1,6 @@
 // From single results (probes, and connection attempts that failed) to a broker's health: `fall` failures in
 // a row make it down, `rise` successful probes in a row make it up again. Brokers start up, so that a fresh
-// start serves at once.
+// start serves at once; one that a reload brings must first answer a probe.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,13 @@ const char* to_string(ProbeFailure failure);
 
 class HealthTracker {
   public:
+    // Of a configuration that no other one has come before: its backends are up.
     explicit HealthTracker(const config::Config& config);
+    HealthTracker(const Roster& roster, Instant now);
+
+    // Follows a reload. A backend that is new and probed is down until its first good probe; the others
+    // stay as they are, by new limits.
+    void use(const Roster& roster, Instant now);
 
     // Each returns true when the backend's condition changed, that is when a new snapshot is due.
     // backend: position over all pools.
@@ -40,17 +46,23 @@ class HealthTracker {
         Instant since;        // when healthy last changed
     };
     const View& view(std::uint32_t backend) const { return entries_[backend].view; }
-    std::vector<Condition> conditions() const;
+    // Begins the slow start of a backend: by rate (connects a second) until then.
+    void start_slowly(std::uint32_t backend, const SlowStart& pace) { entries_[backend].slow_start = pace; }
+    std::vector<Condition> conditions() const;  // by position
 
   private:
     struct Entry {
         View view;
         std::optional<Offer> offer;
+        SlowStart slow_start;
+        SocketAddress address;
+        bool known = false;  // a backend has this position
         std::uint32_t rise = 2;
         std::uint32_t fall = 3;
         bool probes = false;
     };
     bool fail(Entry& entry, ProbeFailure failure, Instant now);
+    void follow(const Roster& roster, Instant now, bool at_start);
     std::vector<Entry> entries_;
 };
 

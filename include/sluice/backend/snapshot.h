@@ -10,6 +10,9 @@
 #include <string>
 #include <vector>
 
+#include <re2/re2.h>
+
+#include "sluice/backend/roster.h"
 #include "sluice/balance/maglev.h"
 #include "sluice/base/address.h"
 #include "sluice/base/time.h"
@@ -28,33 +31,55 @@ struct Offer {
     friend bool operator==(const Offer&, const Offer&) = default;
 };
 
+// A broker that has returned takes clients at this pace until it has its share of them.
+struct SlowStart {
+    Instant until;    // from then on as many as come; the time line's origin: none is under way
+    double rate = 0;  // connects a second, over all workers
+
+    friend bool operator==(const SlowStart&, const SlowStart&) = default;
+};
+
 struct Backend {
     std::string name;
     SocketAddress address;
+    std::uint32_t position = 0;  // its number over all pools, below kMaxBackends (see LoadTable)
+    Standing standing = Standing::Active;
     std::uint32_t weight = 0;
     std::uint32_t max_connections = 0;  // 0: no limit
     config::BackendState configured = config::BackendState::Up;
     bool healthy = true;
+    SlowStart slow_start;
     std::optional<Offer> offer;
 
     // May it be given new clients?
-    bool usable() const { return healthy && configured == config::BackendState::Up && weight != 0; }
+    bool usable() const {
+        return healthy && standing == Standing::Active && configured == config::BackendState::Up &&
+               weight != 0;
+    }
 };
+
+// A compiled pattern, shared between snapshots; null: none.
+using Pattern = std::shared_ptr<const re2::RE2>;
 
 struct Pool {
     std::string name;
+    Standing standing = Standing::Active;
     config::Balance balance = config::Balance::Maglev;
     config::HashKey hash_key = config::HashKey::ClientId;
+    Pattern hash_pattern;  // what its first group captures of the client ID is the key; null: all of it
     double bounded_load = 0;
     std::uint32_t retries = 0;
     Duration attempt_timeout{0};
+    std::uint32_t drain_rate = 0;  // connections a second
+    config::OnDown on_down = config::OnDown::Reset;
     config::Health health;
-    std::vector<Backend> backends;
-    std::uint32_t first_backend =
-        0;  // position of backends[0] among all backends of all pools (see LoadTable)
-    // Over all configured backends of weight > 0, healthy or not: a lookup passes over unusable ones, so that
+    std::vector<IpAddress> source_addresses;   // for new connections
+    std::vector<IpAddress> retained_sources;   // others from which connections may still lead
+    config::PortRange source_ports;
+    std::vector<Backend> backends;  // by their place in the roster, vacant ones included
+    // Over all active backends of weight > 0, healthy or not: a lookup passes over unusable ones, so that
     // a broker that fails moves nobody else's clients, and its own come back to it. Shared between snapshots
-    // of one configuration.
+    // as long as names and weights stay.
     std::shared_ptr<const balance::Maglev> maglev;
     // The common offer of all usable backends; options that were never learned are offered.
     Offer offer;
@@ -64,6 +89,7 @@ struct Listener {
     std::string name;
     SocketAddress address;
     std::uint32_t pool = 0;
+    Standing standing = Standing::Active;
     Duration connect_timeout{0};
     std::size_t max_connect_size = 0;
     std::uint32_t connect_window = 0;
@@ -72,26 +98,48 @@ struct Listener {
     std::uint32_t max_connections = 0;
     std::uint32_t half_open = 0;
     Duration idle_timeout{0};
+    // What its clients are offered: the common offer of the pools that they may be led to.
+    Offer offer;
 
     // allow and not deny; an empty allow list admits everybody.
     bool admits(const IpAddress& client) const;
 };
 
+// The conditions that lead a client to a pool; those that are absent hold for every client.
+struct Route {
+    std::optional<std::uint32_t> listener;
+    std::string client_id_prefix;
+    Pattern client_id_pattern;  // found anywhere in the client ID
+    std::optional<std::string> username;
+    std::vector<mqtt::Version> versions;
+    std::vector<IpPrefix> networks;
+    std::uint32_t pool = 0;
+    std::optional<config::RouteRefusal> refuse;  // instead of the pool
+};
+
+// Listeners, pools and backends are numbered as in the roster.
 struct Snapshot {
     std::uint64_t generation = 0;
+    std::uint64_t roster = 0;  // changes with the places in it and their addresses
     std::vector<Listener> listeners;
+    std::vector<Route> routes;  // the first that fits decides
     std::vector<Pool> pools;
-    std::uint32_t backend_count = 0;  // over all pools
 };
 
 // What control knows of one backend beside its configuration.
 struct Condition {
     bool healthy = true;
+    SlowStart slow_start;
     std::optional<Offer> offer;
 };
 
-// conditions: one entry per backend in configuration order over all pools. previous: a snapshot of the same
-// configuration whose hash tables are shared, or nullptr.
+// conditions: by position; those beyond its end are as of a backend that nothing is known of. previous: the
+// snapshot before this one, whose hash tables are shared where they can be, or nullptr.
+std::unique_ptr<const Snapshot> build_snapshot(const Roster& roster, std::uint64_t roster_generation,
+                                               std::span<const Condition> conditions,
+                                               std::uint64_t generation, const Snapshot* previous);
+
+// Of a configuration that no other one has come before.
 std::unique_ptr<const Snapshot> build_snapshot(const config::Config& config,
                                                std::span<const Condition> conditions,
                                                std::uint64_t generation, const Snapshot* previous);

@@ -35,6 +35,8 @@ class Maglev {
     std::size_t size() const { return table_.size(); }
     // index of the target for a hash; requires !empty().
     std::uint32_t lookup(std::uint64_t hash) const;
+    // The slot of the table that a hash falls into; requires !empty().
+    std::size_t slot_of(std::uint64_t hash) const;
     // The target for a hash when some may not be chosen: its own slot first, then slots drawn by a fixed
     // sequence from the hash, so that the keys of an excluded target are spread over the others by weight
     // (neighboring slots would not do that: the permutations are arithmetic). kNone when all are excluded.
@@ -60,7 +62,6 @@ class Maglev {
   private:
     static constexpr int kDraws = 64;
 
-    std::size_t slot_of(std::uint64_t hash) const;
     std::vector<std::uint32_t> table_;
 };
 

@@ -1,20 +1,26 @@
 // The control side of the balancer, without threads, clocks or sockets of its own: it hears what workers
-// report, keeps the brokers' health, publishes snapshots, and answers the operator. Whoever runs it calls
+// report, keeps the brokers' health, goes over to other configurations, publishes snapshots, and answers the
+// operator. Whoever runs it calls
 // turn() often and gives it the time.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sluice/admin/view.h"
 #include "sluice/backend/chooser.h"
 #include "sluice/backend/health_tracker.h"
 #include "sluice/backend/load_table.h"
+#include "sluice/backend/routing.h"
 #include "sluice/config/model.h"
+#include "sluice/config/reader.h"
 #include "sluice/daemon/crew_link.h"
 #include "sluice/daemon/offload_hints.h"
 #include "sluice/daemon/snapshot_store.h"
@@ -33,6 +39,7 @@ struct Crew {
     std::string dpdk;  // version
     bool hugepages = false;
     Wait wait;  // how to wait for a worker's answer, and how long
+    std::function<config::LoadResult()> load_configuration;  // reads the file again
 };
 
 class Control final : public admin::View {
@@ -42,7 +49,8 @@ class Control final : public admin::View {
     Control(const Control&) = delete;
     Control& operator=(const Control&) = delete;
 
-    // What workers are built with. References stay valid as long as control lives.
+    // The one in force: the file's, with what the operator has changed since. The reference stays valid as
+    // long as control lives; [runtime] and [[port]] never change.
     const config::Config& config() const { return config_; }
     backend::LoadTable& load() { return load_; }
     const backend::Snapshot& snapshot() const { return store_.newest(); }
@@ -59,6 +67,8 @@ class Control final : public admin::View {
     void stop();
     // Connections of all workers, or nullopt when one does not answer.
     std::optional<std::uint64_t> live_connections();
+    // reload(false) on behalf of a signal: what comes of it is logged, and nothing is thrown.
+    void reload_on_signal();
     // Whether all workers answered since the call before (see CrewLink::heartbeat).
     bool heartbeat() { return link_->heartbeat(); }
 
@@ -71,9 +81,15 @@ class Control final : public admin::View {
     std::vector<admin::PortRow> ports() override;
     std::vector<admin::NeighborRow> neighbors() override;
     std::uint64_t counter(Counter id) override;
-    admin::Explanation explain(const std::string& client_id, const std::string& pool,
-                               const std::string& listener) override;
+    admin::Explanation explain(const admin::Question& question) override;
     void set_log_level(const std::string& level) override;
+    admin::ReloadReport reload(bool dry_run) override;
+    void set_state(const std::string& backend, admin::Wish wish) override;
+    void set_weight(const std::string& backend, std::uint32_t weight) override;
+    void add_backend(const std::string& pool, const std::string& name, const SocketAddress& address,
+                     std::uint32_t weight) override;
+    void remove_backend(const std::string& backend) override;
+    std::uint64_t kill_connections(const admin::ConnectionFilter& filter) override;
 
   private:
     // control.cc
@@ -81,25 +97,48 @@ class Control final : public admin::View {
     void on_event(std::uint32_t worker, const worker::Event& event);
     void on_health(const worker::Event& event);
     void log_health(std::uint32_t backend, bool was_healthy) const;
+    void start_slowly(std::uint32_t backend);
+    void forget_the_gone();
+    // reload.cc
+    config::Config load_changed();
+    config::Config with_wishes(config::Config config) const;
+    void go_over_to(config::Config wanted);
+    backend::Roster seated(const config::Config& wanted) const;
+    std::vector<admin::ReloadReport::Move> moves_to(const backend::Roster& next) const;
+    struct BackendPlace {
+        std::size_t pool = 0;
+        std::size_t backend = 0;  // index in the pool
+    };
+    BackendPlace find_backend(const std::string& name) const;  // in config_
     // views.cc
     std::vector<worker::Worker::Usage> usage();
+    admin::BackendRow describe(const backend::Pool& pool, const backend::Backend& broker) const;
     // connections.cc
+    void each_connection(
+        const admin::ConnectionFilter& filter,
+        const std::function<bool(const worker::ConnectionRow& row, std::uint32_t worker)>& visit);
     admin::ConnectionRow describe(const worker::ConnectionRow& row, std::uint32_t worker) const;
     // explain.cc
-    std::uint32_t find_pool(const std::string& pool, const std::string& listener) const;
+    backend::Routed route_of(const admin::Question& question, const backend::ClientFacts& client) const;
     std::string explain_choice(const backend::Choice& choice, const backend::Pool& pool,
                                std::optional<std::uint64_t> key) const;
 
-    const config::Config config_;
+    config::Config file_;    // as it was read last
+    config::Config config_;  // what runs: the file's, with the operator's changes
+    // States that the operator asked for, by names of pool and backend.
+    std::map<std::pair<std::string, std::string>, config::BackendState> wishes_;
     const Instant started_;
     Instant now_;
     backend::LoadTable load_;
+    backend::Roster roster_;
     backend::HealthTracker health_;
     SnapshotStore store_;
     backend::Chooser chooser_;
     OffloadHints hints_;
     Crew crew_;
     std::optional<CrewLink> link_;
+    std::shared_ptr<const worker::Topology> topology_;
+    Instant next_look_;  // when to look again for what is gone
     bool snapshot_due_ = false;
     bool draining_ = false;
 };

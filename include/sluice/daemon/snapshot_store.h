@@ -10,35 +10,46 @@
 #include <vector>
 
 #include "sluice/backend/snapshot.h"
-#include "sluice/config/model.h"
+#include "sluice/worker/topology.h"
 
 namespace sluice::daemon {
 
 class SnapshotStore {
   public:
+    // What a worker is sent.
+    struct Publication {
+        std::unique_ptr<const backend::Snapshot> snapshot;
+        std::shared_ptr<const worker::Topology> topology;  // that goes with its roster
+    };
+
     // Makes the first snapshot and counts it as sent to every worker, because workers are built with it.
-    // config is borrowed and outlives the store.
-    SnapshotStore(const config::Config& config, std::span<const backend::Condition> conditions,
+    SnapshotStore(const backend::Roster& roster, std::span<const backend::Condition> conditions,
                   std::uint32_t workers);
 
-    const backend::Snapshot& newest() const { return *snapshots_.back(); }
-    void publish(std::span<const backend::Condition> conditions);
+    const backend::Snapshot& newest() const { return *publications_.back().snapshot; }
+    // The same roster in other conditions.
+    void publish(const backend::Roster& roster, std::span<const backend::Condition> conditions);
+    // Another roster, with the topology of its addresses.
+    void publish(const backend::Roster& roster, std::span<const backend::Condition> conditions,
+                 std::shared_ptr<const worker::Topology> topology);
 
     // What the worker is to be sent next; nullptr when it has the newest. A worker that was slow is given the
     // newest and never sees those between.
-    const backend::Snapshot* due(std::uint32_t worker) const;
+    const Publication* due(std::uint32_t worker) const;
     // due(worker) is in the worker's mailbox.
     void sent(std::uint32_t worker);
     // The worker has taken a newer snapshot than this one.
     void retired(std::uint32_t worker, std::uint64_t generation);
 
-    std::size_t kept() const { return snapshots_.size(); }
+    std::size_t kept() const { return publications_.size(); }
 
   private:
+    void add(const backend::Roster& roster, std::uint64_t roster_generation,
+             std::span<const backend::Condition> conditions,
+             std::shared_ptr<const worker::Topology> topology);
     void free_unused();
 
-    const config::Config& config_;
-    std::deque<std::unique_ptr<const backend::Snapshot>> snapshots_;  // by generation, newest last
+    std::deque<Publication> publications_;         // by generation, newest last
     std::vector<std::deque<std::uint64_t>> held_;  // by worker: generations sent and not retired, in order
 };
 

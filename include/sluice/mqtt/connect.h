@@ -19,12 +19,16 @@ const char* to_string(Version version);  // "3.1", "3.1.1", "5"
 struct Connect {
     Version version = Version::V311;
     bool clean_start = false;      // Clean Session in 3.x
+    std::uint32_t session_expiry = 0;  // seconds after the connection's end; MQTT 5 only
     std::uint16_t keep_alive = 0;  // seconds, 0 means none
     std::string_view client_id;    // valid UTF-8, may be empty
     std::optional<std::string_view> username;
     std::optional<ByteView> password;
     bool has_will = false;
     std::size_t size = 0;  // bytes of the whole packet, fixed header included
+
+    // Whether the broker keeps, or may already have, state that outlives this connection.
+    bool persistent() const { return !clean_start || session_expiry != 0; }
 };
 
 // Why bytes are not a CONNECT that may go on. Each has its own counter.

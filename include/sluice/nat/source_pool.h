@@ -104,6 +104,9 @@ class SourcePool {
     }
 
     // capacity - leased - quarantined is what could be leased at `now`.
+    // Of each backend, numbered from 0: what an index of all leases runs over.
+    std::uint32_t slots() const { return slots_; }
+
     struct Usage {
         std::uint64_t capacity = 0;  // of the addresses listed, and leases still in use at others
         std::uint64_t leased = 0;

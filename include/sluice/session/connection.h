@@ -83,6 +83,7 @@ struct Connection {
     std::optional<mqtt::Version> version;
     std::string client_id;
     std::optional<std::uint64_t> key;  // hash of the balancing key; nullopt when it is empty
+    bool persistent = false;           // the session outlives the connection
     std::uint16_t keep_alive = 0;      // seconds; the broker's Server Keep Alive replaces the client's
     std::size_t connect_size = 0;      // bytes
     // A copy of the CONNECT, kept until the CONNACK so that another broker can be tried after "unavailable".

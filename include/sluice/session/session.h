@@ -62,7 +62,7 @@ struct Surroundings {
     std::uint32_t worker = 0;
 };
 
-// What the endpoint towards a client offers: no more than the listener's pool can be spliced with.
+// What the endpoint towards a client offers: no more than what its pools can be spliced with.
 // port_mss: largest payload on the client's port. tuple: local is the listener.
 tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint32_t listener,
                                     const FourTuple& tuple, std::uint16_t port_mss, const SipKey& key);
@@ -109,7 +109,7 @@ class Session {
     void try_next(Instant now);
     bool attempt(Instant now, std::uint32_t backend);
     void attempt_failed(Instant now, backend::ProbeFailure failure);
-    bool another_broker_left();
+    bool another_broker_left(Instant now);
     void give_up_upstream(Instant now);
     void step_connecting(Instant now);
     void step_replaying(Instant now);
@@ -128,6 +128,10 @@ class Session {
 
     const backend::Listener& listener() const { return s_.snapshot->listeners[c_.listener]; }
     const backend::Pool& pool() const { return s_.snapshot->pools[c_.pool]; }
+    const backend::Backend& broker() const { return pool().backends[c_.backend]; }
+    void count_load(std::int32_t change) {
+        s_.load.add(s_.worker, broker().position, change, c_.persistent);
+    }
     void count(Counter id, std::uint64_t n = 1) { s_.counters.add(id, n); }
 
     struct ClientLeg final : tcp::Output {

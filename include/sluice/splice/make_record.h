@@ -34,6 +34,7 @@ struct Joint {
     std::uint32_t slot = 0;        // of the lease
     std::uint32_t opened = 0;      // seconds, as Core has it
     std::uint16_t keep_alive = 0;  // seconds
+    bool persistent = false;       // the broker's session outlives the connection
     std::uint32_t last_heard = 0;  // milliseconds32
 };
 

@@ -24,7 +24,7 @@
 namespace sluice::splice {
 
 // Changes whenever a record written by an older program would be read wrongly.
-inline constexpr std::uint32_t kRecordLayoutVersion = 2;
+inline constexpr std::uint32_t kRecordLayoutVersion = 3;
 
 // Where a packet goes. It leaves by the leg of that name and came in by the other.
 enum class Direction : std::uint8_t { ToBroker, ToClient };
@@ -79,6 +79,8 @@ struct Way {
     static constexpr std::uint8_t kTimestamps = 0x04;  // in use on this connection: set on both ways or none
     // The owner's, on the way to the broker: the connection is over and waits for stragglers only.
     static constexpr std::uint8_t kLingers = 0x08;
+    // Likewise: the broker's session outlives the connection.
+    static constexpr std::uint8_t kPersistent = 0x10;
 
     std::uint32_t sequence_delta = 0;   // added to SEG.SEQ, taken from SEG.ACK of the opposite direction
     std::uint32_t timestamp_delta = 0;  // added to TSval, taken from TSecr of the opposite direction
@@ -128,6 +130,7 @@ struct Core {
     Way& way(Direction d) { return ways[static_cast<std::size_t>(d)]; }
     const Way& way(Direction d) const { return ways[static_cast<std::size_t>(d)]; }
     bool timestamps() const { return ways[0].has(Way::kTimestamps); }
+    bool persistent() const { return way(Direction::ToBroker).has(Way::kPersistent); }
     // Both ends have sent FIN and had it acknowledged.
     bool finished() const { return ways[0].has(Way::kFinAcked) && ways[1].has(Way::kFinAcked); }
     // What the sender of direction d will send next, in its own numbering.

@@ -12,6 +12,7 @@
 #include "sluice/base/time.h"
 #include "sluice/neighbor/table.h"
 #include "sluice/session/connection.h"
+#include "sluice/worker/topology.h"
 
 namespace sluice::worker {
 
@@ -39,13 +40,15 @@ class Inspection {
 // Control to worker.
 struct Command {
     enum class Kind : std::uint8_t {
-        SetSnapshot,  // use `snapshot` from now on; answered by SnapshotRetired for the one before
+        SetSnapshot,  // use `snapshot`, and `topology` where it is given, from now on; answered by
+                      // SnapshotRetired for the one before
         Inspect,      // run `inspection`
         Drain,        // accept no new connections
         Stop,         // leave the loop after this iteration, ending all connections by reset
     };
     Kind kind = Kind::Inspect;
     const backend::Snapshot* snapshot = nullptr;  // owned by control until retired by every worker
+    const Topology* topology = nullptr;           // the worker takes a copy; control's as long as the snapshot
     Inspection* inspection = nullptr;
 };
 

@@ -1,5 +1,5 @@
-// The network facts that do not change while Sluice runs: which addresses each port owns and what they are
-// for, which port leads where, and at what size. Built once from the configuration; read by every worker.
+// The network as Sluice stands in it: which addresses each port owns and what they are for, which port leads
+// where, and at what size. A reload changes the addresses of listeners and sources, never the ports.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "sluice/backend/roster.h"
 #include "sluice/base/address.h"
 #include "sluice/config/model.h"
 
@@ -46,6 +47,8 @@ class Topology {
   public:
     // macs: one per configured port.
     Topology(const config::Config& config, std::span<const MacAddress> macs);
+    // The same ports, with the addresses of another roster: all but those of its vacant places.
+    Topology with(const backend::Roster& roster) const;
 
     const std::vector<PortFacts>& ports() const { return ports_; }
     // nullptr when the address is not Sluice's.
@@ -60,6 +63,9 @@ class Topology {
     std::vector<IpAddress> addresses(std::uint16_t port) const;
 
   private:
+    explicit Topology(std::vector<PortFacts> ports);
+    OwnedAddress& own(const IpAddress& address);
+
     std::vector<PortFacts> ports_;
     absl::flat_hash_map<IpAddress, OwnedAddress> owned_;
 };

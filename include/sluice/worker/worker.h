@@ -73,6 +73,9 @@ class Worker {
     std::uint32_t list_connections(std::uint32_t from, std::span<ConnectionRow> out,
                                    std::size_t& written) const;
     std::vector<neighbor::Table::Entry> neighbors(std::uint16_t port) const;
+    // Resets both ends of the connection that list_connections() called so; false when that is over, or its
+    // name another client's by now.
+    bool kill_connection(std::uint32_t id, const FourTuple& client);
     struct Usage {
         std::uint32_t connections = 0;
         std::uint32_t spliced = 0;  // of these
@@ -85,7 +88,9 @@ class Worker {
         struct Backend {
             std::uint64_t leases = 0, leased = 0, quarantined = 0;
         };
-        std::vector<Backend> backends;  // by position over all pools
+        std::vector<std::vector<Backend>> backends;        // by pool and index in the pool
+        std::vector<std::uint32_t> listeners;              // connections, by listener
+        std::vector<std::vector<IpAddress>> used_sources;  // by pool: retained addresses with a lease in use
     };
     Usage usage() const;
 

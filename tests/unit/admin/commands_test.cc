@@ -34,6 +34,7 @@ class FakeView final : public View {
         return {{.name = "mqtt",
                  .address = *SocketAddress::parse("10.1.0.1:1883"),
                  .pool = "brokers",
+                 .state = "listening",
                  .connect_timeout = 10s,
                  .max_connect_size = 65536,
                  .allow = {*IpPrefix::parse("10.0.0.0/8")},
@@ -103,21 +104,53 @@ class FakeView final : public View {
                  .age = 1s}};
     }
     std::uint64_t counter(Counter id) override { return id == Counter::DropTcpChecksum ? 42 : 0; }
-    Explanation explain(const std::string& client_id, const std::string& pool,
-                        const std::string& listener) override {
-        return {.client_id = client_id,
-                .pool = pool.empty() ? "of " + listener : pool,
-                .hash = 0xfedcba9876543210U,
-                .backend = "b1",
-                .address = SocketAddress::parse("10.2.0.2:1883"),
-                .by_key = true,
-                .why = "its hash"};
+    Explanation explain(const Question& question) override {
+        questioned = question;
+        Explanation e;
+        e.client_id = question.client_id;
+        e.listener = question.listener;
+        e.route_text = "none fits: the listener's pool";
+        e.pool = question.pool.empty() ? "of " + question.listener : question.pool;
+        e.hash = 0xfedcba9876543210U;
+        e.slot = 17;
+        e.backend = "b1";
+        e.address = SocketAddress::parse("10.2.0.2:1883");
+        e.state = "up";
+        e.by_key = true;
+        e.why = "its hash";
+        return e;
     }
     void set_log_level(const std::string& level) override {
         if (level != "debug") throw Refused("no such level");
         log_level = level;
     }
 
+    ReloadReport reload(bool dry_run) override {
+        if (broken) throw ReloadRefused("the configuration has 1 problem; nothing has changed", {"f:3: x: bad"});
+        return {.applied = !dry_run,
+                .changes = {{"backend brokers/b3", "added", "", "", ""},
+                            {"pool brokers", "changed", "drain_rate", "1000", "200"}},
+                .moves = {{"brokers", 0.25}}};
+    }
+    void set_state(const std::string& backend, Wish wish) override {
+        done = std::string(to_string(wish)) + " " + backend;
+    }
+    void set_weight(const std::string& backend, std::uint32_t weight) override {
+        done = "weight " + backend + " " + std::to_string(weight);
+    }
+    void add_backend(const std::string& pool, const std::string& name, const SocketAddress& address,
+                     std::uint32_t weight) override {
+        done = "add " + pool + " " + name + " " + address.to_string() + " " + std::to_string(weight);
+    }
+    void remove_backend(const std::string& backend) override { done = "remove " + backend; }
+    std::uint64_t kill_connections(const ConnectionFilter& filter) override {
+        asked = filter;
+        return 3;
+    }
+
+    Question questioned;
+    std::string done;
+    bool broken = false;
     ConnectionFilter asked;
     std::string log_level;
 };

@@ -31,7 +31,7 @@ struct Fixture {
     }
     void publish() { snapshot = build_snapshot(config, conditions, ++generation, snapshot.get()); }
     std::uint32_t of(const std::string& id) {
-        const Choice c = chooser->choose(*snapshot, 0, balance::key_hash(id), {});
+        const Choice c = chooser->choose(Instant{}, *snapshot, 0, balance::key_hash(id), {});
         EXPECT_EQ(c.outcome, Choice::Outcome::Chosen);
         return c.backend;
     }
@@ -106,27 +106,27 @@ TEST(Chooser, PassesOverWhatWasTriedUntilNothingIsLeft) {
     const auto key = balance::key_hash("device");
     std::vector<std::uint32_t> tried;
     for (int i = 0; i < 3; ++i) {
-        const Choice c = f.chooser->choose(*f.snapshot, 0, key, tried);
+        const Choice c = f.chooser->choose(Instant{}, *f.snapshot, 0, key, tried);
         ASSERT_EQ(c.outcome, Choice::Outcome::Chosen);
         EXPECT_EQ(std::ranges::find(tried, c.backend), tried.end());
         EXPECT_EQ(c.displaced, i != 0);
         EXPECT_TRUE(c.by_key);
         tried.push_back(c.backend);
     }
-    EXPECT_EQ(f.chooser->choose(*f.snapshot, 0, key, tried).outcome, Choice::Outcome::NoneUsable);
+    EXPECT_EQ(f.chooser->choose(Instant{}, *f.snapshot, 0, key, tried).outcome, Choice::Outcome::NoneUsable);
 }
 
 TEST(Chooser, AnEmptyKeyFallsBackToTheLeastLoadedBroker) {
     Fixture f({100, 100, 100});
-    f.load->add(0, 0, 5);
-    f.load->add(1, 2, 5);
-    const Choice c = f.chooser->choose(*f.snapshot, 0, std::nullopt, {});
+    f.load->add(0, 0, 5, false);
+    f.load->add(1, 2, 5, false);
+    const Choice c = f.chooser->choose(Instant{}, *f.snapshot, 0, std::nullopt, {});
     EXPECT_EQ(c.backend, 1U);
     EXPECT_FALSE(c.by_key);
     // In an idle pool the turns rotate instead of piling up on the first.
     Fixture idle({100, 100, 100});
     std::map<std::uint32_t, int> seen;
-    for (int i = 0; i < 6; ++i) ++seen[idle.chooser->choose(*idle.snapshot, 0, std::nullopt, {}).backend];
+    for (int i = 0; i < 6; ++i) ++seen[idle.chooser->choose(Instant{}, *idle.snapshot, 0, std::nullopt, {}).backend];
     EXPECT_EQ(seen.size(), 3U);
 }
 
@@ -141,11 +141,11 @@ TEST(Chooser, SaysWhenAllAreFull) {
     Fixture f({100, 100});
     for (auto& b : f.config.pools[0].backends) b.max_connections = 2;
     f.publish();
-    f.load->add(0, 0, 2);
+    f.load->add(0, 0, 2, false);
     for (int i = 0; i < 100; ++i) EXPECT_EQ(f.of(id_of(i)), 1U);
-    f.load->add(0, 1, 1);
-    f.load->add(1, 1, 1);
-    EXPECT_EQ(f.chooser->choose(*f.snapshot, 0, 1, {}).outcome, Choice::Outcome::AllFull);
+    f.load->add(0, 1, 1, false);
+    f.load->add(1, 1, 1, false);
+    EXPECT_EQ(f.chooser->choose(Instant{}, *f.snapshot, 0, 1, {}).outcome, Choice::Outcome::AllFull);
 }
 
 TEST(Chooser, BoundedLoadSendsTheExcessOnward) {
@@ -156,10 +156,10 @@ TEST(Chooser, BoundedLoadSendsTheExcessOnward) {
     for (int i = 0; mine.empty(); ++i) {
         if (f.of(id_of(i)) == 0) mine = id_of(i);
     }
-    f.load->add(0, 0, 100);
+    f.load->add(0, 0, 100, false);
     EXPECT_NE(f.of(mine), 0U);
-    f.load->add(0, 1, 100);
-    f.load->add(0, 2, 100);
+    f.load->add(0, 1, 100, false);
+    f.load->add(0, 2, 100, false);
     EXPECT_EQ(f.of(mine), 0U);
 }
 
@@ -173,7 +173,7 @@ TEST(Chooser, RoundRobinTakesTurnsByWeight) {
 
 TEST(Chooser, TwoChoicesKeepsLoadsClose) {
     Fixture f({100, 100, 100, 100}, config::Balance::TwoChoices);
-    for (int i = 0; i < 4000; ++i) f.load->add(0, f.of(id_of(i)), 1);
+    for (int i = 0; i < 4000; ++i) f.load->add(0, f.of(id_of(i)), 1, false);
     for (std::uint32_t b = 0; b < 4; ++b) EXPECT_NEAR(static_cast<double>(f.load->connections(b)), 1000, 50);
 }
 

@@ -32,7 +32,8 @@ struct LinkBench : Bench {
 
     int runs = 0;
     std::vector<std::unique_ptr<Count>> sent;
-    SnapshotStore store{control.config(), std::vector<backend::Condition>(2), 1};
+    backend::Roster roster = backend::seat(control.config(), nullptr);
+    SnapshotStore store{roster, std::vector<backend::Condition>(2), 1};
     CrewLink link{store, {workers[0].get()}, stepping()};
 };
 
@@ -50,7 +51,7 @@ TEST(CrewLink, ASnapshotWaitsForAFullMailboxToo) {
     LinkBench bench;
     bench.patience = 1000;
     bench.flood(1000);
-    bench.store.publish(std::vector<backend::Condition>(2));
+    bench.store.publish(bench.roster, std::vector<backend::Condition>(2));
     bench.link.flush();
     EXPECT_NE(bench.store.due(0), nullptr);
     EXPECT_TRUE(bench.link.deliver());

@@ -36,10 +36,19 @@ address = "10.1.0.22:1883"
 state = "drain"
 )";
 
+admin::Question question(const std::string& client_id, const std::string& pool = "",
+                         const std::string& listener = "") {
+    admin::Question q;
+    q.client_id = client_id;
+    q.listener = listener;
+    q.pool = pool;
+    return q;
+}
+
 std::string refusal(Control& control, const std::string& client_id, const std::string& pool,
                     const std::string& listener) {
     try {
-        control.explain(client_id, pool, listener);
+        control.explain(question(client_id, pool, listener));
     } catch (const admin::Refused& refused) {
         return refused.what();
     }
@@ -58,7 +67,7 @@ std::string id_for(const backend::Pool& pool, std::uint32_t backend) {
 TEST(Explain, NamesTheFirstChoiceOfTheHash) {
     Bench bench(config_of(kOnePool));
     const std::string id = id_for(bench.control.snapshot().pools[0], 1);
-    const admin::Explanation e = bench.control.explain(id, "", "");
+    const admin::Explanation e = bench.control.explain(question(id, "", ""));
     EXPECT_EQ(e.client_id, id);
     EXPECT_EQ(e.pool, "brokers");
     EXPECT_EQ(e.hash, balance::key_hash(id));
@@ -72,8 +81,8 @@ TEST(Explain, NamesTheFirstChoiceOfTheHash) {
 TEST(Explain, SaysWhyTheFirstChoiceIsPassedOver) {
     Bench bench(config_of(kOnePool));
     const std::string id = id_for(bench.control.snapshot().pools[0], 1);
-    bench.control.load().add(0, 1, 5);
-    const admin::Explanation e = bench.control.explain(id, "brokers", "");
+    bench.control.load().add(0, 1, 5, false);
+    const admin::Explanation e = bench.control.explain(question(id, "brokers", ""));
     EXPECT_EQ(e.backend, "b1");
     EXPECT_TRUE(e.displaced);
     EXPECT_EQ(e.why,
@@ -82,8 +91,8 @@ TEST(Explain, SaysWhyTheFirstChoiceIsPassedOver) {
 
 TEST(Explain, AnEmptyClientIdGoesByLoad) {
     Bench bench(config_of(kOnePool));
-    bench.control.load().add(0, 0, 3);
-    const admin::Explanation e = bench.control.explain("", "", "mqtt");
+    bench.control.load().add(0, 0, 3, false);
+    const admin::Explanation e = bench.control.explain(question("", "", "mqtt"));
     EXPECT_FALSE(e.hash);
     EXPECT_FALSE(e.by_key);
     EXPECT_EQ(e.backend, "b2");
@@ -92,7 +101,7 @@ TEST(Explain, AnEmptyClientIdGoesByLoad) {
 
 TEST(Explain, SaysWhenThePoolDoesNotLookAtTheClient) {
     Bench bench(config_of(kTwoPools));
-    const admin::Explanation e = bench.control.explain("sensor-1", "by-load", "");
+    const admin::Explanation e = bench.control.explain(question("sensor-1", "by-load", ""));
     EXPECT_EQ(e.backend, "b1");
     EXPECT_FALSE(e.by_key);
     EXPECT_NE(e.why.find("balance = least_connections"), std::string::npos);
@@ -100,12 +109,12 @@ TEST(Explain, SaysWhenThePoolDoesNotLookAtTheClient) {
 
 TEST(Explain, GoesByTheFirstListenerUnlessNamed) {
     Bench bench(config_of(kTwoPools));
-    EXPECT_EQ(bench.control.explain("sensor-1", "", "").pool, "by-load");
+    EXPECT_EQ(bench.control.explain(question("sensor-1", "", "")).pool, "by-load");
 }
 
 TEST(Explain, SaysWhenNobodyCanTakeTheClient) {
     Bench bench(config_of(kTwoPools));
-    const admin::Explanation e = bench.control.explain("10.1.0.9", "", "other");
+    const admin::Explanation e = bench.control.explain(question("10.1.0.9", "", "other"));
     EXPECT_EQ(e.pool, "by-ip");
     EXPECT_FALSE(e.backend);
     EXPECT_FALSE(e.address);

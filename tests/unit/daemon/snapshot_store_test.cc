@@ -8,12 +8,13 @@ namespace sluice::daemon {
 namespace {
 
 struct StoreBench {
-    config::Config config = config_of(kOnePool);
+    backend::Roster roster = backend::seat(config_of(kOnePool), nullptr);
     std::vector<backend::Condition> conditions{2};
-    SnapshotStore store{config, conditions, 2};
+    SnapshotStore store{roster, conditions, 2};
 
     void send(std::uint32_t worker) {
-        ASSERT_EQ(store.due(worker), &store.newest());
+        ASSERT_NE(store.due(worker), nullptr);
+        ASSERT_EQ(store.due(worker)->snapshot.get(), &store.newest());
         store.sent(worker);
         EXPECT_EQ(store.due(worker), nullptr);
     }
@@ -30,7 +31,7 @@ TEST(SnapshotStore, TheFirstIsKnownToAllWorkers) {
 TEST(SnapshotStore, AnOldOneLivesUntilTheLastWorkerRetiresIt) {
     StoreBench bench;
     bench.conditions[0].healthy = false;
-    bench.store.publish(bench.conditions);
+    bench.store.publish(bench.roster, bench.conditions);
     EXPECT_FALSE(bench.store.newest().pools[0].backends[0].healthy);
     bench.send(0);
     bench.send(1);
@@ -42,11 +43,11 @@ TEST(SnapshotStore, AnOldOneLivesUntilTheLastWorkerRetiresIt) {
 
 TEST(SnapshotStore, ASlowWorkerIsGivenTheNewestOnly) {
     StoreBench bench;
-    bench.store.publish(bench.conditions);
+    bench.store.publish(bench.roster, bench.conditions);
     bench.send(0);  // worker 1's mailbox is full
-    bench.store.publish(bench.conditions);
+    bench.store.publish(bench.roster, bench.conditions);
     bench.send(0);
-    EXPECT_EQ(bench.store.due(1)->generation, 3U);
+    EXPECT_EQ(bench.store.due(1)->snapshot->generation, 3U);
     bench.send(1);
     EXPECT_EQ(bench.store.kept(), 3U);
     bench.store.retired(0, 1);
@@ -58,8 +59,8 @@ TEST(SnapshotStore, ASlowWorkerIsGivenTheNewestOnly) {
 
 TEST(SnapshotStore, OneThatNobodyWasSentGoesAtOnce) {
     StoreBench bench;
-    bench.store.publish(bench.conditions);
-    bench.store.publish(bench.conditions);
+    bench.store.publish(bench.roster, bench.conditions);
+    bench.store.publish(bench.roster, bench.conditions);
     EXPECT_EQ(bench.store.kept(), 2U);
     EXPECT_EQ(bench.store.newest().generation, 3U);
 }
@@ -67,7 +68,7 @@ TEST(SnapshotStore, OneThatNobodyWasSentGoesAtOnce) {
 TEST(SnapshotStore, AWordAboutALaterOneCoversAllBefore) {
     StoreBench bench;
     for (int i = 0; i < 2; ++i) {
-        bench.store.publish(bench.conditions);
+        bench.store.publish(bench.roster, bench.conditions);
         bench.send(0);
         bench.send(1);
     }

@@ -140,7 +140,7 @@ Lab::Lab(const Setup& setup)
     }
     topology_ = std::make_unique<worker::Topology>(config, macs);
     handover_ = std::make_unique<worker::HandoverRings>(setup.workers, 4096);
-    load_ = std::make_unique<backend::LoadTable>(setup.workers, setup.brokers);
+    load_ = std::make_unique<backend::LoadTable>(setup.workers, backend::kMaxBackends);
     health = std::make_unique<backend::HealthTracker>(config);
     snapshots_.push_back(backend::build_snapshot(config, health->conditions(), 1, nullptr));
     for (std::uint32_t i = 0; i < setup.workers; ++i) {
@@ -315,17 +315,22 @@ std::vector<worker::ConnectionRow> Lab::rows() const {
 
 worker::Worker::Usage Lab::usage() const {
     worker::Worker::Usage sum;
-    sum.backends.resize(setup_.brokers);
+    sum.backends.resize(1);
     for (const auto& w : workers) {
         const auto u = w->usage();
         sum.connections += u.connections;
         sum.spliced += u.spliced;
         sum.capacity += u.capacity;
         sum.half_open += u.half_open;
-        for (std::size_t i = 0; i < u.backends.size(); ++i) {
-            sum.backends[i].leases += u.backends[i].leases;
-            sum.backends[i].leased += u.backends[i].leased;
-            sum.backends[i].quarantined += u.backends[i].quarantined;
+        sum.backends.resize(std::max(sum.backends.size(), u.backends.size()));
+        for (std::size_t p = 0; p < u.backends.size(); ++p) {
+            auto& backends = sum.backends[p];
+            backends.resize(std::max(backends.size(), u.backends[p].size()));
+            for (std::size_t i = 0; i < u.backends[p].size(); ++i) {
+                backends[i].leases += u.backends[p][i].leases;
+                backends[i].leased += u.backends[p][i].leased;
+                backends[i].quarantined += u.backends[p][i].quarantined;
+            }
         }
     }
     return sum;
@@ -344,7 +349,9 @@ void expect_nothing_left(Lab& lab) {
     const worker::Worker::Usage usage = lab.usage();
     EXPECT_EQ(usage.connections, 0U);
     EXPECT_EQ(usage.half_open, 0U);
-    for (const auto& b : usage.backends) EXPECT_EQ(b.leased, 0U);
+    for (const auto& pool : usage.backends) {
+        for (const auto& b : pool) EXPECT_EQ(b.leased, 0U);
+    }
     for (unsigned b = 0; b < lab.brokers.size(); ++b) EXPECT_EQ(lab.load(b), 0U);
     EXPECT_EQ(lab.count(Counter::LeasesAcquired), lab.count(Counter::LeasesReleased));
     EXPECT_EQ(lab.count(Counter::DropNoFrame), 0U);

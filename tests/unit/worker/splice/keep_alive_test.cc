@@ -22,7 +22,7 @@ TEST(SpliceKeepAlive, OfTwoSecondsEndsASilentClientAfterThree) {
         EXPECT_EQ(story.phase(), session::Phase::Spliced);
         story.lab.run(milliseconds(2));
         story.expect({"client R. 0:0 ack 0", "broker R. 0:0 ack 0"});
-        EXPECT_EQ(story.lab.usage().backends[0].quarantined, 1U);
+        EXPECT_EQ(story.lab.usage().backends[0][0].quarantined, 1U);
         story.expect_gone(Counter::ClosedIdle);
     }
 }

@@ -27,13 +27,13 @@ TEST(SpliceLastAck, IsRepeatedByTheClientWhileTheRecordLingers) {
             story.client_passes(". 1:1 ack 1");
             EXPECT_EQ(story.phase(), session::Phase::Closing);
         }
-        EXPECT_EQ(story.lab.usage().backends[0].leased, 1U);
+        EXPECT_EQ(story.lab.usage().backends[0][0].leased, 1U);
         story.lab.run(milliseconds(101));
         EXPECT_EQ(story.phase(), std::nullopt);
-        EXPECT_EQ(story.lab.usage().backends[0].leased, 0U);
-        EXPECT_EQ(story.lab.usage().backends[0].quarantined, 1U);
+        EXPECT_EQ(story.lab.usage().backends[0][0].leased, 0U);
+        EXPECT_EQ(story.lab.usage().backends[0][0].quarantined, 1U);
         story.lab.run(std::chrono::seconds(1));
-        EXPECT_EQ(story.lab.usage().backends[0].quarantined, 0U);
+        EXPECT_EQ(story.lab.usage().backends[0][0].quarantined, 0U);
         story.expect_gone(Counter::ClosedOrderly);
     }
 }

@@ -32,7 +32,7 @@ TEST(SplicePlace, AtTheListenerIsGivenBackAtTheEnd) {
 TEST(SplicePlace, WithTheBrokerIsGivenBackAtTheEnd) {
     Spliced story;
     EXPECT_EQ(story.lab.load(0), 1U);
-    EXPECT_EQ(story.lab.usage().backends[0].leased, 1U);
+    EXPECT_EQ(story.lab.usage().backends[0][0].leased, 1U);
     story.client_passes("F. 0:0");
     story.broker_passes("F. 0:0 ack 1");
     EXPECT_EQ(story.lab.load(0), 1U);

@@ -11,12 +11,12 @@ TEST(SpliceReset, WithTheExactNumberEndsTheConnectionAtOnce) {
         for (const char* const reset : {"R 0:0", "R. 0:0 ack 0", "R 0:0 ts 3/0"}) {
             Spliced by_client(over(ipv6));
             by_client.client_passes(reset);
-            EXPECT_EQ(by_client.lab.usage().backends[0].quarantined, 1U);
+            EXPECT_EQ(by_client.lab.usage().backends[0][0].quarantined, 1U);
             by_client.expect_gone(Counter::ClosedClientReset);
 
             Spliced by_broker(over(ipv6));
             by_broker.broker_passes(reset);
-            EXPECT_EQ(by_broker.lab.usage().backends[0].quarantined, 1U);
+            EXPECT_EQ(by_broker.lab.usage().backends[0][0].quarantined, 1U);
             by_broker.expect_gone(Counter::ClosedBrokerReset);
         }
     }

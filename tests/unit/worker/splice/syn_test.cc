@@ -122,7 +122,7 @@ TEST(SpliceSyn, DuringTheLingerOpensTheTupleAnewWhenItIsLater) {
         EXPECT_EQ(story.tap.tcp[0].port, 0);
         EXPECT_EQ(story.phase(), session::Phase::Handshake);
         EXPECT_EQ(story.lab.count(Counter::LeasesReleased), 1U);
-        EXPECT_EQ(story.lab.usage().backends[0].quarantined, 1U);
+        EXPECT_EQ(story.lab.usage().backends[0][0].quarantined, 1U);
     }
 }
 

@@ -1,0 +1,119 @@
+#include "worker/evictor.h"
+
+#include <algorithm>
+
+namespace sluice::worker {
+namespace {
+
+constexpr std::uint32_t kSlotsPerTurn = 4096;
+// How long to wait when nobody can be ended now: all are gone, or other workers' transient sessions go first.
+constexpr Duration kNothingToDo = 20ms;
+// Of a turn that came late, at most this much is made up for.
+constexpr Duration kCatchUp = 20ms;
+
+std::optional<Counter> reason_to_empty(const backend::Pool& pool, const backend::Backend& backend) {
+    if (backend.standing == backend::Standing::Vacant) return std::nullopt;
+    if (backend.standing == backend::Standing::Removed) return Counter::ClosedBackendRemoved;
+    if (backend.configured == config::BackendState::Maintenance) return Counter::ClosedMaintenance;
+    if (!backend.healthy && pool.on_down == config::OnDown::Reset) return Counter::ClosedBackendDown;
+    return std::nullopt;
+}
+
+}  // namespace
+
+Evictor::Evictor(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
+                 Flows& flows, Spliced& spliced, Instant now)
+    : worker_(options.index),
+      load_(resources.load),
+      directory_(directory),
+      flows_(flows),
+      spliced_(spliced),
+      random_(options.seed) {
+    use(now, *resources.snapshot);
+}
+
+void Evictor::use(Instant now, const backend::Snapshot& snapshot) {
+    const std::vector<Job> before = std::exchange(jobs_, {});
+    for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
+        const backend::Pool& pool = snapshot.pools[p];
+        for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
+            const auto reason = reason_to_empty(pool, pool.backends[b]);
+            if (!reason) continue;
+            const auto known = std::ranges::find_if(
+                before, [&](const Job& job) { return job.pool == p && job.backend == b; });
+            Job& job = jobs_.emplace_back();
+            if (known != before.end()) job = *known;
+            if (known == before.end()) job.next = now;
+            job.pool = p;
+            job.backend = b;
+            job.position = pool.backends[b].position;
+            job.drain_rate = pool.drain_rate;
+            job.reason = *reason;
+        }
+    }
+}
+
+bool Evictor::on_timer(Instant now) {
+    std::uint32_t ended = 0;
+    for (Job& job : jobs_) {
+        if (job.next <= now) ended += work(now, job);
+    }
+    return ended != 0;
+}
+
+Instant Evictor::next_deadline() const {
+    Instant next = kNever;
+    for (const Job& job : jobs_) next = std::min(next, job.next);
+    return next;
+}
+
+std::uint32_t Evictor::work(Instant now, Job& job) {
+    job.next = std::max(job.next, now - kCatchUp);
+    std::uint32_t ended = 0;
+    while (job.next <= now && ended < kFlushEvery) {
+        const Duration pause = interval(job);
+        switch (end_one(now, job)) {
+            case Found::Ended:
+                ++ended;
+                job.next += pause;
+                break;
+            case Found::Nothing: job.next = now + kNothingToDo; break;
+            case Found::More: return ended;  // goes on looking next turn
+        }
+    }
+    return ended;
+}
+
+// Workers share the rate by what each of them has left, so that all are through at the same time.
+Duration Evictor::interval(const Job& job) {
+    const auto own = static_cast<double>(load_.connections(worker_, job.position));
+    const auto all = static_cast<double>(load_.connections(job.position));
+    if (own == 0 || all == 0) return kNothingToDo;
+    // From a half to one and a half, or clients that were ended together would come back in step.
+    const double jitter = 0.5 + static_cast<double>(random_.below(1'000'001)) / 1e6;
+    const double seconds = jitter * all / (own * job.drain_rate);
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+Evictor::Found Evictor::end_one(Instant now, Job& job) {
+    if (load_.connections(worker_, job.position) == 0) return Found::Nothing;
+    const bool persistent_too = load_.transient(job.position) == 0;
+    const nat::SourcePool& sources = directory_.pools()[job.pool];
+    for (std::uint32_t n = 0; n < kSlotsPerTurn; ++n) {
+        if (job.slot >= sources.slots()) {
+            job.slot = 0;
+            return Found::Nothing;
+        }
+        const nat::Lease lease{.backend = job.backend, .slot = job.slot++};
+        const auto holder = directory_.holder({.pool = job.pool, .lease = lease});
+        if (holder && end(now, *holder, persistent_too, job.reason)) return Found::Ended;
+    }
+    return Found::More;
+}
+
+bool Evictor::end(Instant now, Reference reference, bool persistent_too, Counter reason) {
+    if (reference.is_spliced()) return spliced_.evict(now, reference, persistent_too, reason);
+    return flows_.evict(now, reference.number(), persistent_too, reason);
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,55 @@
+// Empties brokers: ends the connections of those that are in maintenance, down, or no longer configured, one
+// after the other at the pool's drain_rate, so that their clients do not all come back in one second.
+// Sessions that end with their connection go first; those that the broker keeps go last.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "sluice/base/random.h"
+#include "sluice/worker/worker.h"
+#include "worker/directory.h"
+#include "worker/flows.h"
+#include "worker/spliced.h"
+
+namespace sluice::worker {
+
+class Evictor {
+  public:
+    Evictor(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
+            Flows& flows, Spliced& spliced, Instant now);
+
+    void use(Instant now, const backend::Snapshot& snapshot);
+    // True when any connection was ended.
+    bool on_timer(Instant now);
+    Instant next_deadline() const;
+
+  private:
+    // A broker to be emptied.
+    struct Job {
+        std::uint32_t pool = 0;
+        std::uint32_t backend = 0;  // index in the pool
+        std::uint32_t position = 0;
+        std::uint32_t drain_rate = 0;  // connections a second, over all workers
+        Counter reason = Counter::ClosedMaintenance;
+        std::uint32_t slot = 0;  // lease to look at next
+        Instant next;            // when the next connection is due
+    };
+
+    std::uint32_t work(Instant now, Job& job);
+    enum class Found : std::uint8_t { Ended, Nothing, More };
+    Found end_one(Instant now, Job& job);
+    bool end(Instant now, Reference reference, bool persistent_too, Counter reason);
+    Duration interval(const Job& job);
+
+    const std::uint32_t worker_;
+    const backend::LoadTable& load_;
+    Directory& directory_;
+    Flows& flows_;
+    Spliced& spliced_;
+    SplitMix64 random_;
+    std::vector<Job> jobs_;
+};
+
+}  // namespace sluice::worker
