@@ -145,16 +145,21 @@ std::optional<std::vector<IpAddress>> expand(const AddressRange& range, std::siz
 
 std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> known) {
     constexpr std::size_t kLongestWord = 64;  // nobody misspells at length; bounds the work
+    constexpr std::size_t kShortestBeginning = 4;
     if (word.size() > kLongestWord) return std::nullopt;
     std::optional<std::string_view> best;
-    std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
+    // Something of the word must be left.
+    std::size_t least = std::min(word.size(), std::max<std::size_t>(1, word.size() / 3) + 1);
     for (const std::string_view candidate : known) {
         const std::size_t distance = edit_distance(word, candidate);
         if (distance >= least) continue;
         least = distance;
         best = candidate;
     }
-    return best;
+    if (best || word.size() < kShortestBeginning) return best;
+    const auto longer = std::ranges::find_if(
+        known, [&](std::string_view candidate) { return candidate.starts_with(word); });
+    return longer == known.end() ? best : *longer;
 }
 
 bool is_word(std::string_view text) {

@@ -40,7 +40,7 @@ std::optional<AddressRange> parse_address_range(std::string_view text);
 std::optional<std::vector<IpAddress>> expand(const AddressRange& range, std::size_t most);
 
 // The known word that differs from `word` by the fewest insertions, deletions, replacements and swaps of
-// neighbours; nullopt when even that one looks like another word altogether.
+// neighbours, or else the first that goes on where `word` ends; nullopt when none is at all like it.
 std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> known);
 
 // Whether the text can be a name: one word of at most 64 letters, digits and signs.

@@ -377,7 +377,7 @@ TEST(Load, ReadsAFile) {
 
 TEST(Load, TheFilesInConfAreGood) {
     unsigned files = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(CONF_DIRECTORY)) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(ROOT_DIRECTORY "/conf")) {
         if (entry.path().extension() != ".toml") continue;
         const LoadResult result = load(entry.path());
         EXPECT_TRUE(result.config) << describe(result);

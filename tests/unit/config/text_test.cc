@@ -82,8 +82,12 @@ TEST(Nearest, FindsTheMisspeltWordOnly) {
     EXPECT_EQ(nearest("mut", kWords), "mtu");
     EXPECT_EQ(nearest("mtu", kWords), "mtu");
     EXPECT_FALSE(nearest("zebra", kWords));
+    EXPECT_EQ(nearest("addr", kWords), "address");
+    EXPECT_FALSE(nearest("add", kWords));
     EXPECT_FALSE(nearest("", kWords));
     EXPECT_FALSE(nearest(std::string(100, 'a'), kWords));
+    static constexpr std::array<std::string_view, 1> kShort{"5"};
+    EXPECT_FALSE(nearest("4", kShort));
 }
 
 }  // namespace
