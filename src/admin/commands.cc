@@ -188,7 +188,8 @@ Json remove_backend(View& view, Words arguments) {
 Json kill_connection(View& view, Words arguments) {
     const Settings settings(arguments, kFilters);
     const ConnectionFilter filter = parse_filter(settings, kMaxConnectionLimit);
-    if (!filter.backend && !filter.client_id && !filter.client_id_prefix && !filter.address && !filter.phase) {
+    if (!filter.backend && !filter.client_id && !filter.client_id_prefix && !filter.address &&
+        !filter.phase) {
         throw Refused("say which: backend=, client_id=, client_id_prefix=, address= or phase=");
     }
     return {{"killed", view.kill_connections(filter)}};
@@ -221,12 +222,11 @@ constexpr std::array kCommands{
     Command{"show neighbors", "", "ARP and neighbor discovery tables of all workers", 0, 0,
             [](View& view, Words) { return list("neighbors", view.neighbors()); }},
     Command{"show counters", "[all]", "counters that are not zero, or all", 0, 1, show_counters},
-    Command{"explain",
-            "CLIENT_ID [listener=NAME] [pool=NAME] [username=TEXT] [version=V] [address=IP]",
+    Command{"explain", "CLIENT_ID [listener=NAME] [pool=NAME] [username=TEXT] [version=V] [address=IP]",
             "which broker this client goes to, and why; through the first listener unless named", 1, 6,
             explain},
-    Command{"reload", "[--dry-run]", "goes over to the configuration file as it is now, or says what would change",
-            0, 1, reload},
+    Command{"reload", "[--dry-run]",
+            "goes over to the configuration file as it is now, or says what would change", 0, 1, reload},
     Command{"drain", "BACKEND", "it keeps its connections and takes no new ones", 1, 1,
             set_state<Wish::Drain>},
     Command{"maintenance", "BACKEND", "its connections are ended too, at drain_rate", 1, 1,
@@ -234,13 +234,15 @@ constexpr std::array kCommands{
     Command{"ready", "BACKEND", "it takes clients again", 1, 1, set_state<Wish::Ready>},
     Command{"weight", "BACKEND N", "its share of the clients, 0 to 1000, until the next reload", 2, 2,
             set_weight},
-    Command{"add backend", "POOL NAME ADDRESS:PORT [weight=N]", "one more broker, until the next reload", 3, 4,
-            add_backend},
-    Command{"remove backend", "BACKEND", "takes it out until the next reload; its connections are ended at drain_rate",
-            1, 1, remove_backend},
-    Command{"kill connection",
-            "backend=NAME | client_id=TEXT | client_id_prefix=TEXT | address=IP[:PORT] | phase=NAME [limit=N]",
-            "resets both ends of every connection that fits all of them", 1, 6, kill_connection},
+    Command{"add backend", "POOL NAME ADDRESS:PORT [weight=N]", "one more broker, until the next reload", 3,
+            4, add_backend},
+    Command{"remove backend", "BACKEND",
+            "takes it out until the next reload; its connections are ended at drain_rate", 1, 1,
+            remove_backend},
+    Command{
+        "kill connection",
+        "backend=NAME | client_id=TEXT | client_id_prefix=TEXT | address=IP[:PORT] | phase=NAME [limit=N]",
+        "resets both ends of every connection that fits all of them", 1, 6, kill_connection},
     Command{"log level", "LEVEL", "debug, info, warning or error", 1, 1, log_level},
     Command{"help", "", "this list", 0, 0, help},
 };

@@ -14,7 +14,8 @@ const char* to_string(ProbeFailure failure) {
     return "?";
 }
 
-HealthTracker::HealthTracker(const config::Config& config) : HealthTracker(seat(config, nullptr), Instant{}) {}
+HealthTracker::HealthTracker(const config::Config& config)
+    : HealthTracker(seat(config, nullptr), Instant{}) {}
 
 HealthTracker::HealthTracker(const Roster& roster, Instant now) { follow(roster, now, true); }
 
@@ -86,7 +87,8 @@ bool HealthTracker::fail(Entry& entry, ProbeFailure failure, Instant now) {
 std::vector<Condition> HealthTracker::conditions() const {
     std::vector<Condition> conditions;
     conditions.reserve(entries_.size());
-    for (const Entry& entry : entries_) conditions.push_back({entry.view.healthy, entry.slow_start, entry.offer});
+    for (const Entry& entry : entries_)
+        conditions.push_back({entry.view.healthy, entry.slow_start, entry.offer});
     return conditions;
 }
 

@@ -79,9 +79,8 @@ class Seating {
         // Renamed: its name is used by nothing, and the tuples of its connections are this one's.
         return place_of(roster_.pools, [&](const Roster::Pool& p) {
             return p.standing == Standing::Removed && share_a_source(p.config, wanted) &&
-                   std::ranges::none_of(config_.pools, [&](const config::Pool& other) {
-                       return other.name == p.config.name;
-                   });
+                   std::ranges::none_of(
+                       config_.pools, [&](const config::Pool& other) { return other.name == p.config.name; });
         });
     }
 
@@ -121,7 +120,7 @@ class Seating {
 
     void seat_backend(Roster::Pool& pool, const config::Backend& wanted) {
         const auto known = place_of(pool.backends, [&](const Roster::Backend& b) {
-            return b.config.address == wanted.address;
+            return b.standing == Standing::Removed && b.config.address == wanted.address;
         });
         const std::uint32_t index = known ? *known : free_place(pool.backends);
         Roster::Backend& backend = pool.backends[index];
@@ -145,7 +144,7 @@ class Seating {
 
     void seat_listener(const config::Listener& wanted, std::uint32_t pool) {
         const auto known = place_of(roster_.listeners, [&](const Roster::Listener& l) {
-            return l.config.address == wanted.address;
+            return l.standing == Standing::Removed && l.config.address == wanted.address;
         });
         const std::uint32_t index = known ? *known : free_place(roster_.listeners);
         roster_.listeners[index] = {.config = wanted, .pool = pool, .standing = Standing::Active};
@@ -201,9 +200,11 @@ bool vacate_pool(Roster::Pool& pool, const std::vector<std::uint64_t>& leases,
         pool.backends[b].standing = Standing::Vacant;
         any = true;
     }
-    any = std::erase_if(pool.retained_sources, [&](const IpAddress& address) {
-              return std::ranges::find(sources, address) == sources.end();
-          }) != 0 || any;
+    any = std::erase_if(pool.retained_sources,
+                        [&](const IpAddress& address) {
+                            return std::ranges::find(sources, address) == sources.end();
+                        }) != 0 ||
+          any;
     const bool empty = std::ranges::all_of(
         pool.backends, [](const Roster::Backend& b) { return b.standing == Standing::Vacant; });
     if (pool.standing == Standing::Removed && empty) {

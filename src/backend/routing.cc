@@ -11,7 +11,8 @@ bool fits(const Route& route, const ClientFacts& client) {
     if (route.listener && *route.listener != client.listener) return false;
     if (!client.client_id.starts_with(route.client_id_prefix)) return false;
     if (route.username && *route.username != client.username.value_or("")) return false;
-    if (!route.versions.empty() && std::ranges::find(route.versions, client.version) == route.versions.end()) {
+    if (!route.versions.empty() &&
+        std::ranges::find(route.versions, client.version) == route.versions.end()) {
         return false;
     }
     if (!route.networks.empty() && std::ranges::none_of(route.networks, [&](const IpPrefix& network) {

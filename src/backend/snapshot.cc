@@ -109,24 +109,24 @@ Offer listener_offer(const Snapshot& snapshot, std::uint32_t listener) {
 
 Pool build_pool(const Roster::Pool& from, std::span<const Condition> conditions, const Pool* before) {
     const config::Pool& facts = from.config;
-    Pool pool{.name = facts.name,
-              .standing = from.standing,
-              .balance = facts.balance,
-              .hash_key = facts.hash_key,
-              .hash_pattern =
-                  build_pattern(facts.hash_pattern, before == nullptr ? nullptr : before->hash_pattern),
-              .bounded_load = facts.bounded_load,
-              .retries = facts.retries,
-              .attempt_timeout = facts.attempt_timeout,
-              .drain_rate = facts.drain_rate,
-              .on_down = facts.on_down,
-              .health = facts.health,
-              .source_addresses = facts.source_addresses,
-              .retained_sources = from.retained_sources,
-              .source_ports = facts.source_ports,
-              .backends = {},
-              .maglev = nullptr,
-              .offer = {}};
+    Pool pool{
+        .name = facts.name,
+        .standing = from.standing,
+        .balance = facts.balance,
+        .hash_key = facts.hash_key,
+        .hash_pattern = build_pattern(facts.hash_pattern, before == nullptr ? nullptr : before->hash_pattern),
+        .bounded_load = facts.bounded_load,
+        .retries = facts.retries,
+        .attempt_timeout = facts.attempt_timeout,
+        .drain_rate = facts.drain_rate,
+        .on_down = facts.on_down,
+        .health = facts.health,
+        .source_addresses = facts.source_addresses,
+        .retained_sources = from.retained_sources,
+        .source_ports = facts.source_ports,
+        .backends = {},
+        .maglev = nullptr,
+        .offer = {}};
     for (const Roster::Backend& b : from.backends) pool.backends.push_back(build_backend(b, conditions));
     pool.offer = common_offer(pool.backends);
     pool.maglev = before != nullptr && same_targets(before->backends, pool.backends)

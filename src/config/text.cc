@@ -157,8 +157,8 @@ std::optional<std::string_view> nearest(std::string_view word, std::span<const s
         best = candidate;
     }
     if (best || word.size() < kShortestBeginning) return best;
-    const auto longer = std::ranges::find_if(
-        known, [&](std::string_view candidate) { return candidate.starts_with(word); });
+    const auto longer =
+        std::ranges::find_if(known, [&](std::string_view candidate) { return candidate.starts_with(word); });
     return longer == known.end() ? best : *longer;
 }
 

@@ -146,7 +146,8 @@ void Control::start_slowly(std::uint32_t position) {
     for (const backend::Pool& pool : snapshot.pools) {
         const auto returning = std::ranges::find(pool.backends, position, &backend::Backend::position);
         if (returning == pool.backends.end() || returning->standing == backend::Standing::Vacant) continue;
-        const Duration span = roster_.pools[static_cast<std::size_t>(&pool - snapshot.pools.data())].config.slow_start;
+        const Duration span =
+            roster_.pools[static_cast<std::size_t>(&pool - snapshot.pools.data())].config.slow_start;
         if (span == Duration::zero()) return;
         std::uint64_t connections = 0;
         std::uint64_t weights = 0;
@@ -157,8 +158,7 @@ void Control::start_slowly(std::uint32_t position) {
         if (weights == 0) return;
         const double share =
             static_cast<double>(connections) * returning->weight / static_cast<double>(weights);
-        const double rate =
-            std::max(kSlowestStart, share / std::chrono::duration<double>(span).count());
+        const double rate = std::max(kSlowestStart, share / std::chrono::duration<double>(span).count());
         health_.start_slowly(position, {.until = now_ + span, .rate = rate});
         snapshot_due_ = true;
         return;

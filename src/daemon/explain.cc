@@ -51,15 +51,15 @@ std::string conditions_of(const config::Route& route) {
     if (!route.client_id_prefix.empty()) add("client_id_prefix " + route.client_id_prefix);
     if (!route.client_id_pattern.empty()) add("client_id_pattern " + route.client_id_pattern);
     if (route.username) add("username " + *route.username);
-    for (const mqtt::Version version : route.versions) add(std::string("version ") + mqtt::to_string(version));
+    for (const mqtt::Version version : route.versions)
+        add(std::string("version ") + mqtt::to_string(version));
     for (const IpPrefix& network : route.networks) add("network " + network.to_string());
     return text.empty() ? "for every client" : text;
 }
 
 }  // namespace
 
-backend::Routed Control::route_of(const admin::Question& question,
-                                  const backend::ClientFacts& client) const {
+backend::Routed Control::route_of(const admin::Question& question, const backend::ClientFacts& client) const {
     const backend::Snapshot& snapshot = store_.newest();
     if (question.pool.empty()) return backend::route(snapshot, client);
     return {.pool = position_of(snapshot.pools, question.pool, "pool"), .refuse = {}, .route = {}};

@@ -80,20 +80,19 @@ std::vector<admin::ListenerRow> Control::listeners() {
         const backend::Roster::Listener& place = roster_.listeners[i];
         if (place.standing == backend::Standing::Vacant) continue;
         const config::Listener& listener = place.config;
-        admin::ListenerRow row{
-            .name = listener.name,
-            .address = listener.address,
-            .pool = roster_.pools[place.pool].config.name,
-            .state = place.standing == backend::Standing::Active ? "listening" : "removed",
-            .connections = 0,
-            .max_connections = listener.max_connections,
-            .half_open = listener.half_open,
-            .connect_timeout = listener.connect_timeout,
-            .max_connect_size = listener.max_connect_size,
-            .connect_window = listener.connect_window,
-            .idle_timeout = listener.idle_timeout,
-            .allow = listener.allow,
-            .deny = listener.deny};
+        admin::ListenerRow row{.name = listener.name,
+                               .address = listener.address,
+                               .pool = roster_.pools[place.pool].config.name,
+                               .state = place.standing == backend::Standing::Active ? "listening" : "removed",
+                               .connections = 0,
+                               .max_connections = listener.max_connections,
+                               .half_open = listener.half_open,
+                               .connect_timeout = listener.connect_timeout,
+                               .max_connect_size = listener.max_connect_size,
+                               .connect_window = listener.connect_window,
+                               .idle_timeout = listener.idle_timeout,
+                               .allow = listener.allow,
+                               .deny = listener.deny};
         for (const auto& part : parts) row.connections += i < part.listeners.size() ? part.listeners[i] : 0;
         rows.push_back(std::move(row));
     }

@@ -80,8 +80,8 @@ bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
         return taken;
     }
     // To a removed listener its address is a closed port.
-    const bool listens = accepting_ && surroundings_.snapshot->listeners[listener].standing ==
-                                           backend::Standing::Active;
+    const bool listens =
+        accepting_ && surroundings_.snapshot->listeners[listener].standing == backend::Standing::Active;
     if (opens && listens) {
         accept(now, listener, tuple, arrival, segment, hash);
     } else {

@@ -241,9 +241,8 @@ bool Worker::Impl::announce() {
 }
 
 Instant Worker::Impl::next_deadline() const {
-    return std::min(
-        {flows.next_deadline(), spliced.next_deadline(), output.next_deadline(), evictor.next_deadline(),
-         prober.next_deadline()});
+    return std::min({flows.next_deadline(), spliced.next_deadline(), output.next_deadline(),
+                     evictor.next_deadline(), prober.next_deadline()});
 }
 
 Worker::Usage Worker::Impl::usage() const {

@@ -23,7 +23,7 @@ struct Choice {
     Outcome outcome = Outcome::NoneUsable;
     std::uint32_t backend = 0;  // index in the pool, when Chosen
     // Why it was this one, for `explain`.
-    bool by_key = false;  // consistent hash of the key; otherwise by load or turn
+    bool by_key = false;     // consistent hash of the key; otherwise by load or turn
     bool displaced = false;  // the key's first choice was passed over (unusable, tried, full, in slow start,
                              // or above its bound)
 };

@@ -84,9 +84,9 @@ Roster seat(const config::Config& config, const Roster* running);
 
 // What connections still refer to, summed over all workers.
 struct Use {
-    std::vector<std::uint64_t> listeners;               // connections, by listener
-    std::vector<std::vector<std::uint64_t>> backends;   // leases in use, by pool and backend
-    std::vector<std::vector<IpAddress>> sources;        // addresses with a lease in use, by pool
+    std::vector<std::uint64_t> listeners;              // connections, by listener
+    std::vector<std::vector<std::uint64_t>> backends;  // leases in use, by pool and backend
+    std::vector<std::vector<IpAddress>> sources;       // addresses with a lease in use, by pool
 };
 // Makes vacant what was removed and is used no more; true when there was any. Requires that every worker had
 // taken the roster before `use` was counted, so that no new connection can have been made since.

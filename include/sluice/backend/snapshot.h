@@ -73,8 +73,8 @@ struct Pool {
     std::uint32_t drain_rate = 0;  // connections a second
     config::OnDown on_down = config::OnDown::Reset;
     config::Health health;
-    std::vector<IpAddress> source_addresses;   // for new connections
-    std::vector<IpAddress> retained_sources;   // others from which connections may still lead
+    std::vector<IpAddress> source_addresses;  // for new connections
+    std::vector<IpAddress> retained_sources;  // others from which connections may still lead
     config::PortRange source_ports;
     std::vector<Backend> backends;  // by their place in the roster, vacant ones included
     // Over all active backends of weight > 0, healthy or not: a lookup passes over unusable ones, so that

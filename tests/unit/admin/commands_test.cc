@@ -126,7 +126,8 @@ class FakeView final : public View {
     }
 
     ReloadReport reload(bool dry_run) override {
-        if (broken) throw ReloadRefused("the configuration has 1 problem; nothing has changed", {"f:3: x: bad"});
+        if (broken)
+            throw ReloadRefused("the configuration has 1 problem; nothing has changed", {"f:3: x: bad"});
         return {.applied = !dry_run,
                 .changes = {{"backend brokers/b3", "added", "", "", ""},
                             {"pool brokers", "changed", "drain_rate", "1000", "200"}},
@@ -267,17 +268,17 @@ TEST(Commands, ShowCountersLeavesZeroesOutUnlessAskedForAll) {
 }
 
 TEST(Commands, ExplainByPoolByListenerOrAlone) {
-    const json reply = ask("explain sensor-1 pool brokers");
+    const json reply = ask("explain sensor-1 pool=brokers");
     EXPECT_EQ(reply["client_id"], "sensor-1");
     EXPECT_EQ(reply["pool"], "brokers");
     EXPECT_EQ(reply["hash"], "0xfedcba9876543210");
     EXPECT_EQ(reply["backend"], "b1");
     EXPECT_EQ(reply["by_key"], true);
     EXPECT_EQ(reply["why"], "its hash");
-    EXPECT_EQ(ask("explain sensor-1 listener mqtt")["pool"], "of mqtt");
+    EXPECT_EQ(ask("explain sensor-1 listener=mqtt")["pool"], "of mqtt");
     EXPECT_FALSE(ask("explain sensor-1").contains("error"));
     EXPECT_TRUE(ask("explain sensor-1 pool").contains("error"));
-    EXPECT_TRUE(ask("explain sensor-1 port brokers").contains("error"));
+    EXPECT_TRUE(ask("explain sensor-1 port=brokers").contains("error"));
 }
 
 TEST(Commands, LogLevel) {
@@ -289,7 +290,7 @@ TEST(Commands, LogLevel) {
 
 TEST(Commands, HelpNamesEveryCommand) {
     const json commands = ask("help")["commands"];
-    EXPECT_EQ(commands.size(), 11U);
+    EXPECT_EQ(commands.size(), 19U);
     for (const json& row : commands) EXPECT_FALSE(row["meaning"].get<std::string>().empty());
 }
 

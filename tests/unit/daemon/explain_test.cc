@@ -45,6 +45,13 @@ admin::Question question(const std::string& client_id, const std::string& pool =
     return q;
 }
 
+// Through the listener whose pool hashes addresses.
+admin::Question from_other(const char* address) {
+    admin::Question q = question("sensor-1", "", "other");
+    q.address = IpAddress::parse(address);
+    return q;
+}
+
 std::string refusal(Control& control, const std::string& client_id, const std::string& pool,
                     const std::string& listener) {
     try {
@@ -114,7 +121,7 @@ TEST(Explain, GoesByTheFirstListenerUnlessNamed) {
 
 TEST(Explain, SaysWhenNobodyCanTakeTheClient) {
     Bench bench(config_of(kTwoPools));
-    const admin::Explanation e = bench.control.explain(question("10.1.0.9", "", "other"));
+    const admin::Explanation e = bench.control.explain(from_other("10.1.0.9"));
     EXPECT_EQ(e.pool, "by-ip");
     EXPECT_FALSE(e.backend);
     EXPECT_FALSE(e.address);

@@ -282,7 +282,8 @@ TEST_P(Lifetime, TwentyThousandConnectionsLeaveNothingBehind) {
     EXPECT_EQ(lab.count(Counter::ClientAccepted), 20000U);
     EXPECT_EQ(lab.count(Counter::LeasesAcquired), 20000U);
     EXPECT_EQ(lab.count(Counter::ClosedClientReset) + lab.count(Counter::ClosedOrderly), 20000U);
-    for (const auto& b : lab.usage().backends[0]) EXPECT_EQ(b.quarantined, 0U);
+    const auto usage = lab.usage();
+    for (const auto& b : usage.backends[0]) EXPECT_EQ(b.quarantined, 0U);
     expect_nothing_left(lab);
 }
 
