@@ -18,7 +18,7 @@ std::map<std::uint64_t, unsigned> retired(const Lab& lab) {
 }
 
 TEST(Snapshot, EveryWorkerRetiresEachOldOneOnce) {
-    Lab lab({.workers = 3});
+    Lab lab({.workers = 3, .pool = "on_down = \"keep\""});
     lab.connect("device-1");
     for (unsigned n = 0; n < 10; ++n) lab.set_down({n % 3});
     const auto times = retired(lab);
