@@ -47,6 +47,7 @@ TEST(SplicePlace, OutlivesNewSnapshots) {
     for (const unsigned workers : {1U, 3U}) {
         Plot plot;
         plot.setup.workers = workers;
+        plot.setup.pool = "on_down = \"keep\"";
         Spliced story(plot);
         story.lab.set_down({0});
         story.client_passes("P. 0:10");
