@@ -180,8 +180,11 @@ class Lab:
 
     # What is there
 
-    def config(self):
-        options = self._options
+    def config(self, brokers=None, backend=None, **more):
+        """`brokers`: those of the pool "brokers", all unless given; `backend`: keys of theirs, by name; `more`: further
+        options, as the lab was made with."""
+        options = {key: {**value, **more.get(key, {})} for key, value in self._options.items()}
+        of_pool = {"brokers": self.brokers if brokers is None else brokers, "brokers6": self.brokers}
         parts = [
             table("[runtime]", options["runtime"]),
             table("[[port]]", {"name": "front", "interface": "front", "addresses": [f"{FRONT}/24", f"{FRONT6}/64"]}),
@@ -197,8 +200,9 @@ class Lab:
             keys = {"name": pool, "source_addresses": sources, **options["pools"]}
             parts.append(table("[[pool]]", {**keys, **(options["pool"] if pool == "brokers" else {})}))
             parts.append(table("[pool.health]", options["health"]))
-            parts += [table("[[pool.backend]]", {"name": name.format(b.name), "address": address(b)})
-                      for b in self.brokers]
+            parts += [table("[[pool.backend]]", {"name": name.format(b.name), "address": address(b),
+                                                 **(backend or {}).get(name.format(b.name), {})})
+                      for b in of_pool[pool]]
         return "\n".join(parts)
 
     def broker(self, name):
@@ -241,12 +245,20 @@ class Lab:
             raise RuntimeError(f"sluicectl {words} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done
 
+    def reload(self, text):
+        """The configuration becomes this text; the daemon's report of what has changed."""
+        self.config_file.write_text(text)
+        answer = self.admin("reload")
+        if "error" in answer:
+            raise RuntimeError(f"reload: {answer}")
+        return answer["reload"]
+
     def counter(self, name):
         return next(c["value"] for c in self.admin("show counters all")["counters"] if c["name"] == name)
 
     def explain(self, client_id, listener="mqtt"):
         """The name of the backend that a client of the listener would be given."""
-        return self.admin(f"explain {client_id} listener {listener}")["backend"]
+        return self.admin(f"explain {client_id} listener={listener}")["backend"]
 
     def client_ids_at(self, broker, word, listener="mqtt"):
         """Client IDs that begin with the word and lead to that broker, one after the other."""
