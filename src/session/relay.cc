@@ -30,6 +30,7 @@ void Session::move_to_broker(Instant now) {
     const std::size_t moved = move(now, c_.client_end, to_client_, *c_.upstream_end, to_broker_);
     c_.bytes_from_client += moved;
     count(Counter::RelayBytesToBroker, moved);
+    s_.tallies.traffic(broker().position).to_broker.count(0, moved);
 }
 
 void Session::move_to_client(Instant now) {
@@ -38,6 +39,7 @@ void Session::move_to_client(Instant now) {
     c_.last_traffic = now;
     c_.bytes_from_broker += moved;
     count(Counter::RelayBytesToClient, moved);
+    s_.tallies.traffic(broker().position).to_client.count(0, moved);
 }
 
 void Session::step_relayed(Instant now) {
@@ -45,7 +47,7 @@ void Session::step_relayed(Instant now) {
     move_to_broker(now);
     move_to_client(now);
     if (is_over(c_.client_end) && is_over(*c_.upstream_end)) {
-        count(Counter::ClosedOrderly);
+        count_ending(Counter::ClosedOrderly);
         c_.phase = Phase::Closing;
     }
 }

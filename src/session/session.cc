@@ -70,6 +70,7 @@ void Session::open(Instant now, const tcp::Segment& syn) {
 
 bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
     if (splice_before(now, c_.client_end, to_client_, segment)) return false;
+    if (c_.lease) s_.tallies.traffic(broker().position).to_broker.count(1, 0);
     const std::size_t unread = c_.client_end.readable();
     c_.client_end.on_segment(now, segment, to_client_);
     if (c_.client_end.readable() > unread) {
@@ -83,6 +84,7 @@ bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
 bool Session::on_broker_segment(Instant now, const tcp::Segment& segment) {
     if (!c_.upstream_end) return true;
     if (splice_before(now, *c_.upstream_end, to_broker_, segment)) return false;
+    s_.tallies.traffic(broker().position).to_client.count(1, 0);
     c_.upstream_end->on_segment(now, segment, to_broker_);
     advance(now);
     return true;
@@ -119,8 +121,14 @@ void Session::on_timer(Instant now) {
 void Session::terminate(Instant now, Counter reason) {
     c_.client_end.abort(now, to_client_);
     if (c_.upstream_end) c_.upstream_end->abort(now, to_broker_);
-    count(reason);
+    count_ending(reason);
     end(now);
+}
+
+// A reason that is the broker's as well, if there was one.
+void Session::count_ending(Counter reason) {
+    count(reason);
+    if (c_.lease) s_.tallies.ended(broker().position, reason);
 }
 
 Instant Session::deadline() const {

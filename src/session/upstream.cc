@@ -81,6 +81,7 @@ bool Session::attempt(Instant now, std::uint32_t index) {
         upstream_options(c_, s_.transmitter.broker_mss(c_.upstream.local.address), last, now));
     c_.replayed = 0;
     c_.phase = Phase::Connecting;
+    c_.asked = now;
     c_.attempt_deadline = now + pool().attempt_timeout;
     tcp::Seq first = tcp::initial_sequence(s_.isn_key, c_.upstream, now);
     if (last) first = tcp::sequence_after(tcp::Seq(last->sequence), first);
@@ -91,6 +92,7 @@ bool Session::attempt(Instant now, std::uint32_t index) {
 // The broker did not take the client; the client, still waiting, goes to the next choice.
 void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     count(counter_of(failure));
+    s_.tallies.attempt_failed(broker().position, failure);
     // Only a broker that could not be reached counts as unwell. What one does with a CONNECT is in the hands
     // of whoever sent it, and no client shall take brokers out of the pool.
     if (c_.phase == Phase::Connecting) {
@@ -136,6 +138,7 @@ void Session::step_connecting(Instant now) {
     }
     if (!tcp::is_synchronized(state)) return;
     count(Counter::UpstreamEstablished);
+    s_.tallies.connected(broker().position, now - c_.asked);
     s_.transmitter.attempt_succeeded(broker().position);
     c_.phase = Phase::Replaying;
     // A broker that takes the CONNECT and never answers is as silent as one that never took it.
@@ -153,7 +156,10 @@ void Session::step_replaying(Instant now) {
     if (handle_failed_leg(now)) return;
     if (c_.replayed < c_.connect_packet.size()) {
         const ByteView rest = ByteView(c_.connect_packet).subspan(c_.replayed);
-        c_.replayed += c_.upstream_end->write(now, rest, to_broker_);
+        const std::size_t taken = c_.upstream_end->write(now, rest, to_broker_);
+        c_.replayed += taken;
+        s_.tallies.traffic(broker().position).to_broker.count(0, taken);
+        if (taken == rest.size()) c_.asked = now;
     }
     if (c_.replayed == c_.connect_packet.size()) {
         if (c_.client_end.readable() != 0) c_.sent_beyond_connect = true;
@@ -181,6 +187,8 @@ bool Session::read_connack(Instant now) {
         count(Counter::ConnackMalformed);  // nonsense is the client's to judge
         return true;
     }
+    const auto latency = c_.asked == kNever ? std::nullopt : std::optional(now - c_.asked);
+    s_.tallies.answered(broker().position, *c_.version, connack->reason_code, latency);
     if (connack->accepted()) {
         count(Counter::ConnackAccepted);
         if (connack->server_keep_alive) c_.keep_alive = *connack->server_keep_alive;
@@ -203,8 +211,10 @@ bool Session::pass_auth(Instant now, ByteView packet) {
     c_.client_end.write(now, packet, to_client_);
     c_.bytes_from_broker += packet.size();
     count(Counter::RelayBytesToClient, packet.size());
+    s_.tallies.traffic(broker().position).to_client.count(0, packet.size());
     c_.upstream_end->consume(now, packet.size(), to_broker_);
     c_.sent_beyond_connect = true;
+    c_.asked = kNever;
     c_.attempt_deadline = now + listener().connect_timeout;
     return true;
 }

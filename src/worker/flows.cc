@@ -17,7 +17,7 @@ std::uint32_t share(std::uint32_t limit, std::uint32_t workers) { return (limit 
 
 Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
              Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output,
-             CounterSet& counters, Mail& mail, Instant now)
+             CounterSet& counters, backend::Tallies& tallies, Mail& mail, Instant now)
     : options_(options),
       topology_(resources.topology),
       directory_(directory),
@@ -32,6 +32,7 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
                     .load = resources.load,
                     .source_pools = directory.pools(),
                     .counters = counters,
+                    .tallies = tallies,
                     .transmitter = *this,
                     .isn_key = options.isn_key,
                     .worker = options.index},

@@ -31,7 +31,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     // listeners: shared with `spliced`, which takes connections over.
     Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
           Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, CounterSet& counters,
-          Mail& mail, Instant now);
+          backend::Tallies& tallies, Mail& mail, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
     // Both return false when the packet is a spliced connection's, now at the latest: to be translated.

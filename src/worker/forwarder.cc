@@ -8,12 +8,24 @@
 
 namespace sluice::worker {
 
-using splice::Direction;
-
 Forwarder::Forwarder(const WorkerResources& resources, Directory& directory, Spliced& spliced,
-                     FrameOutput& output, CounterSet& counters)
-    : directory_(directory), spliced_(spliced), output_(output), counters_(counters) {
+                     FrameOutput& output, CounterSet& counters, backend::Tallies& tallies)
+    : directory_(directory), spliced_(spliced), output_(output), counters_(counters), tallies_(tallies) {
     for (const PortFacts& port : resources.topology.ports()) exits_.push_back({port.mac, port.mtu});
+    use(*resources.snapshot);
+}
+
+void Forwarder::use(const backend::Snapshot& snapshot) {
+    accounts_.clear();
+    first_.clear();
+    for (const backend::Pool& pool : snapshot.pools) {
+        first_.push_back(static_cast<std::uint32_t>(accounts_.size()));
+        for (const backend::Backend& backend : pool.backends) {
+            backend::Traffic& traffic = tallies_.traffic(backend.position);
+            accounts_.push_back({.passage = &traffic.to_broker});
+            accounts_.push_back({.passage = &traffic.to_client});
+        }
+    }
 }
 
 // --- looking ahead ---
@@ -151,9 +163,7 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     }
     const std::size_t size = wire::kEthernetHeaderSize + packet.size();  // without padding
     output_.send(port, frame, static_cast<std::uint32_t>(size));
-    Passed& passed = passed_[static_cast<std::size_t>(direction)];
-    ++passed.packets;
-    passed.bytes += packet.payload_size();
+    note(record.core, direction, packet.payload_size());
     if (verdict != splice::Verdict::Forward) spliced_.on_verdict<kFamily>(now_, *id, direction, verdict);
     return Fate::Sent;
 }
@@ -173,13 +183,33 @@ void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFam
     counters_.add(Counter::SplicePathsMoved);
 }
 
+// One addition a packet; count() does the rest once a burst.
+inline void Forwarder::note(const splice::Core& core, Direction direction, std::uint32_t payload) {
+    const std::uint32_t account =
+        first_[core.pool] + 2U * core.backend + static_cast<std::uint32_t>(direction);
+    std::uint64_t& fresh = accounts_[account].fresh;
+    touched_[touched_count_] = account;
+    touched_count_ += fresh == 0 ? 1 : 0;
+    fresh += std::uint64_t{1} << 32U | payload;
+}
+
 void Forwarder::count() {
+    std::array<backend::Passage, 2> all{};  // by Direction
+    for (const std::uint32_t touched : std::span(touched_).first(touched_count_)) {
+        Account& account = accounts_[touched];
+        const std::uint64_t packets = account.fresh >> 32U;
+        const std::uint64_t bytes = account.fresh & 0xffffffffU;
+        account.fresh = 0;
+        account.passage->count(packets, bytes);
+        all[touched % 2].packets += packets;
+        all[touched % 2].bytes += bytes;
+    }
+    touched_count_ = 0;
     const auto add = [&](Direction direction, Counter packets, Counter bytes) {
-        Passed& passed = passed_[static_cast<std::size_t>(direction)];
+        const backend::Passage& passed = all[static_cast<std::size_t>(direction)];
         if (passed.packets == 0) return;
         counters_.add(packets, passed.packets);
         counters_.add(bytes, passed.bytes);
-        passed = {};
     };
     add(Direction::ToBroker, Counter::SplicePacketsToBroker, Counter::SpliceBytesToBroker);
     add(Direction::ToClient, Counter::SplicePacketsToClient, Counter::SpliceBytesToClient);

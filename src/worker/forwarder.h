@@ -23,7 +23,10 @@ class Forwarder {
     static constexpr std::size_t kBurst = 64;
 
     Forwarder(const WorkerResources& resources, Directory& directory, Spliced& spliced, FrameOutput& output,
-              CounterSet& counters);
+              CounterSet& counters, backend::Tallies& tallies);
+
+    // From now on brokers are those of this picture.
+    void use(const backend::Snapshot& snapshot);
 
     enum class Fate : std::uint8_t {
         Unknown,  // no spliced connection's, or not for this path: judge the frame
@@ -43,6 +46,7 @@ class Forwarder {
   private:
     template <IpFamily kFamily>
     using Packet = splice::Packet<kFamily>;
+    using Direction = splice::Direction;
 
     // How many frames before its translation a frame is looked at, and its record called for.
     static constexpr std::size_t kLook = 16;
@@ -65,15 +69,17 @@ class Forwarder {
         MacAddress mac;
         std::uint16_t mtu = 0;
     };
-    struct Passed {
-        std::uint64_t packets = 0;
-        std::uint64_t bytes = 0;
+    // Where the traffic of one broker in one direction is counted, and what the burst in hand adds to it.
+    struct Account {
+        std::uint64_t fresh = 0;  // packets, above 32 bits of payload bytes
+        backend::Passage* passage = nullptr;
     };
 
     void look(const port::Frame& frame, Sight& sight) const;
     template <IpFamily kFamily>
     void look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const;
     void call(Sight& sight) const;
+    void note(const splice::Core& core, Direction direction, std::uint32_t payload);
     template <typename Go>
     static Fate visit(const Sight& sight, Go&& go);
     template <IpFamily kFamily>
@@ -90,12 +96,16 @@ class Forwarder {
     Spliced& spliced_;
     FrameOutput& output_;
     CounterSet& counters_;
+    backend::Tallies& tallies_;
     std::vector<Exit> exits_;  // by port
     Instant now_;
     std::uint32_t milliseconds_ = 0;  // milliseconds32(now_)
     std::span<const port::Frame> burst_;
     std::array<Sight, kBurst> sights_{};
-    std::array<Passed, 2> passed_{};  // by Direction, not yet counted
+    std::vector<Account> accounts_;                // by pool, backend in the pool, and direction
+    std::vector<std::uint32_t> first_;             // by pool: in accounts_
+    std::array<std::uint32_t, kBurst> touched_{};  // accounts with something fresh
+    std::size_t touched_count_ = 0;
 };
 
 }  // namespace sluice::worker

@@ -41,13 +41,15 @@ IpFamily family_of(Reference spliced) {
 }  // namespace
 
 Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-                 FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters, Instant now)
+                 FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters,
+                 backend::Tallies& tallies, Instant now)
     : topology_(resources.topology),
       directory_(directory),
       output_(output),
       listeners_(listeners),
       load_(resources.load),
       counters_(counters),
+      tallies_(tallies),
       worker_(options.index),
       snapshot_(resources.snapshot),
       table4_(options.max_connections, now),
@@ -101,7 +103,7 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     counters_.add(Counter::LeasesReleased);
     leave_hop(record.leg(Direction::ToBroker).tuple());
     --listeners_[core.listener].connections;
-    load_.add(worker_, snapshot_->pools[core.pool].backends[core.backend].position, -1, core.persistent());
+    load_.add(worker_, position(core), -1, core.persistent());
     table<kFamily>().erase(id);
     ++ended_;
 }
@@ -112,7 +114,7 @@ void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, spl
     if (verdict == splice::Verdict::Reset) {
         const bool by_client = direction == Direction::ToBroker;
         if (!is_over(core)) {
-            counters_.add(by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
+            count_ending(core, by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
         }
         remove<kFamily>(now, id);
         return;
@@ -120,7 +122,7 @@ void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, spl
     // Both FINs are acknowledged: what may still come are repetitions, because the last ACK was lost.
     if (verdict != splice::Verdict::Finished || is_over(core)) return;
     core.way(Direction::ToBroker).flags |= splice::Way::kLingers;
-    counters_.add(Counter::ClosedOrderly);
+    count_ending(core, Counter::ClosedOrderly);
     table<kFamily>().timers().arm(id, now + session::kLinger);
 }
 
@@ -158,8 +160,9 @@ void Spliced::reset_both(const splice::Record<kFamily>& record) {
 
 template <IpFamily kFamily>
 void Spliced::end(Instant now, std::uint32_t id, Counter reason) {
-    reset_both(table<kFamily>()[id]);
-    counters_.add(reason);
+    const splice::Record<kFamily>& record = table<kFamily>()[id];
+    reset_both(record);
+    count_ending(record.core, reason);
     remove<kFamily>(now, id);
 }
 

@@ -43,7 +43,8 @@ class Spliced final : public NeighborNews {
   public:
     // listeners: shared with whoever accepts connections.
     Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-            FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters, Instant now);
+            FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters,
+            backend::Tallies& tallies, Instant now);
 
     // Makes the record of a connection that was known as `relayed` so far, and takes over its lease and its
     // place in the client index. False when there is no room. hop: the neighbor that joint.broker.mac is of.
@@ -128,6 +129,14 @@ class Spliced final : public NeighborNews {
     bool follow_neighbors();
     bool ask_neighbors(Instant now);
     void leave_hop(const FourTuple& upstream);
+    // Of the record's broker, over all pools.
+    std::uint32_t position(const splice::Core& core) const {
+        return snapshot_->pools[core.pool].backends[core.backend].position;
+    }
+    void count_ending(const splice::Core& core, Counter reason) {
+        counters_.add(reason);
+        tallies_.ended(position(core), reason);
+    }
 
     const Topology& topology_;
     Directory& directory_;
@@ -135,6 +144,7 @@ class Spliced final : public NeighborNews {
     std::vector<ListenerLoad>& listeners_;
     backend::LoadTable& load_;
     CounterSet& counters_;
+    backend::Tallies& tallies_;
     const std::uint32_t worker_;
     const backend::Snapshot* snapshot_;
     splice::Table<IpFamily::V4> table4_;

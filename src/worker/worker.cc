@@ -52,6 +52,7 @@ struct Worker::Impl {
     Topology topology;  // this worker's copy, which only it changes
     const WorkerResources resources;
     CounterSet counters;
+    backend::Tallies tallies;
     Mail mail;
     Mailbox<Command> commands;
     FrameOutput output;
@@ -85,9 +86,9 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
              static_cast<std::uint16_t>(options.index)),
       directory(options, resources),
       listeners(resources.snapshot->listeners.size()),
-      spliced(options, resources, directory, output, listeners, counters, now_),
-      forwarder(resources, directory, spliced, output, counters),
-      flows(options, resources, directory, spliced, listeners, output, counters, mail, now_),
+      spliced(options, resources, directory, output, listeners, counters, tallies, now_),
+      forwarder(resources, directory, spliced, output, counters, tallies),
+      flows(options, resources, directory, spliced, listeners, output, counters, tallies, mail, now_),
       evictor(options, resources, directory, flows, spliced, now_),
       prober(options, resources, output, counters, mail, now_),
       local(resources.topology, output, flows, spliced, prober, counters),
@@ -201,6 +202,7 @@ void Worker::Impl::use(const Command& command) {
     if (next.roster != before.roster) {
         if (command.topology != nullptr) use(*command.topology);
         directory.use(next, topology);
+        forwarder.use(next);
         // Those of removed listeners stay, as long as their connections count in them.
         listeners.resize(std::max(listeners.size(), next.listeners.size()));
     }
@@ -320,6 +322,7 @@ bool Worker::send(const Command& command) {
 
 std::size_t Worker::receive(std::span<Event> out) { return impl_->mail.receive(out); }
 const CounterSet& Worker::counters() const { return impl_->counters; }
+const backend::Tallies& Worker::tallies() const { return impl_->tallies; }
 std::uint32_t Worker::index() const { return impl_->options.index; }
 
 std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ConnectionRow> out,

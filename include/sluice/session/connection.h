@@ -98,8 +98,11 @@ struct Connection {
 
     Instant opened;
     Instant attempt_deadline = kNever;  // Connecting: when the broker has been silent too long
-    Instant last_heard;                 // last payload from the client
-    Instant last_traffic;               // last payload from either side
+    // When the broker was sent what it is to answer: the SYN, then the whole CONNECT. kNever: others have a
+    // part in how long that takes.
+    Instant asked = kNever;
+    Instant last_heard;    // last payload from the client
+    Instant last_traffic;  // last payload from either side
     std::uint64_t bytes_from_client = 0;
     std::uint64_t bytes_from_broker = 0;
 };

@@ -16,6 +16,7 @@
 #include "sluice/backend/health_tracker.h"
 #include "sluice/backend/load_table.h"
 #include "sluice/backend/snapshot.h"
+#include "sluice/backend/tallies.h"
 #include "sluice/base/counters.h"
 #include "sluice/base/siphash.h"
 #include "sluice/mqtt/writer.h"
@@ -57,6 +58,7 @@ struct Surroundings {
     backend::LoadTable& load;
     std::vector<nat::SourcePool>& source_pools;  // by pool
     CounterSet& counters;
+    backend::Tallies& tallies;
     Transmitter& transmitter;
     SipKey isn_key;
     std::uint32_t worker = 0;
@@ -133,6 +135,7 @@ class Session {
         s_.load.add(s_.worker, broker().position, change, c_.persistent);
     }
     void count(Counter id, std::uint64_t n = 1) { s_.counters.add(id, n); }
+    void count_ending(Counter reason);
 
     struct ClientLeg final : tcp::Output {
         explicit ClientLeg(Session& session) : session_(session) {}

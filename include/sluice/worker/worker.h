@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sluice/backend/load_table.h"
+#include "sluice/backend/tallies.h"
 #include "sluice/base/counters.h"
 #include "sluice/base/mailbox.h"
 #include "sluice/base/siphash.h"
@@ -65,6 +66,7 @@ class Worker {
 
     // --- any thread ---
     const CounterSet& counters() const;
+    const backend::Tallies& tallies() const;
     std::uint32_t index() const;
 
     // --- from within an Inspection only ---
