@@ -1,0 +1,148 @@
+#include "sluice/admin/http_server.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "http_request.h"
+#include "stream_server.h"
+
+namespace sluice::admin {
+namespace {
+
+const char* reason_phrase(int status) {
+    switch (status) {
+        case 200: return "OK";
+        case 400: return "Bad Request";
+        case 404: return "Not Found";
+        case 405: return "Method Not Allowed";
+        case 431: return "Request Header Fields Too Large";
+        case 503: return "Service Unavailable";
+        case 505: return "HTTP Version Not Supported";
+        default: return "?";
+    }
+}
+
+std::string response(int status, const HttpServer::Page& page, bool keep_alive, bool head) {
+    std::string text = "HTTP/1.1 " + std::to_string(status) + " " + reason_phrase(status) + "\r\n";
+    text += "Content-Type: " + page.type + "\r\n";
+    text += "Content-Length: " + std::to_string(page.text.size()) + "\r\n";
+    if (status == 405) text += "Allow: GET, HEAD\r\n";
+    if (!keep_alive) text += "Connection: close\r\n";
+    text += "\r\n";
+    if (!head) text += page.text;
+    return text;
+}
+
+// A fault is told in a line, and the connection ends: where the next request begins is not certain.
+Reply refusal(int status, bool head = false) {
+    const HttpServer::Page page{.type = "text/plain; charset=utf-8",
+                                .text = std::to_string(status) + " " + reason_phrase(status) + "\n"};
+    return {.text = response(status, page, false, head), .last = true};
+}
+
+class Requests final : public Dialogue {
+  public:
+    explicit Requests(HttpServer::Handler handler) : handler_(std::move(handler)) {}
+
+    std::optional<Reply> next(std::string& input) override {
+        const auto size = http_head_size(input);
+        if (!size && input.size() <= HttpServer::kMaxRequest) return std::nullopt;
+        if (!size || *size > HttpServer::kMaxRequest) return refusal(431);
+        const HttpRequest request = read_http_request(std::string_view(input).substr(0, *size));
+        input.erase(0, *size);
+        if (request.fault != 0) return refusal(request.fault, request.head);
+        auto page = handler_(request.path);
+        const int status = page ? 200 : 404;
+        if (!page) page = {.type = "text/plain; charset=utf-8", .text = "404 Not Found\n"};
+        return Reply{.text = response(status, *page, request.keep_alive, request.head),
+                     .last = !request.keep_alive};
+    }
+
+  private:
+    HttpServer::Handler handler_;
+};
+
+struct KernelAddress {
+    ::sockaddr_storage storage{};
+    ::socklen_t size = 0;
+
+    ::sockaddr* generic() { return reinterpret_cast<::sockaddr*>(&storage); }
+};
+
+KernelAddress kernel_address(const SocketAddress& address) {
+    KernelAddress out;
+    const auto bytes = address.address.wire_bytes();
+    if (address.address.is_v4()) {
+        ::sockaddr_in v4{};
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(address.port);
+        std::memcpy(&v4.sin_addr, bytes.data(), bytes.size());
+        std::memcpy(&out.storage, &v4, out.size = sizeof v4);
+    } else {
+        ::sockaddr_in6 v6{};
+        v6.sin6_family = AF_INET6;
+        v6.sin6_port = htons(address.port);
+        std::memcpy(&v6.sin6_addr, bytes.data(), bytes.size());
+        std::memcpy(&out.storage, &v6, out.size = sizeof v6);
+    }
+    return out;
+}
+
+std::uint16_t port_of(int socket) {
+    KernelAddress own;
+    own.size = sizeof own.storage;
+    ::getsockname(socket, own.generic(), &own.size);
+    // The port stands at the same place in both families.
+    ::sockaddr_in any{};
+    std::memcpy(&any, &own.storage, sizeof any);
+    return ntohs(any.sin_port);
+}
+
+}  // namespace
+
+HttpServer::HttpServer(const SocketAddress& address, Handler handler) : address_(address) {
+    const auto fail = [&](int listener, int error) {
+        if (listener >= 0) ::close(listener);
+        std::string what = "metrics at " + address.to_string() + ": " + std::strerror(error);
+        if (error == EADDRINUSE) what += "; another program listens there, set another admin.metrics";
+        if (error == EADDRNOTAVAIL) what += "; admin.metrics wants an address of the kernel's own network";
+        throw SocketError(what);
+    };
+    KernelAddress at = kernel_address(address);
+    const int listener = ::socket(at.generic()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener < 0) fail(listener, errno);
+    // A daemon that is started again finds connections of the last one in TIME-WAIT.
+    const int on = 1;
+    ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (::bind(listener, at.generic(), at.size) != 0 || ::listen(listener, SOMAXCONN) != 0) {
+        fail(listener, errno);
+    }
+    address_.port = port_of(listener);
+    try {
+        stream_ = std::make_unique<StreamServer>(listener,
+                                                 StreamOptions{.max_clients = kMaxClients,
+                                                               .too_many = refusal(503).text,
+                                                               .stall_limit = kStallLimit,
+                                                               .silence_is_stall = true,
+                                                               .dialogue = [handler = std::move(handler)] {
+                                                                   return std::make_unique<Requests>(handler);
+                                                               }});
+    } catch (const std::system_error& error) {
+        fail(-1, error.code().value());
+    }
+}
+
+HttpServer::~HttpServer() = default;
+
+int HttpServer::fd() const { return stream_->fd(); }
+void HttpServer::serve(Instant now) { stream_->serve(now); }
+std::size_t HttpServer::clients() const { return stream_->clients(); }
+
+}  // namespace sluice::admin
