@@ -54,6 +54,7 @@ class Seating {
             seat_listener(listener, pools[listener.pool_index]);
         }
         seat_routes(pools);
+        roster_.connection_log = !config_.admin.connection_log.empty();
         check_tuples();
         return std::move(roster_);
     }

@@ -148,6 +148,7 @@ std::unique_ptr<const Snapshot> build_snapshot(const Roster& roster, std::uint64
     auto snapshot = std::make_unique<Snapshot>();
     snapshot->generation = generation;
     snapshot->roster = roster_generation;
+    snapshot->connection_log = roster.connection_log;
     for (const Roster::Listener& listener : roster.listeners) {
         const config::Listener& l = listener.config;
         snapshot->listeners.push_back({.name = l.name,

@@ -158,6 +158,27 @@ admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::ui
             .idle = row.idle};
 }
 
+admin::ConnectionEnd Control::describe(const worker::Ending& ending) const {
+    const backend::Snapshot& snapshot = store_.newest();
+    const backend::Pool& pool = snapshot.pools[ending.pool];
+    const bool had_backend = ending.backend != session::kNoBackend;
+    return {.time = crew_.wall_clock(),
+            .reason = std::string(kCounterTable[static_cast<std::size_t>(ending.reason)].name),
+            .listener = snapshot.listeners[ending.listener].name,
+            .pool = ending.mqtt_version == 0 ? "" : pool.name,
+            .backend = had_backend ? pool.backends[ending.backend].name : "",
+            .client = ending.client,
+            .source = had_backend ? std::optional(ending.source) : std::nullopt,
+            .client_id = std::string(ending.client_id.data(), ending.client_id_shown),
+            .client_id_cut = ending.client_id_size > ending.client_id_shown,
+            .version = version_name(ending.mqtt_version),
+            .keep_alive = ending.keep_alive,
+            .persistent = ending.persistent,
+            .bytes_from_client = ending.bytes_from_client,
+            .bytes_from_broker = ending.bytes_from_broker,
+            .duration = ending.duration};
+}
+
 // Calls visit(row, worker) for connections that fit, until it returns false.
 void Control::each_connection(
     const admin::ConnectionFilter& filter,

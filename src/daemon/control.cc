@@ -67,11 +67,16 @@ void Control::attach(Crew crew) {
     crew_ = std::move(crew);
     topology_ = std::make_shared<const worker::Topology>(*crew_.topology);
     link_.emplace(store_, crew_.workers, crew_.wait);
+    open_connection_log();
 }
 
 void Control::turn(Instant now) {
     now_ = now;
-    for (std::uint32_t w = 0; w < link_->size(); ++w) hear(w);
+    for (std::uint32_t w = 0; w < link_->size(); ++w) {
+        hear(w);
+        hear_endings(w);
+    }
+    connection_log_.flush();
     if (std::exchange(snapshot_due_, false)) store_.publish(roster_, health_.conditions());
     link_->flush();
     if (now >= next_look_) forget_the_gone();
@@ -105,6 +110,20 @@ void Control::hear(std::uint32_t worker) {
         for (std::size_t i = 0; i < n; ++i) on_event(worker, events[i]);
         heard += n;
         if (n < events.size()) return;
+    }
+}
+
+void Control::open_connection_log() {
+    if (const auto fault = connection_log_.open(config_.admin.connection_log)) spdlog::error("{}", *fault);
+}
+
+void Control::hear_endings(std::uint32_t worker) {
+    std::array<worker::Ending, 64> endings;
+    for (std::size_t heard = 0; heard < kEventsPerTurn;) {
+        const std::size_t n = link_->worker(worker).receive(endings);
+        for (std::size_t i = 0; i < n; ++i) connection_log_.append(describe(endings[i]));
+        heard += n;
+        if (n < endings.size()) return;
     }
 }
 

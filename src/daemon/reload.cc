@@ -159,6 +159,7 @@ admin::ReloadReport Control::reload(bool dry_run) {
         return now == nullptr || now->state != wish.second;
     });
     file_ = std::move(file);
+    open_connection_log();  // by its new name, or the same one after it was moved away
     return report;
 }
 

@@ -215,6 +215,7 @@ std::vector<admin::NeighborRow> Control::neighbors() {
 std::uint64_t Control::counter(Counter id) {
     std::uint64_t sum = 0;
     for (std::uint32_t w = 0; w < link_->size(); ++w) sum += link_->worker(w).counters().get(id);
+    if (id == Counter::ConnectionLogLost) sum += connection_log_.lost();
     return sum;
 }
 

@@ -58,7 +58,7 @@ Rejection rejection_of(config::RouteRefusal refusal) {
 
 void Session::step_await_connect(Instant now) {
     if (c_.client_end.state() == tcp::State::Closed) {
-        count(Counter::ClientClosedEarly);
+        count_ending(Counter::ClientClosedEarly);
         end(now);
         return;
     }
@@ -114,7 +114,7 @@ void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView
 // protocol version", and everything else is a plain close.
 void Session::refuse(Instant now, std::optional<mqtt::Version> version, mqtt::Refusal refusal,
                      Counter reason) {
-    count(reason);
+    count_ending(reason);
     const bool speaks = version || refusal == mqtt::Refusal::UnsupportedVersion;
     if (speaks) {
         const auto connack = mqtt::write_refusal(version.value_or(mqtt::Version::V311), refusal);

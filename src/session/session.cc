@@ -128,6 +128,7 @@ void Session::terminate(Instant now, Counter reason) {
 // A reason that is the broker's as well, if there was one.
 void Session::count_ending(Counter reason) {
     count(reason);
+    c_.ended_by = reason;
     if (c_.lease) s_.tallies.ended(broker().position, reason);
 }
 

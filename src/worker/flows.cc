@@ -247,10 +247,35 @@ void Flows::drain_unreachable(Instant now) {
 
 void Flows::remove(std::uint32_t id) {
     const session::Connection& c = slab_[id];
+    if (surroundings_.snapshot->connection_log && c.ended_by &&
+        *c.ended_by != Counter::ClientHandshakeFailed) {  // it never was a connection
+        tell_ending(c);
+    }
     --listeners_[c.listener].connections;
     wheel_.cancel(id);
     directory_.erase_client(directory_.hash(c.client), {Reference::Kind::Relayed, id});
     slab_.erase(id);
+}
+
+void Flows::tell_ending(const session::Connection& c) {
+    Ending ending{.reason = *c.ended_by,
+                  .listener = c.listener,
+                  .pool = c.pool,
+                  .backend = c.backend,
+                  .client = c.client.remote,
+                  .source = c.upstream.local,
+                  .mqtt_version = c.version ? static_cast<std::uint8_t>(*c.version) : std::uint8_t{0},
+                  .keep_alive = c.keep_alive,
+                  .persistent = c.persistent,
+                  .client_id = {},
+                  .client_id_size = static_cast<std::uint32_t>(c.client_id.size()),
+                  .client_id_shown = 0,
+                  .bytes_from_client = c.bytes_from_client,
+                  .bytes_from_broker = c.bytes_from_broker,
+                  .duration = now_ - c.opened};
+    ending.client_id_shown =
+        static_cast<std::uint32_t>(c.client_id.copy(ending.client_id.data(), ending.client_id.size()));
+    mail_.post(ending);
 }
 
 bool Flows::on_timer(Instant now) {

@@ -93,6 +93,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     template <typename Event>
     void drive(Instant now, std::uint32_t id, Event&& event);
     void drain_unreachable(Instant now);
+    void tell_ending(const session::Connection& c);
     void remove(std::uint32_t id);
 
     const WorkerOptions options_;

@@ -1,4 +1,5 @@
-// A worker's letters to control: the event mailbox and the count of what did not fit into it.
+// A worker's letters to control: events, and endings of connections, each with the count of what did not fit
+// into its mailbox.
 #pragma once
 
 #include "sluice/base/counters.h"
@@ -11,7 +12,7 @@ class Mail {
   public:
     static constexpr std::size_t kCapacity = 4096;
 
-    explicit Mail(CounterSet& counters) : events_(kCapacity), counters_(counters) {}
+    explicit Mail(CounterSet& counters) : events_(kCapacity), endings_(kCapacity), counters_(counters) {}
 
     // False when control is too far behind: the event is lost, and counted.
     bool post(const Event& event) {
@@ -23,8 +24,15 @@ class Mail {
     [[nodiscard]] bool try_post(const Event& event) { return events_.send(event); }
     std::size_t receive(std::span<Event> out) { return events_.receive(out); }
 
+    // For the connection log.
+    void post(const Ending& ending) {
+        if (!endings_.send(ending)) counters_.add(Counter::ConnectionLogLost);
+    }
+    std::size_t receive(std::span<Ending> out) { return endings_.receive(out); }
+
   private:
     Mailbox<Event> events_;
+    Mailbox<Ending> endings_;
     CounterSet& counters_;
 };
 

@@ -42,7 +42,7 @@ IpFamily family_of(Reference spliced) {
 
 Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
                  FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters,
-                 backend::Tallies& tallies, Instant now)
+                 backend::Tallies& tallies, Mail& mail, Instant now)
     : topology_(resources.topology),
       directory_(directory),
       output_(output),
@@ -50,6 +50,7 @@ Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources,
       load_(resources.load),
       counters_(counters),
       tallies_(tallies),
+      mail_(mail),
       worker_(options.index),
       snapshot_(resources.snapshot),
       table4_(options.max_connections, now),
@@ -108,13 +109,42 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     ++ended_;
 }
 
+// Counts the end of a connection, and tells of it where a log is kept.
+template <IpFamily kFamily>
+void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
+    const splice::Record<kFamily>& record = table<kFamily>()[id];
+    const splice::Core& core = record.core;
+    counters_.add(reason);
+    tallies_.ended(position(core), reason);
+    if (!snapshot_->connection_log) return;
+    const splice::Label& label = table<kFamily>().label(id);
+    Ending ending{.reason = reason,
+                  .listener = core.listener,
+                  .pool = core.pool,
+                  .backend = core.backend,
+                  .client = record.leg(Direction::ToClient).tuple().remote,
+                  .source = record.leg(Direction::ToBroker).tuple().local,
+                  .mqtt_version = label.version,
+                  .keep_alive = core.keep_alive,
+                  .persistent = core.persistent(),
+                  .client_id = {},
+                  .client_id_size = label.size,
+                  .client_id_shown = static_cast<std::uint32_t>(label.shown().size()),
+                  .bytes_from_client = core.way(Direction::ToBroker).bytes(),
+                  .bytes_from_broker = core.way(Direction::ToClient).bytes(),
+                  .duration = now - Instant(std::chrono::seconds(core.opened))};
+    label.shown().copy(ending.client_id.data(), ending.client_id.size());
+    mail_.post(ending);
+}
+
 template <IpFamily kFamily>
 void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, splice::Verdict verdict) {
     splice::Core& core = table<kFamily>()[id].core;
     if (verdict == splice::Verdict::Reset) {
         const bool by_client = direction == Direction::ToBroker;
         if (!is_over(core)) {
-            count_ending(core, by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
+            tell_ending<kFamily>(now, id,
+                                 by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
         }
         remove<kFamily>(now, id);
         return;
@@ -122,7 +152,7 @@ void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, spl
     // Both FINs are acknowledged: what may still come are repetitions, because the last ACK was lost.
     if (verdict != splice::Verdict::Finished || is_over(core)) return;
     core.way(Direction::ToBroker).flags |= splice::Way::kLingers;
-    count_ending(core, Counter::ClosedOrderly);
+    tell_ending<kFamily>(now, id, Counter::ClosedOrderly);
     table<kFamily>().timers().arm(id, now + session::kLinger);
 }
 
@@ -160,9 +190,8 @@ void Spliced::reset_both(const splice::Record<kFamily>& record) {
 
 template <IpFamily kFamily>
 void Spliced::end(Instant now, std::uint32_t id, Counter reason) {
-    const splice::Record<kFamily>& record = table<kFamily>()[id];
-    reset_both(record);
-    count_ending(record.core, reason);
+    reset_both(table<kFamily>()[id]);
+    tell_ending<kFamily>(now, id, reason);
     remove<kFamily>(now, id);
 }
 

@@ -19,6 +19,7 @@
 #include "sluice/worker/worker.h"
 #include "worker/directory.h"
 #include "worker/frame_output.h"
+#include "worker/mail.h"
 
 namespace sluice::worker {
 
@@ -44,7 +45,7 @@ class Spliced final : public NeighborNews {
     // listeners: shared with whoever accepts connections.
     Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
             FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters,
-            backend::Tallies& tallies, Instant now);
+            backend::Tallies& tallies, Mail& mail, Instant now);
 
     // Makes the record of a connection that was known as `relayed` so far, and takes over its lease and its
     // place in the client index. False when there is no room. hop: the neighbor that joint.broker.mac is of.
@@ -113,6 +114,8 @@ class Spliced final : public NeighborNews {
     template <IpFamily kFamily>
     void remove(Instant now, std::uint32_t id);
     template <IpFamily kFamily>
+    void tell_ending(Instant now, std::uint32_t id, Counter reason);
+    template <IpFamily kFamily>
     void expire(Instant now, std::uint32_t id);
     template <IpFamily kFamily>
     void reset_both(const splice::Record<kFamily>& record);
@@ -133,10 +136,6 @@ class Spliced final : public NeighborNews {
     std::uint32_t position(const splice::Core& core) const {
         return snapshot_->pools[core.pool].backends[core.backend].position;
     }
-    void count_ending(const splice::Core& core, Counter reason) {
-        counters_.add(reason);
-        tallies_.ended(position(core), reason);
-    }
 
     const Topology& topology_;
     Directory& directory_;
@@ -145,6 +144,7 @@ class Spliced final : public NeighborNews {
     backend::LoadTable& load_;
     CounterSet& counters_;
     backend::Tallies& tallies_;
+    Mail& mail_;
     const std::uint32_t worker_;
     const backend::Snapshot* snapshot_;
     splice::Table<IpFamily::V4> table4_;

@@ -86,7 +86,7 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
              static_cast<std::uint16_t>(options.index)),
       directory(options, resources),
       listeners(resources.snapshot->listeners.size()),
-      spliced(options, resources, directory, output, listeners, counters, tallies, now_),
+      spliced(options, resources, directory, output, listeners, counters, tallies, mail, now_),
       forwarder(resources, directory, spliced, output, counters, tallies),
       flows(options, resources, directory, spliced, listeners, output, counters, tallies, mail, now_),
       evictor(options, resources, directory, flows, spliced, now_),
@@ -321,6 +321,7 @@ bool Worker::send(const Command& command) {
 }
 
 std::size_t Worker::receive(std::span<Event> out) { return impl_->mail.receive(out); }
+std::size_t Worker::receive(std::span<Ending> out) { return impl_->mail.receive(out); }
 const CounterSet& Worker::counters() const { return impl_->counters; }
 const backend::Tallies& Worker::tallies() const { return impl_->tallies; }
 std::uint32_t Worker::index() const { return impl_->options.index; }

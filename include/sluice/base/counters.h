@@ -143,6 +143,7 @@ enum class Counter : std::uint16_t {
     ProbesSucceeded,
     ProbesFailed,
     EventsLost,
+    ConnectionLogLost,
     Count_,  // number of counters, not a counter
 };
 
@@ -373,6 +374,8 @@ inline constexpr std::array<CounterInfo, kCounterCount> kCounterTable{{
     {Counter::ProbesFailed, "probes_failed", Severity::Warning, "Health probes that failed"},
     {Counter::EventsLost, "events_lost", Severity::Error,
      "Events to the control thread dropped because its mailbox was full"},
+    {Counter::ConnectionLogLost, "connection_log_lost", Severity::Warning,
+     "Ended connections that are missing in the connection log, because it could not be written fast enough"},
 }};
 
 static_assert(

@@ -4,6 +4,7 @@
 // turn() often and gives it the time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "sluice/admin/connection_log.h"
 #include "sluice/admin/view.h"
 #include "sluice/backend/chooser.h"
 #include "sluice/backend/health_tracker.h"
@@ -40,6 +42,8 @@ struct Crew {
     bool hugepages = false;
     Wait wait;  // how to wait for a worker's answer, and how long
     std::function<config::LoadResult()> load_configuration;  // reads the file again
+    // Of the times in the connection log.
+    std::function<std::chrono::system_clock::time_point()> wall_clock = std::chrono::system_clock::now;
 };
 
 class Control final : public admin::View {
@@ -94,6 +98,8 @@ class Control final : public admin::View {
   private:
     // control.cc
     void hear(std::uint32_t worker);
+    void hear_endings(std::uint32_t worker);
+    void open_connection_log();
     void on_event(std::uint32_t worker, const worker::Event& event);
     void on_health(const worker::Event& event);
     void log_health(std::uint32_t backend, bool was_healthy) const;
@@ -117,6 +123,7 @@ class Control final : public admin::View {
     void each_connection(
         const admin::ConnectionFilter& filter,
         const std::function<bool(const worker::ConnectionRow& row, std::uint32_t worker)>& visit);
+    admin::ConnectionEnd describe(const worker::Ending& ending) const;
     admin::ConnectionRow describe(const worker::ConnectionRow& row, std::uint32_t worker) const;
     // explain.cc
     backend::Routed route_of(const admin::Question& question, const backend::ClientFacts& client) const;
@@ -135,6 +142,7 @@ class Control final : public admin::View {
     SnapshotStore store_;
     backend::Chooser chooser_;
     OffloadHints hints_;
+    admin::ConnectionLog connection_log_;
     Crew crew_;
     std::optional<CrewLink> link_;
     std::shared_ptr<const worker::Topology> topology_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sluice/base/address.h"
+#include "sluice/base/counters.h"
 #include "sluice/base/time.h"
 #include "sluice/mqtt/connect.h"
 #include "sluice/nat/source_pool.h"
@@ -91,6 +92,7 @@ struct Connection {
     std::size_t replayed = 0;  // bytes of connect_packet given to the upstream endpoint
     bool sent_beyond_connect =
         false;  // broker and client said more than CONNECT to each other: no second broker can be tried
+    std::optional<Counter> ended_by;  // why it is over, or about to be
     bool stays_relayed = false;  // the two legs can never be one record
 
     std::array<std::uint32_t, kMaxAttempts> tried{};

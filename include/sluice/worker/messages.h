@@ -9,6 +9,7 @@
 #include "sluice/backend/health_tracker.h"
 #include "sluice/backend/snapshot.h"
 #include "sluice/base/address.h"
+#include "sluice/base/counters.h"
 #include "sluice/base/time.h"
 #include "sluice/neighbor/table.h"
 #include "sluice/session/connection.h"
@@ -48,7 +49,7 @@ struct Command {
     };
     Kind kind = Kind::Inspect;
     const backend::Snapshot* snapshot = nullptr;  // owned by control until retired by every worker
-    const Topology* topology = nullptr;           // the worker takes a copy; control's as long as the snapshot
+    const Topology* topology = nullptr;  // the worker takes a copy; control's as long as the snapshot
     Inspection* inspection = nullptr;
 };
 
@@ -71,6 +72,27 @@ struct Event {
     backend::Offer offer{};
     Duration latency{0};
     IpAddress address{};
+};
+
+// Worker to control, for the connection log: a connection that has ended after its handshake.
+struct Ending {
+    static constexpr std::size_t kShownClientId = 64;
+
+    Counter reason = Counter::ClosedOrderly;
+    std::uint32_t listener = 0;
+    std::uint32_t pool = 0;
+    std::uint32_t backend = session::kNoBackend;  // index in the pool; kNoBackend: it never had one
+    SocketAddress client;
+    SocketAddress source;           // leased; unspecified without a backend
+    std::uint8_t mqtt_version = 0;  // protocol level; 0: no CONNECT was read
+    std::uint16_t keep_alive = 0;   // seconds
+    bool persistent = false;
+    std::array<char, kShownClientId> client_id{};
+    std::uint32_t client_id_size = 0;   // whole size
+    std::uint32_t client_id_shown = 0;  // bytes of it in client_id
+    std::uint64_t bytes_from_client = 0;
+    std::uint64_t bytes_from_broker = 0;
+    Duration duration{0};
 };
 
 // One line of `show connections`.

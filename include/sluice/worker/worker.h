@@ -63,6 +63,7 @@ class Worker {
     // False when the mailbox is full; try again later.
     [[nodiscard]] bool send(const Command& command);
     std::size_t receive(std::span<Event> out);
+    std::size_t receive(std::span<Ending> out);
 
     // --- any thread ---
     const CounterSet& counters() const;
