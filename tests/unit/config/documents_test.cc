@@ -1,10 +1,10 @@
 // What tells operators of the keys (conf/sluice.toml, doc/configuration.md, sluice.toml(5)) tells all of
 // them, no other, and their true defaults.
 #include <gtest/gtest.h>
+#include <re2/re2.h>
 
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <vector>
 
 #include "entries.h"
@@ -37,14 +37,15 @@ struct Told {
     std::string value;
 };
 
-// section: finds a section's name, entry: a key and what the line says of its default.
-std::vector<Told> told_in(const Lines& lines, const std::regex& section, const std::regex& entry) {
+// section: captures a section's name, entry: a key and what the line says of its default.
+std::vector<Told> told_in(const Lines& lines, const RE2& section, const RE2& entry) {
     std::vector<Told> told;
     std::string current;
     for (const std::string& line : lines) {
-        std::smatch match;
-        if (std::regex_search(line, match, section)) current = match[1];
-        if (std::regex_search(line, match, entry)) told.push_back({current, match[1], match[2]});
+        RE2::PartialMatch(line, section, &current);
+        std::string key;
+        std::string value;
+        if (RE2::PartialMatch(line, entry, &key, &value)) told.push_back({current, key, value});
     }
     return told;
 }
@@ -56,20 +57,22 @@ Keys keys_of(const std::vector<Told>& told) {
 }
 
 std::vector<Told> told_in_manual() {
-    auto told = told_in(lines_of("doc/configuration.md"), std::regex(R"(^##+ `\[+([a-z.]+)\]+`)"),
-                        std::regex(R"(^\| `([a-z_]+)` \|[^|]*\| *([^|]*?) *\|)"));
-    for (Told& each : told) each.value = std::regex_replace(each.value, std::regex("[`]|,(?=[0-9]{3})"), "");
+    auto told = told_in(lines_of("doc/configuration.md"), R"(^##+ `\[+([a-z.]+)\]+`)",
+                        R"(^\| `([a-z_]+)` \|[^|]*\| *([^|]*?) *\|)");
+    for (Told& each : told) {
+        RE2::GlobalReplace(&each.value, "`", "");
+        RE2::GlobalReplace(&each.value, R"((\d),(\d))", R"(\1\2)");
+    }
     return told;
 }
 
 std::vector<Told> told_in_man_page() {
     Lines lines = lines_of("doc/man/sluice.toml.5");
     for (std::string& line : lines) {
-        line = std::regex_replace(line, std::regex(R"(\\\(dq)"), "\"");
-        line = std::regex_replace(line, std::regex(R"(\\(-|&))"), "$1");
+        RE2::GlobalReplace(&line, R"(\\\(dq)", "\"");
+        RE2::GlobalReplace(&line, R"(\\-)", "-");
     }
-    return told_in(lines, std::regex(R"(^\.S[hs] .*\[([a-z.]+)\])"),
-                   std::regex(R"(^\.It Ic ([a-z_]+)(?: (?:=|Pq) (.*))?$)"));
+    return told_in(lines, R"(^\.Ss .*\[([a-z.]+)\])", R"(^\.It Ic ([a-z_]+)(?: (?:=|Pq) (.*))?$)");
 }
 
 TEST(Documents, ManualTellsEveryKeyAndNoOther) { EXPECT_EQ(keys_of(told_in_manual()), known_keys()); }
@@ -77,8 +80,8 @@ TEST(Documents, ManualTellsEveryKeyAndNoOther) { EXPECT_EQ(keys_of(told_in_manua
 TEST(Documents, ManPageTellsEveryKeyAndNoOther) { EXPECT_EQ(keys_of(told_in_man_page()), known_keys()); }
 
 TEST(Documents, StartingFileHasEveryKeyAndNoOther) {
-    const auto told = told_in(lines_of("conf/sluice.toml"), std::regex(R"(^(?:## )?\[+([a-z.]+)\]+)"),
-                              std::regex(R"(^(?:## )?(?:# )?([a-z_]+) = (.*))"));
+    const auto told = told_in(lines_of("conf/sluice.toml"), R"(^(?:## )?\[+([a-z.]+)\]+)",
+                              R"(^(?:## )?(?:# )?([a-z_]+) = (.*))");
     EXPECT_EQ(keys_of(told), known_keys());
 }
 
@@ -131,9 +134,9 @@ TEST(Documents, ManPageTellsTheDefaults) { expect_defaults(told_in_man_page()); 
 
 // Takes away what stands before keys and sections; other comments begin with it too, and stay.
 Lines without(const std::string& prefix, Lines lines) {
-    const std::regex commented("^" + prefix + R"((# )?(\[|[a-z_]+ = ))");
+    const RE2 commented("^" + prefix + R"((# )?(\[|[a-z_]+ = ))");
     for (std::string& line : lines) {
-        if (std::regex_search(line, commented)) line.erase(0, prefix.size());
+        if (RE2::PartialMatch(line, commented)) line.erase(0, prefix.size());
     }
     return lines;
 }
@@ -143,9 +146,9 @@ unsigned expect_harmless(const Lines& lines) {
     const LoadResult before = read(text_of(lines), "f");
     EXPECT_TRUE(before.config) << to_string(before.problems.at(0));
     unsigned uncommented = 0;
-    static const std::regex kDefault("^# [a-z_]+ = ");
+    static const RE2 kDefault("^# [a-z_]+ = ");
     for (std::size_t i = 0; i < lines.size(); ++i) {
-        if (!std::regex_search(lines[i], kDefault)) continue;
+        if (!RE2::PartialMatch(lines[i], kDefault)) continue;
         Lines changed = lines;
         changed[i].erase(0, 2);
         const LoadResult after = read(text_of(changed), "f");
@@ -154,6 +157,20 @@ unsigned expect_harmless(const Lines& lines) {
         ++uncommented;
     }
     return uncommented;
+}
+
+// A key that has a default is shown with it, in a line of its own.
+TEST(Documents, StartingFileShowsEveryDefault) {
+    Keys shown = keys_of(told_in(lines_of("conf/sluice.toml"), R"(^(?:## )?\[+([a-z.]+)\]+)",
+                                 R"(^(?:## )?# ([a-z_]+) = (.*))"));
+    Keys required = required_keys();
+    for (const auto& [section, keys] : known_keys()) {
+        const auto defaults = defaults_of(section);
+        for (const std::string& key : keys) {
+            if (required[section].contains(key) || defaults.at(key).empty()) continue;
+            EXPECT_TRUE(shown[section].contains(key)) << section << "." << key;
+        }
+    }
 }
 
 TEST(Documents, StartingFileShowsTheTrueDefaults) {
@@ -166,7 +183,7 @@ TEST(Documents, StartingFileHasGoodExamples) {
     std::ofstream(secret) << "secret\n";
     Lines lines = without("## ", lines_of("conf/sluice.toml"));
     for (std::string& line : lines) {
-        line = std::regex_replace(line, std::regex("/etc/sluice/probe.password"), secret.string());
+        RE2::GlobalReplace(&line, "/etc/sluice/probe.password", secret.string());
     }
     // Those that are an example's other choice.
     std::erase_if(lines, [](const std::string& line) {

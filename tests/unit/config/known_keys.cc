@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
+#include <re2/re2.h>
 
 #include "sluice/config/reader.h"
 
@@ -40,11 +40,10 @@ Split split(const std::string& path) {
 }
 
 std::set<std::string> words_in_quotes(const std::string& text) {
-    static const std::regex kWord("\"([a-z0-9_]+)\"");
+    static const RE2 kWord("\"([a-z0-9_]+)\"");
     std::set<std::string> out;
-    for (std::sregex_iterator it(text.begin(), text.end(), kWord); it != std::sregex_iterator(); ++it) {
-        out.insert((*it)[1]);
-    }
+    re2::StringPiece rest(text);
+    for (std::string word; RE2::FindAndConsume(&rest, kWord, &word);) out.insert(word);
     return out;
 }
 
