@@ -7,6 +7,8 @@
 namespace sluice::config {
 namespace {
 
+constexpr std::size_t kMostBackends = 4096;
+
 std::string_view family_name(IpFamily family) { return family == IpFamily::V4 ? "IPv4" : "IPv6"; }
 
 // Address of every good backend of every pool, and its name.
@@ -140,6 +142,18 @@ class PoolCheck {
     Report& report_;
 };
 
+void check_number_of_backends(const Draft& draft, Report& report) {
+    std::size_t before = 0;
+    for (const PoolDraft& pool : draft.pools) {
+        if (before + pool.backends.size() > kMostBackends) {
+            report.add(pool.backends[kMostBackends - before].section, "is one too many",
+                       "give at most " + std::to_string(kMostBackends) + " in all pools together");
+            return;
+        }
+        before += pool.backends.size();
+    }
+}
+
 // A backend address that both pools have.
 const SocketAddress* shared_backend(const Pool& a, const Pool& b) {
     for (const Backend& backend : a.backends) {
@@ -176,6 +190,7 @@ void check_overlap(const Draft& draft, std::size_t earlier, std::size_t later, R
 }  // namespace
 
 void check_pools(const Draft& draft, const Networks& networks, Report& report) {
+    check_number_of_backends(draft, report);
     const auto backends = backend_addresses(draft);
     std::set<IpAddress> listeners;
     for (std::size_t i = 0; i < draft.listeners.size(); ++i) {

@@ -77,8 +77,9 @@ std::vector<Problem> check(const Config& config) {
         places.sources.push_back({key("pool", "source_addresses"), 0, pool.source_addresses.size()});
         places.source_ports = key("pool", "source_ports");
         for (const Backend& backend : pool.backends) {
-            places.backends.push_back(
-                {.section = {}, .name = key("backend", "name"), .address = key("backend", "address")});
+            places.backends.push_back({.section = key("pool", "backend"),
+                                       .name = key("backend", "name"),
+                                       .address = key("backend", "address")});
             if (is_word(backend.name)) continue;
             report.add(key("backend", "name"), quoted(backend.name) + " is no name", kNameRemedy);
         }

@@ -8,8 +8,6 @@
 namespace sluice::config {
 namespace {
 
-
-
 std::string_view type_name(const toml::node& node) {
     switch (node.type()) {
         case toml::node_type::none: return "nothing";

@@ -15,7 +15,6 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 constexpr unsigned kMostWorkers = 16;
-constexpr std::size_t kMostBackends = 4096;
 constexpr std::size_t kMostNumbered = 65535;  // listeners, and pools: their numbers have 16 bits
 
 void read_cores(Section& section, Runtime& runtime) {
@@ -155,18 +154,6 @@ bool read_all(Section& file, std::string_view key, Report& report, const Read& r
     return true;
 }
 
-void check_number_of_backends(const Draft& draft, Report& report) {
-    std::size_t before = 0;
-    for (const PoolDraft& pool : draft.pools) {
-        if (before + pool.backends.size() > kMostBackends) {
-            report.add(pool.backends[kMostBackends - before].section, "is one too many",
-                       "give at most " + std::to_string(kMostBackends) + " in all pools together");
-            return;
-        }
-        before += pool.backends.size();
-    }
-}
-
 }  // namespace
 
 Draft read_sections(const toml::table& table, Report& report) {
@@ -181,7 +168,6 @@ Draft read_sections(const toml::table& table, Report& report) {
     for (auto& route : file.tables("route")) read_route(std::move(route), draft);
     const bool all_pools =
         read_all(file, "pool", report, [&](Section section) { read_pool(std::move(section), draft); });
-    check_number_of_backends(draft, report);
     draft.ports_good = draft.ports_good && all_ports;
     draft.listeners_good = draft.listeners_good && all_listeners;
     draft.pools_good = draft.pools_good && all_pools;

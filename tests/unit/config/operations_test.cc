@@ -280,6 +280,11 @@ TEST(Limits, BackendsOfAllPools) {
     const LoadResult over = read(many_backends(4097), "f");
     EXPECT_EQ(describe(over),
               "f:12348: pool.backend: is one too many; give at most 4096 in all pools together\n");
+    Config added = *most.config;
+    added.pools[0].backends.push_back({"one-more", *SocketAddress::parse("10.1.100.1:1883")});
+    const auto problems = check(added);
+    ASSERT_EQ(problems.size(), 1U);
+    EXPECT_EQ(problems[0].message, "is one too many");
 }
 
 }  // namespace
