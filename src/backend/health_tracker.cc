@@ -1,5 +1,7 @@
 #include "sluice/backend/health_tracker.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace sluice::backend {
@@ -10,8 +12,31 @@ const char* to_string(ProbeFailure failure) {
         case ProbeFailure::Refused: return "refused";
         case ProbeFailure::Silent: return "silent";
         case ProbeFailure::Unreachable: return "unreachable";
+        case ProbeFailure::NoAnswer: return "no_answer";
+        case ProbeFailure::Rejected: return "rejected";
+        case ProbeFailure::Protocol: return "protocol";
+        case ProbeFailure::Closed: return "closed";
+        case ProbeFailure::BadStatus: return "bad_status";
+        case ProbeFailure::BadBody: return "bad_body";
     }
     return "?";
+}
+
+std::string describe(const Outcome& outcome) {
+    const char* const what = to_string(outcome.failure);
+    switch (outcome.failure) {
+        case ProbeFailure::Rejected: return fmt::format("{} (0x{:02x})", what, outcome.code);
+        case ProbeFailure::BadStatus: return fmt::format("{} ({})", what, outcome.code);
+        case ProbeFailure::None:
+        case ProbeFailure::Refused:
+        case ProbeFailure::Silent:
+        case ProbeFailure::Unreachable:
+        case ProbeFailure::NoAnswer:
+        case ProbeFailure::Protocol:
+        case ProbeFailure::Closed:
+        case ProbeFailure::BadBody: break;
+    }
+    return what;
 }
 
 HealthTracker::HealthTracker(const config::Config& config)
@@ -42,15 +67,15 @@ void HealthTracker::follow(const Roster& roster, Instant now, bool at_start) {
         entry.address = backend.config.address;
         entry.rise = health.rise;
         entry.fall = health.fall;
-        entry.probes = probes;
+        entry.type = health.type;
     });
 }
 
-bool HealthTracker::on_probe(std::uint32_t backend, ProbeFailure failure, const Offer& offer,
-                             Duration latency, Instant now) {
+bool HealthTracker::on_probe(std::uint32_t backend, Outcome outcome, const Offer& offer, Duration latency,
+                             Instant now) {
     Entry& entry = entries_[backend];
     entry.view.probed = true;
-    if (failure != ProbeFailure::None) return fail(entry, failure, now);
+    if (outcome.failure != ProbeFailure::None) return fail(entry, outcome, now);
 
     entry.view.failures = 0;
     ++entry.view.successes;
@@ -67,17 +92,19 @@ bool HealthTracker::on_probe(std::uint32_t backend, ProbeFailure failure, const 
     return changed;
 }
 
-bool HealthTracker::on_attempt_failed(std::uint32_t backend, ProbeFailure failure, Instant now) {
+bool HealthTracker::on_attempt_failed(std::uint32_t backend, Outcome outcome, Instant now) {
     Entry& entry = entries_[backend];
-    return entry.probes && fail(entry, failure, now);
+    if (entry.type == config::HealthType::None) return false;
+    if (outcome.failure == ProbeFailure::Rejected && entry.type != config::HealthType::Mqtt) return false;
+    return fail(entry, outcome, now);
 }
 
 void HealthTracker::on_attempt_succeeded(std::uint32_t backend) { entries_[backend].view.failures = 0; }
 
-bool HealthTracker::fail(Entry& entry, ProbeFailure failure, Instant now) {
+bool HealthTracker::fail(Entry& entry, Outcome outcome, Instant now) {
     entry.view.successes = 0;
     ++entry.view.failures;
-    entry.view.last_failure = failure;
+    entry.view.last_failure = outcome;
     if (!entry.view.healthy || entry.view.failures < entry.fall) return false;
     entry.view.healthy = false;
     entry.view.since = now;

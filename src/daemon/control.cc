@@ -152,8 +152,8 @@ void Control::on_health(const worker::Event& event) {
     }
     const bool changed =
         event.kind == worker::Event::Kind::ProbeResult
-            ? health_.on_probe(event.backend, event.failure, event.offer, event.latency, now_)
-            : health_.on_attempt_failed(event.backend, event.failure, now_);
+            ? health_.on_probe(event.backend, {event.failure, event.code}, event.offer, event.latency, now_)
+            : health_.on_attempt_failed(event.backend, {event.failure, event.code}, now_);
     snapshot_due_ = snapshot_due_ || changed;
     if (!was_healthy && health_.view(event.backend).healthy) start_slowly(event.backend);
     log_health(event.backend, was_healthy);
@@ -197,7 +197,7 @@ void Control::log_health(std::uint32_t backend, bool was_healthy) const {
     } else {
         spdlog::warn("pool {}: broker {} ({}) is down: {} failures in a row, the last {} (rise {}, fall {})",
                      pool.name, broker.name, broker.address.to_string(), view.failures,
-                     backend::to_string(view.last_failure), pool.health.rise, pool.health.fall);
+                     backend::describe(view.last_failure), pool.health.rise, pool.health.fall);
     }
 }
 

@@ -132,7 +132,7 @@ admin::BackendRow Control::describe(const backend::Pool& pool, const backend::Ba
     row.health = {.probed = health.probed,
                   .successes = health.successes,
                   .failures = health.failures,
-                  .last_failure = backend::to_string(health.last_failure),
+                  .last_failure = backend::describe(health.last_failure),
                   .latency = health.latency,
                   .since = std::nullopt};
     // A broker whose health never changed has the time line's origin there.

@@ -52,6 +52,11 @@ bool Connack::try_another(Version version) const {
     return reason_code == 0x88 || reason_code == 0x89 || reason_code == 0x97 || reason_code == 0x9f;
 }
 
+bool Connack::unavailable(Version version) const {
+    if (version != Version::V5) return reason_code == 3;
+    return reason_code == 0x88 || reason_code == 0x89;
+}
+
 ConnackResult read_connack(ByteView bytes, Version version, std::size_t max_size) {
     if (bytes.empty()) return NeedMore{};
     const std::uint8_t first = load8(bytes.data());

@@ -36,7 +36,13 @@ Counter counter_of(backend::ProbeFailure failure) {
         case backend::ProbeFailure::Refused: return Counter::UpstreamRefused;
         case backend::ProbeFailure::Unreachable: return Counter::UpstreamUnreachable;
         case backend::ProbeFailure::None:
-        case backend::ProbeFailure::Silent: break;
+        case backend::ProbeFailure::Silent:
+        case backend::ProbeFailure::NoAnswer:
+        case backend::ProbeFailure::Rejected:
+        case backend::ProbeFailure::Protocol:
+        case backend::ProbeFailure::Closed:
+        case backend::ProbeFailure::BadStatus:
+        case backend::ProbeFailure::BadBody: break;
     }
     return Counter::UpstreamSilent;
 }
@@ -93,8 +99,9 @@ bool Session::attempt(Instant now, std::uint32_t index) {
 void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     count(counter_of(failure));
     s_.tallies.attempt_failed(broker().position, failure);
-    // Only a broker that could not be reached counts as unwell. What one does with a CONNECT is in the hands
-    // of whoever sent it, and no client shall take brokers out of the pool.
+    // A broker that could not be reached counts as unwell. What one does with a CONNECT is in the hands of
+    // whoever sent it, and no client shall take brokers out of the pool; only "unavailable" is the broker's
+    // own word (read_connack).
     if (c_.phase == Phase::Connecting) {
         s_.transmitter.attempt_failed(broker().position, failure);
     }
@@ -139,7 +146,8 @@ void Session::step_connecting(Instant now) {
     if (!tcp::is_synchronized(state)) return;
     count(Counter::UpstreamEstablished);
     s_.tallies.connected(broker().position, now - c_.asked);
-    s_.transmitter.attempt_succeeded(broker().position);
+    // Where probes send a CONNECT, a broker must do more to be well than take connections.
+    if (pool().health.type != config::HealthType::Mqtt) s_.transmitter.attempt_succeeded(broker().position);
     c_.phase = Phase::Replaying;
     // A broker that takes the CONNECT and never answers is as silent as one that never took it.
     c_.attempt_deadline = now + listener().connect_timeout;
@@ -191,12 +199,18 @@ bool Session::read_connack(Instant now) {
     s_.tallies.answered(broker().position, *c_.version, connack->reason_code, latency);
     if (connack->accepted()) {
         count(Counter::ConnackAccepted);
+        s_.transmitter.attempt_succeeded(broker().position);
         if (connack->server_keep_alive) c_.keep_alive = *connack->server_keep_alive;
         if (connack->assigned_client_id) c_.client_id.assign(*connack->assigned_client_id);
         return true;
     }
     count(Counter::ConnackRefused);
-    if (!connack->try_another(*c_.version) || c_.sent_beyond_connect || !another_broker_left(now)) return true;
+    if (connack->unavailable(*c_.version)) {
+        s_.transmitter.attempt_failed(broker().position,
+                                      {backend::ProbeFailure::Rejected, connack->reason_code});
+    }
+    if (!connack->try_another(*c_.version) || c_.sent_beyond_connect || !another_broker_left(now))
+        return true;
     count(Counter::ConnackRetried);
     c_.upstream_end->abort(now, to_broker_);
     give_up_upstream(now);

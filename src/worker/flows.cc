@@ -340,9 +340,12 @@ std::uint16_t Flows::broker_mss(const IpAddress& source) const {
     return topology_.ports()[topology_.owned(source)->port].mss(source.family());
 }
 
-void Flows::attempt_failed(std::uint32_t backend, backend::ProbeFailure failure) {
+void Flows::attempt_failed(std::uint32_t backend, const backend::Outcome& outcome) {
     failing_[backend] = true;
-    mail_.post({.kind = Event::Kind::AttemptFailed, .backend = backend, .failure = failure});
+    mail_.post({.kind = Event::Kind::AttemptFailed,
+                .backend = backend,
+                .failure = outcome.failure,
+                .code = outcome.code});
 }
 
 void Flows::attempt_succeeded(std::uint32_t backend) {

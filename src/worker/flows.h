@@ -74,7 +74,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void to_client(const session::Connection& connection, const tcp::Segment& segment) override;
     void to_broker(const session::Connection& connection, const tcp::Segment& segment) override;
     std::uint16_t broker_mss(const IpAddress& source) const override;
-    void attempt_failed(std::uint32_t backend, backend::ProbeFailure failure) override;
+    void attempt_failed(std::uint32_t backend, const backend::Outcome& outcome) override;
     void attempt_succeeded(std::uint32_t backend) override;
     std::optional<session::Hop> broker_hop(const session::Connection& connection) override;
     bool splice(const session::Connection& connection, const splice::Joint& joint) override;

@@ -1,94 +1,134 @@
 #include "worker/prober.h"
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
 #include "sluice/tcp/isn.h"
 #include "worker/segment_frame.h"
 
 namespace sluice::worker {
+namespace {
+
+// New targets are asked soon, yet not in one burst.
+constexpr std::uint64_t kFirstWithinMs = 100;
+
+// At most 22 letters and digits.
+std::string client_id(std::uint64_t number) {
+    std::array<char, 16> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
+    return "sluice" + std::string(digits.data(), end.ptr);
+}
+
+}  // namespace
 
 Prober::Prober(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
                CounterSet& counters, Mail& mail, Instant now)
-    : config_(resources.config),
-      topology_(resources.topology),
+    : topology_(resources.topology),
       output_(output),
       counters_(counters),
       mail_(mail),
       isn_key_(options.isn_key),
       worker_(options.index),
       workers_(options.workers),
-      random_(options.seed) {
+      random_(options.seed),
+      name_(SplitMix64(~options.seed).next()) {
     by_port_.fill(kNoTarget);
-    std::uint32_t position = 0;
-    for (const config::Pool& pool : config_.pools) {
-        for (const config::Backend& backend : pool.backends) {
-            const std::uint32_t here = position++;
-            if (pool.health.type == config::HealthType::None || here % workers_ != worker_) continue;
-            const auto source = std::ranges::find_if(pool.source_addresses, [&](const IpAddress& a) {
-                return a.family() == backend.address.address.family();
-            });
-            if (source == pool.source_addresses.end()) continue;
-            const auto hop = topology_.route(*source, backend.address.address);
-            if (!hop) continue;
-            // The interface address; without one of that family, a source address does as well, because no
-            // lease is ever given in the range of ports that probes use.
-            const IpAddress from =
-                topology_.interface_address(hop->port, backend.address.address).value_or(*source);
-            targets_.push_back({.position = here,
-                                .tuple = {.local = {from, 0}, .remote = backend.address},
-                                .hop = *hop,
-                                .mss = topology_.ports()[hop->port].mss(from.family()),
-                                .interval = pool.health.interval,
-                                .timeout = pool.health.timeout,
-                                // At start all are asked soon, yet not in one burst.
-                                .next_start = now + 1ms * static_cast<int>(random_.below(100)),
-                                .probe = std::nullopt});
+    use(now, resources.snapshot);
+}
+
+void Prober::use(Instant now, const backend::Snapshot* snapshot) {
+    snapshot_ = snapshot;
+    std::vector<std::optional<Aim>> aims(targets_.size());
+    for (const backend::Pool& pool : snapshot->pools) {
+        for (const backend::Backend& backend : pool.backends) {
+            if (backend.standing != backend::Standing::Active || backend.position % workers_ != worker_)
+                continue;
+            const std::size_t index = backend.position / workers_;
+            if (index >= aims.size()) aims.resize(index + 1);
+            aims[index] = aim_at(pool, backend);
         }
     }
-    schedule(now);
+    targets_.resize(aims.size());
+    for (std::size_t i = 0; i < aims.size(); ++i) {
+        retarget(now, static_cast<std::uint32_t>(i) * workers_ + worker_, std::move(aims[i]));
+    }
+}
+
+void Prober::end_all(Instant now) {
+    for (Target& target : targets_) retarget(now, target.position, std::nullopt);
+}
+
+// nullopt: not to be probed, or there is no way.
+std::optional<Prober::Aim> Prober::aim_at(const backend::Pool& pool, const backend::Backend& backend) const {
+    const config::Health& health = pool.health;
+    if (health.type == config::HealthType::None) return std::nullopt;
+    SocketAddress remote = backend.address;
+    if (health.type == config::HealthType::Http && health.port != 0) remote.port = health.port;
+    const auto source = std::ranges::find_if(
+        sources.source_addresses, [&](const IpAddress& a) { return a.family() == remote.address.family(); });
+    if (source == pool.source_addresses.end()) return std::nullopt;
+    const auto hop = topology_.route(*source, remote.address);
+    if (!hop) return std::nullopt;
+    // The interface address; without one of that family, a source address does as well, because no lease is
+    // ever given in the range of ports that probes use.
+    const IpAddress from = topology_.interface_address(hop->port, remote.address).value_or(*source);
+    return Aim{.local = {from, 0},
+               .remote = remote,
+               .hop = *hop,
+               .mss = topology_.ports()[hop->port].mss(from.family()),
+               .health = health};
+}
+
+void Prober::retarget(Instant now, std::uint32_t position, std::optional<Aim> aim) {
+    Target& target = targets_[position / workers_];
+    target.position = position;
+    if (target.aim == aim) return;
+    if (target.probe) {
+        drive(now, target, [&](health::Probe& probe, tcp::Output& out) { probe.abandon(now, out); });
+    }
+    target.aim = std::move(aim);
+    target.next_start = target.aim ? now + 1ms * static_cast<int>(random_.below(kFirstWithinMs)) : kNever;
+    next_deadline_ = std::min(next_deadline_, target.next_start);
+}
+
+FourTuple Prober::tuple_of(const Target& target) const {
+    return {.local = {target.aim->local.address, target.port}, .remote = target.aim->remote};
 }
 
 Prober::Target* Prober::find(const FourTuple& tuple) {
     if (tuple.local.port < kFirstPort || tuple.local.port > kLastPort) return nullptr;
     const std::uint16_t index = by_port_[tuple.local.port - kFirstPort];
-    if (index == kNoTarget || targets_[index].tuple != tuple) return nullptr;
+    if (index == kNoTarget || tuple_of(targets_[index]) != tuple) return nullptr;
     return &targets_[index];
 }
 
 bool Prober::on_segment(Instant now, const FourTuple& tuple, const tcp::Segment& segment) {
     Target* const target = find(tuple);
     if (target == nullptr) return false;
-    Out out(*this, *target, now);
-    target->probe->on_segment(now, segment, out);
-    settle(now, *target);
-    schedule(now);
+    drive(now, *target, [&](health::Probe& probe, tcp::Output& out) { probe.on_segment(now, segment, out); });
     return true;
 }
 
 bool Prober::on_unreachable(Instant now, const FourTuple& tuple, tcp::Seq quoted) {
     Target* const target = find(tuple);
     if (target == nullptr) return false;
-    if (quoted != target->probe->initial_sequence())
-        return true;  // forged, or of an earlier probe (RFC 5927)
-    target->probe->on_unreachable();
-    settle(now, *target);
-    schedule(now);
+    drive(now, *target, [&](health::Probe& probe, tcp::Output&) { probe.on_icmp_unreachable(quoted); });
     return true;
 }
 
 void Prober::on_timer(Instant now) {
+    next_deadline_ = kNever;
     for (std::size_t i = 0; i < targets_.size(); ++i) {
         Target& target = targets_[i];
-        if (target.probe) {
-            Out out(*this, target, now);
-            target.probe->on_timer(now, out);
-            if (out.unreachable) target.probe->on_unreachable();
-            settle(now, target);
-        } else if (target.next_start <= now) {
+        if (target.due() > now) {
+            next_deadline_ = std::min(next_deadline_, target.due());
+        } else if (target.probe) {
+            drive(now, target, [&](health::Probe& probe, tcp::Output& out) { probe.on_timer(now, out); });
+        } else {
             start(now, static_cast<std::uint16_t>(i));
         }
     }
-    schedule(now);
 }
 
 // The next port of this worker's residue that no probe and no listener uses.
@@ -96,7 +136,7 @@ std::uint16_t Prober::take_port(std::uint16_t target, const IpAddress& source) {
     for (std::size_t i = 0; i < by_port_.size(); ++i) {
         const std::uint16_t port = next_port_;
         next_port_ = port == kLastPort ? kFirstPort : static_cast<std::uint16_t>(port + 1);
-        const bool listens = std::ranges::any_of(config_.listeners, [&](const config::Listener& l) {
+        const bool listens = std::ranges::any_of(snapshot_->listeners, [&](const backend::Listener& l) {
             return l.address == SocketAddress{source, port};
         });
         if (port % workers_ != worker_ || by_port_[port - kFirstPort] != kNoTarget || listens) continue;
@@ -108,53 +148,65 @@ std::uint16_t Prober::take_port(std::uint16_t target, const IpAddress& source) {
 
 void Prober::start(Instant now, std::uint16_t index) {
     Target& target = targets_[index];
+    const Aim& aim = *target.aim;
     // A tenth up or down, so that many nodes and many backends do not fall into step.
-    const std::int64_t tenth = target.interval.count() / 10;
+    const std::int64_t tenth = aim.health.interval.count() / 10;
     target.next_start =
-        now + target.interval +
+        now + aim.health.interval +
         Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(2 * tenth + 1))) - tenth);
-    const std::uint16_t port = take_port(index, target.tuple.local.address);
-    if (port == 0) return;  // more probes under way than ports: this one is late, not failed
-    target.tuple.local.port = port;
-    target.probe.emplace(
-        health::TcpProbe::Options{.initial_sequence = tcp::initial_sequence(isn_key_, target.tuple, now),
-                                  .mss = target.mss,
-                                  .timeout = target.timeout});
+    next_deadline_ = std::min(next_deadline_, target.next_start);
+    target.port = take_port(index, aim.local.address);
+    if (target.port == 0) return;  // more probes under way than ports: this one is late, not failed
+    target.told = false;
+    target.probe =
+        health::make_probe(aim.health,
+                           {.initial_sequence = tcp::initial_sequence(isn_key_, tuple_of(target), now),
+                            .mss = aim.mss,
+                            .timeout = aim.health.timeout},
+                           aim.remote, client_id(name_ + target.position));
     counters_.add(Counter::ProbesSent);
+    drive(now, target, [&](health::Probe& probe, tcp::Output& out) { probe.start(now, out); });
+}
+
+// step: what happens to the probe.
+template <typename Step>
+void Prober::drive(Instant now, Target& target, Step&& step) {
     Out out(*this, target, now);
-    target.probe->start(now, out);
+    step(*target.probe, out);
     if (out.unreachable) target.probe->on_unreachable();
     settle(now, target);
 }
 
+// Tells the result as soon as it is known, and lets go of the probe when it is over.
 void Prober::settle(Instant now, Target& target) {
-    if (target.probe->status() == health::TcpProbe::Status::Pending) return;
-    const bool good = target.probe->status() == health::TcpProbe::Status::Succeeded;
-    counters_.add(good ? Counter::ProbesSucceeded : Counter::ProbesFailed);
-    mail_.post({.kind = Event::Kind::ProbeResult,
-                .backend = target.position,
-                .failure = target.probe->failure(),
-                .offer = target.probe->offer(),
-                .latency = target.probe->latency(),
-                .address = target.tuple.remote.address});
-    by_port_[target.tuple.local.port - kFirstPort] = kNoTarget;
-    target.probe.reset();
-    target.next_start = std::max(target.next_start, now);
-}
-
-void Prober::schedule(Instant now) {
-    next_deadline_ = kNever;
-    for (const Target& target : targets_) {
-        const Instant due = target.probe ? target.probe->next_deadline() : target.next_start;
-        next_deadline_ = std::min(next_deadline_, std::max(due, now));
+    const health::Probe& probe = *target.probe;
+    if (!target.told && probe.status() != health::Probe::Status::Pending) {
+        target.told = true;
+        const bool good = probe.status() == health::Probe::Status::Succeeded;
+        counters_.add(good ? Counter::ProbesSucceeded : Counter::ProbesFailed);
+        mail_.post({.kind = Event::Kind::ProbeResult,
+                    .backend = target.position,
+                    .failure = probe.outcome().failure,
+                    .code = probe.outcome().code,
+                    .offer = probe.offer(),
+                    .latency = probe.latency(),
+                    .address = target.aim->remote.address});
     }
+    if (probe.over()) {
+        by_port_[target.port - kFirstPort] = kNoTarget;
+        target.probe.reset();
+        target.next_start = std::max(target.next_start, now);
+    }
+    next_deadline_ = std::min(next_deadline_, target.due());
 }
 
 void Prober::Out::send(const tcp::Segment& segment) {
     auto frame = prober.output_.allocate();
     if (!frame) return;
-    write_segment(*frame, target.tuple, prober.topology_.ports()[target.hop.port].mac, MacAddress{}, segment);
-    unreachable = prober.output_.send_via(now, target.hop, *frame) == FrameOutput::Fate::Failed;
+    const NextHop& hop = target.aim->hop;
+    write_segment(*frame, prober.tuple_of(target), prober.topology_.ports()[hop.port].mac, MacAddress{},
+                  segment);
+    unreachable = prober.output_.send_via(now, hop, *frame) == FrameOutput::Fate::Failed;
 }
 
 }  // namespace sluice::worker

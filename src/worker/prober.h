@@ -5,12 +5,14 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "sluice/base/counters.h"
 #include "sluice/base/random.h"
-#include "sluice/health/tcp_probe.h"
+#include "sluice/health/probe.h"
 #include "sluice/worker/worker.h"
 #include "worker/frame_output.h"
 #include "worker/mail.h"
@@ -25,6 +27,12 @@ class Prober {
     Prober(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
            CounterSet& counters, Mail& mail, Instant now);
 
+    // The backends are these from now on. Those that are new, or whose address or health settings changed,
+    // are asked soon; a probe of one that is gone or changed ends by a reset; all others keep their rhythm.
+    void use(Instant now, const backend::Snapshot* snapshot);
+    // Ends every probe, and starts none any more.
+    void end_all(Instant now);
+
     // False when the segment belongs to no probe.
     bool on_segment(Instant now, const FourTuple& tuple, const tcp::Segment& segment);
     // An ICMP unreachable that quotes a segment of ours. False when it belongs to no probe.
@@ -33,15 +41,24 @@ class Prober {
     Instant next_deadline() const { return next_deadline_; }
 
   private:
+    // How a backend is probed.
+    struct Aim {
+        SocketAddress local;  // port 0
+        SocketAddress remote;
+        NextHop hop;
+        std::uint16_t mss = 0;  // announced
+        config::Health health;
+        friend bool operator==(const Aim&, const Aim&) = default;
+    };
     struct Target {
         std::uint32_t position = 0;  // over all pools
-        FourTuple tuple;             // local.port changes with each probe
-        NextHop hop;
-        std::uint16_t mss = 0;
-        Duration interval{0};
-        Duration timeout{0};
-        Instant next_start;
-        std::optional<health::TcpProbe> probe;  // while one is under way
+        std::optional<Aim> aim;      // nullopt: there is nobody to be asked
+        Instant next_start = kNever;
+        std::uint16_t port = 0;                // of the probe
+        std::unique_ptr<health::Probe> probe;  // while one is under way
+        bool told = false;                     // control knows its result
+
+        Instant due() const { return probe ? probe->next_deadline() : next_start; }
     };
     // Writes what a probe sends.
     struct Out final : tcp::Output {
@@ -55,14 +72,18 @@ class Prober {
 
     static constexpr std::uint16_t kNoTarget = 0xffff;
 
+    std::optional<Aim> aim_at(const backend::Pool& pool, const backend::Backend& backend) const;
+    void retarget(Instant now, std::uint32_t position, std::optional<Aim> aim);
     Target* find(const FourTuple& tuple);
+    FourTuple tuple_of(const Target& target) const;
     std::uint16_t take_port(std::uint16_t target, const IpAddress& source);
     void start(Instant now, std::uint16_t index);
+    template <typename Step>
+    void drive(Instant now, Target& target, Step&& step);
     void settle(Instant now, Target& target);
-    void schedule(Instant now);
 
-    const config::Config& config_;
     const Topology& topology_;
+    const backend::Snapshot* snapshot_ = nullptr;  // control's
     FrameOutput& output_;
     CounterSet& counters_;
     Mail& mail_;
@@ -70,10 +91,11 @@ class Prober {
     std::uint32_t worker_;
     std::uint32_t workers_;
     SplitMix64 random_;
-    std::vector<Target> targets_;
+    std::uint64_t name_;                                               // of this process, for client IDs
+    std::vector<Target> targets_;                                      // of position p at p / workers_
     std::array<std::uint16_t, kLastPort - kFirstPort + 1> by_port_{};  // target of each port
     std::uint16_t next_port_ = kFirstPort;
-    Instant next_deadline_ = kNever;
+    Instant next_deadline_ = kNever;  // at the latest when it is due
 };
 
 }  // namespace sluice::worker

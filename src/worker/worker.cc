@@ -191,6 +191,7 @@ void Worker::Impl::on_command(const Command& command) {
             flows.accept_no_more();
             flows.end_all(now);
             spliced.end_all(now);
+            prober.end_all(now);
             stopped = true;
             return;
     }
@@ -210,6 +211,7 @@ void Worker::Impl::use(const Command& command) {
     flows.use(&next);
     spliced.use(&next);
     evictor.use(now, next);
+    prober.use(now, &next);
 }
 
 void Worker::Impl::use(const Topology& newer) {

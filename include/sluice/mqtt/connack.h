@@ -23,6 +23,9 @@ struct Connack {
     // Quota exceeded, 0x9F Connection rate exceeded. (0x9C/0x9D name another server: the client's own
     // matter.)
     bool try_another(Version version) const;
+    // The broker speaks of itself, not of this client: 3.x code 3; v5 0x88 Server unavailable, 0x89 Server
+    // busy.
+    bool unavailable(Version version) const;
 };
 
 enum class ConnackError : std::uint8_t {

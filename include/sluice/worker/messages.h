@@ -57,8 +57,8 @@ struct Command {
 struct Event {
     enum class Kind : std::uint8_t {
         SnapshotRetired,   // generation: no longer used by this worker
-        ProbeResult,       // backend, failure, offer, latency
-        AttemptFailed,     // backend, failure
+        ProbeResult,       // backend, failure, code, offer, latency
+        AttemptFailed,     // backend, failure, code
         AttemptSucceeded,  // backend; sent only after a failure of that backend
         OffloadHint,       // port, address: this peer sends partial checksums or frames above the MTU
     };
@@ -66,6 +66,7 @@ struct Event {
     Kind kind = Kind::SnapshotRetired;
     std::uint32_t backend = 0;  // position over all pools
     backend::ProbeFailure failure = backend::ProbeFailure::None;
+    std::uint16_t code = 0;  // as in backend::Outcome
     Fault fault = Fault::PartialChecksum;
     std::uint16_t port = 0;
     std::uint64_t generation = 0;

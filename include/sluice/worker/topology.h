@@ -33,6 +33,7 @@ struct PortFacts {
 struct NextHop {
     std::uint16_t port = 0;
     IpAddress neighbor;
+    friend bool operator==(const NextHop&, const NextHop&) = default;
 };
 
 // One of Sluice's own addresses.

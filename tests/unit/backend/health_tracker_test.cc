@@ -26,7 +26,7 @@ TEST(HealthTracker, FallsAfterThreeFailuresInARowAndRisesAfterTwoSuccesses) {
     EXPECT_FALSE(t.on_probe(0, ProbeFailure::Refused, {}, {}, kNow));
     EXPECT_TRUE(t.on_probe(0, ProbeFailure::Refused, {}, {}, kNow));
     EXPECT_FALSE(t.view(0).healthy);
-    EXPECT_EQ(t.view(0).last_failure, ProbeFailure::Refused);
+    EXPECT_EQ(t.view(0).last_failure.failure, ProbeFailure::Refused);
     EXPECT_EQ(t.view(0).since, kNow);
     EXPECT_TRUE(t.view(1).healthy);
 

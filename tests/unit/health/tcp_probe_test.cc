@@ -48,7 +48,8 @@ TEST(TcpProbe, OffersEverythingInItsSyn) {
 
 TEST(TcpProbe, AnswersTheSynAckWithAResetThatTheBrokerAccepts) {
     Started t;
-    EXPECT_EQ(t.probe.on_segment(kStart + 3ms, syn_ack(), t.out), TcpProbe::Status::Succeeded);
+    t.probe.on_segment(kStart + 3ms, syn_ack(), t.out);
+    EXPECT_EQ(t.probe.status(), TcpProbe::Status::Succeeded);
     ASSERT_EQ(t.out.segments.size(), 2U);
     EXPECT_TRUE(t.out.segments[1].flags.rst);
     EXPECT_EQ(t.out.segments[1].seq, tcp::Seq(0));
@@ -63,30 +64,36 @@ TEST(TcpProbe, AResetMeansRefusedOnlyWhenItAcknowledgesTheSyn) {
     tcp::Segment reset;
     reset.flags = {.rst = true, .ack = true};
     reset.ack = tcp::Seq(77);
-    EXPECT_EQ(t.probe.on_segment(kStart, reset, t.out), TcpProbe::Status::Pending);
+    t.probe.on_segment(kStart, reset, t.out);
+    EXPECT_EQ(t.probe.status(), TcpProbe::Status::Pending);
     reset.ack = kIss.advance(1);
-    EXPECT_EQ(t.probe.on_segment(kStart, reset, t.out), TcpProbe::Status::Failed);
-    EXPECT_EQ(t.probe.failure(), backend::ProbeFailure::Refused);
+    t.probe.on_segment(kStart, reset, t.out);
+    EXPECT_EQ(t.probe.status(), TcpProbe::Status::Failed);
+    EXPECT_EQ(t.probe.outcome().failure, backend::ProbeFailure::Refused);
     EXPECT_EQ(t.out.segments.size(), 1U);
 }
 
 TEST(TcpProbe, RepeatsItsSynAndFailsAtTheTimeout) {
     Started t;
     EXPECT_EQ(t.probe.next_deadline(), kStart + 300ms);
-    EXPECT_EQ(t.probe.on_timer(kStart + 299ms, t.out), TcpProbe::Status::Pending);
+    t.probe.on_timer(kStart + 299ms, t.out);
+    EXPECT_EQ(t.probe.status(), TcpProbe::Status::Pending);
     EXPECT_EQ(t.out.segments.size(), 1U);
     t.probe.on_timer(kStart + 300ms, t.out);
     t.probe.on_timer(kStart + 600ms, t.out);
     EXPECT_EQ(t.out.segments.size(), 3U);
-    EXPECT_EQ(t.probe.on_timer(kStart + 900ms, t.out), TcpProbe::Status::Failed);
-    EXPECT_EQ(t.probe.failure(), backend::ProbeFailure::Silent);
+    t.probe.on_timer(kStart + 900ms, t.out);
+    EXPECT_EQ(t.probe.status(), TcpProbe::Status::Failed);
+    EXPECT_EQ(t.probe.outcome().failure, backend::ProbeFailure::Silent);
     EXPECT_EQ(t.out.segments.size(), 3U);
 }
 
 TEST(TcpProbe, UnreachableEndsIt) {
     Started t;
-    EXPECT_EQ(t.probe.on_unreachable(), TcpProbe::Status::Failed);
-    EXPECT_EQ(t.probe.failure(), backend::ProbeFailure::Unreachable);
+    t.probe.on_unreachable();
+    EXPECT_EQ(t.probe.status(), TcpProbe::Status::Failed);
+    EXPECT_TRUE(t.probe.over());
+    EXPECT_EQ(t.probe.outcome().failure, backend::ProbeFailure::Unreachable);
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ TEST(Health, ASilentBrokerGoesDownAfterFallProbesAndComesBackAfterRise) {
     EXPECT_TRUE(lab.health->view(home).healthy);  // at most two probes have failed
     lab.run(seconds(2));
     EXPECT_FALSE(lab.health->view(home).healthy);
-    EXPECT_EQ(lab.health->view(home).last_failure, backend::ProbeFailure::Silent);
+    EXPECT_EQ(lab.health->view(home).last_failure.failure, backend::ProbeFailure::Silent);
 
     Socket& elsewhere = lab.connect(id);
     EXPECT_EQ(elsewhere.received, kConnackAccepted);  // without any attempt at the one that is down
@@ -123,7 +123,7 @@ TEST(Health, ABrokerThatRefusesOrWhoseHostIsGoneGoesDown) {
     lab.brokers[1]->host.silent = true;
     lab.run(seconds(5));
     EXPECT_FALSE(lab.health->view(0).healthy);
-    EXPECT_EQ(lab.health->view(0).last_failure, backend::ProbeFailure::Refused);
+    EXPECT_EQ(lab.health->view(0).last_failure.failure, backend::ProbeFailure::Refused);
     EXPECT_FALSE(lab.health->view(1).healthy);
     EXPECT_TRUE(lab.health->view(2).healthy);
     lab.run(seconds(10));
@@ -176,7 +176,7 @@ TEST(Health, AForgedIcmpErrorDoesNotFailAProbe) {
     lab.inject(1, make_unreachable(sent[0], sent[0].tcp.sequence));
     lab.settle();
     EXPECT_EQ(lab.count(Counter::ProbesFailed), 1U);
-    EXPECT_EQ(lab.health->view(0).last_failure, backend::ProbeFailure::Unreachable);
+    EXPECT_EQ(lab.health->view(0).last_failure.failure, backend::ProbeFailure::Unreachable);
 }
 
 TEST(Health, SeveralWorkersShareTheProbesAndAllHearTheResult) {

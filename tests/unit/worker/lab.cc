@@ -67,7 +67,7 @@ Broker::Broker(std::vector<IpAddress> addresses, std::uint8_t number)
 
 void Broker::on_data(Socket& socket) {
     for (const Session& s : sessions_) {
-        if (s.socket == &socket) return;
+        if (s.socket == &socket) return serve_on(socket);
     }
     const auto result = mqtt::read_connect(as_bytes(socket.received), 1 << 20);
     const auto* connect = std::get_if<mqtt::Connect>(&result);
@@ -92,6 +92,12 @@ void Broker::on_data(Socket& socket) {
                    static_cast<char>(server_keep_alive & 0xffU)};
     }
     socket.write(std::string_view(connack));
+}
+
+void Broker::serve_on(Socket& socket) const {
+    if (!serves_on) return;
+    if (socket.received.ends_with(std::string("\xc0\x00", 2))) socket.write(std::string_view("\xd0\x00", 2));
+    if (socket.received.ends_with(std::string("\xe0\x00", 2))) socket.shutdown();
 }
 
 std::string Broker::after_connect(const std::string& client_id) const {
@@ -233,9 +239,9 @@ bool Lab::take_events() {
             events.push_back(e);
             bool changed = false;
             if (e.kind == worker::Event::Kind::ProbeResult) {
-                changed = health->on_probe(e.backend, e.failure, e.offer, e.latency, now);
+                changed = health->on_probe(e.backend, {e.failure, e.code}, e.offer, e.latency, now);
             } else if (e.kind == worker::Event::Kind::AttemptFailed) {
-                changed = health->on_attempt_failed(e.backend, e.failure, now);
+                changed = health->on_attempt_failed(e.backend, {e.failure, e.code}, now);
             } else if (e.kind == worker::Event::Kind::AttemptSucceeded) {
                 health->on_attempt_succeeded(e.backend);
             } else if (e.kind == worker::Event::Kind::SnapshotRetired &&

@@ -33,6 +33,7 @@ struct Broker {
     std::uint8_t connack_code = 0;
     bool answers = true;                  // false: takes the CONNECT and stays silent
     bool resets = false;                  // answers a CONNECT by a reset
+    bool serves_on = false;               // answers PINGREQ, and closes on DISCONNECT
     std::uint16_t server_keep_alive = 0;  // MQTT 5 only; 0: none
     Host host;
 
@@ -44,6 +45,7 @@ struct Broker {
 
   private:
     void on_data(Socket& socket);
+    void serve_on(Socket& socket) const;
     struct Session {
         std::string client_id;
         std::size_t connect_size = 0;
