@@ -208,13 +208,16 @@ class Lab:
     def broker(self, name):
         return next(b for b in self.brokers if b.name == name)
 
+    @property
+    def ledger(self):
+        return self._ledger
+
     def diagnostics(self, lines=25):
         """The ends of the logs."""
         text = []
-        for log in [self.folder / "sluiced.log", *(b.log for b in self.brokers)]:
-            if log.exists():
-                tail = log.read_text(errors="replace").splitlines()[-lines:]
-                text += [f"--- {log.name}", *tail]
+        for log in sorted(self.folder.glob("*.log")):
+            tail = log.read_text(errors="replace").splitlines()[-lines:]
+            text += [f"--- {log.name}", *tail]
         return "\n".join(text)
 
     # Sluice

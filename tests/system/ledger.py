@@ -6,6 +6,7 @@ given to somebody else in the meantime is left alone.
 """
 
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -55,13 +56,28 @@ def _inside(namespace):
     return [p for p in (identity(int(word)) for word in answer.stdout.split()) if p]
 
 
+def _remove_cgroup(top):
+    """With those inside of it. What was killed in it takes a moment to be gone."""
+    deadline = time.monotonic() + PATIENCE
+    for cgroup, _, _ in os.walk(top, topdown=False):
+        while True:
+            try:
+                os.rmdir(cgroup)
+                break
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                    break
+            time.sleep(0.02)
+
+
 class Ledger:
     def __init__(self):
         FOLDER.mkdir(mode=0o700, exist_ok=True)
         paths = (FOLDER / f"{os.getpid()}-{n}.json" for n in itertools.count(1))
         self._path = next(path for path in paths if not path.exists())
         self.name = self._path.stem
-        self._entry = {"owner": identity(os.getpid()), "kept": False, "processes": [], "namespaces": [], "folders": []}
+        self._entry = {"owner": identity(os.getpid()), "kept": False, "processes": [], "namespaces": [], "cgroups": [],
+                       "folders": []}
         self._write()
 
     @classmethod
@@ -87,7 +103,7 @@ class Ledger:
         self._write()
 
     def add(self, kind, thing):
-        """`kind` is "namespaces" (a name), "folders" (a path) or "processes" (an id)."""
+        """`kind` is "namespaces" (a name), "folders" or "cgroups" (a path) or "processes" (an id)."""
         if kind == "processes":
             thing = identity(thing)
         if thing is not None:
@@ -104,6 +120,8 @@ class Ledger:
             for namespace in self._entry["namespaces"]:
                 if pathlib.Path("/run/netns", namespace).exists():
                     subprocess.run(["ip", "netns", "delete", namespace], check=False)
+            for cgroup in self._entry.get("cgroups", []):
+                _remove_cgroup(pathlib.Path(cgroup))
             for folder in self._entry["folders"]:
                 shutil.rmtree(folder, ignore_errors=True)
             self._path.unlink(missing_ok=True)
