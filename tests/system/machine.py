@@ -3,7 +3,8 @@
 What is written there goes to the memory and nothing of it stays; this machine's own files are beneath and are never
 touched. It has processes, mounts, users and cgroups of its own, and the network namespace that it is given. Of the
 kernel's settings only the network's can be written, of devices there are those that programs take for granted. Nothing
-is started by systemd but the journal and what a test starts.
+is started by systemd but the journal and what a test starts. It takes a machine with cgroup2, and with /usr and /var on
+the file system of its root.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ DefaultDependencies=no
 Wants=systemd-journald.service
 """
 
-# Run with the folder and the release of the cgroup in its new namespaces; ends as systemd.
+# Run in new namespaces with the folder and the target's unit; becomes systemd.
 SETUP = r"""
 set -eu
 mount -t tmpfs -o mode=755 machine "$1"
@@ -56,7 +57,7 @@ printf '%s' "$2" >run/systemd/system/machine.target
 # Nothing of this machine's is to run there, and packages are installed there as a whole and with their services.
 rm -rf usr/sbin/policy-rc.d etc/dpkg/dpkg.cfg.d lib/systemd/system/*.wants etc/systemd/system/*.wants \
     lib/systemd/system-generators etc/systemd/system-generators
-rm lib/systemd/system/systemd-journald-audit.socket
+rm -f lib/systemd/system/systemd-journald-audit.socket
 : >etc/fstab
 hostname machine
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin container=test \
@@ -65,9 +66,9 @@ exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin co
 
 
 class Machine:
-    """Lives from start to the end of the context. `namespace` is a Namespace of a lab, else it has no network."""
+    """Lives to the end of the context. `namespace` is a Namespace of a lab, `ledger` and `folder` are the lab's."""
 
-    def __init__(self, ledger, folder, namespace=None):
+    def __init__(self, ledger, folder, namespace):
         self._ledger = ledger
         self._folder = pathlib.Path(folder) / "machine"
         self._namespace = namespace
@@ -80,10 +81,9 @@ class Machine:
         self._ledger.add("cgroups", str(self._cgroup))
         self._cgroup.mkdir()
         apart = ["unshare", "--mount", "--propagation", "private", "--cgroup", "--pid", "--ipc", "--uts", "--fork",
-                 "--kill-child", *([] if self._namespace else ["--net"]), "sh", "-c", SETUP, "machine",
-                 str(self._folder), TARGET]
-        inside = self._namespace.command(apart) if self._namespace else apart
-        words = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(self._cgroup), *inside]
+                 "--kill-child", "sh", "-c", SETUP, "machine", self._folder, TARGET]
+        words = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(self._cgroup),
+                 *self._namespace.command(apart)]
         self._log = self._folder.with_suffix(".log")
         with open(self._log, "wb") as log:
             self._outer = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -150,6 +150,17 @@ class ServiceTest(LabTest):
         self.assertEqual(answers.pop("vfio/vfio") in ("open", "ENODEV", "ENXIO"), True, answers)
         self.assertEqual(answers, dict.fromkeys(("mem", "loop0", "net/tun"), "EPERM"))
 
+    def test_af_xdp_works_with_its_drop_in(self):
+        self.machine.write(CONFIG, self.good.replace('interface = "front"', 'device = "net_af_xdp0,iface=front"'))
+        self.addCleanup(self.lab.sluice_side.ip, "link", "set", "front", "xdp", "off")
+        self.machine.run("systemctl", "start", "--no-block", "sluice")
+        wait_for("a failure", lambda: self.property("Result") == "exit-code")
+        self.machine.copy(ROOT / "conf/systemd/af_xdp.conf", "/run/systemd/system/sluice.service.d/af_xdp.conf")
+        self.machine.run("systemctl", "stop", "sluice")
+        self.machine.run("systemctl", "daemon-reload")
+        self.start()
+        self.serve("xdp")
+
     def test_a_hung_worker_is_noticed_and_sluiced_started_again(self):
         watchdog = 2
         self.drop_in(WatchdogSec=watchdog, RestartSec="100ms")
