@@ -31,8 +31,7 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
                                             .isn_key = isn_key,
                                             .index_key = random_key(),
                                             .seed = random_number()};
-        const worker::WorkerResources resources{.config = control.config(),
-                                                .topology = topology,
+        const worker::WorkerResources resources{.topology = topology,
                                                 .ports = ports_,
                                                 .frames = environment_.frames(),
                                                 .handover = handover_,

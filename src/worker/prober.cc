@@ -66,7 +66,7 @@ std::optional<Prober::Aim> Prober::aim_at(const backend::Pool& pool, const backe
     SocketAddress remote = backend.address;
     if (health.type == config::HealthType::Http && health.port != 0) remote.port = health.port;
     const auto source = std::ranges::find_if(
-        sources.source_addresses, [&](const IpAddress& a) { return a.family() == remote.address.family(); });
+        pool.source_addresses, [&](const IpAddress& a) { return a.family() == remote.address.family(); });
     if (source == pool.source_addresses.end()) return std::nullopt;
     const auto hop = topology_.route(*source, remote.address);
     if (!hop) return std::nullopt;

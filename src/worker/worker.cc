@@ -19,8 +19,7 @@ constexpr std::size_t kAnnouncementsPerTurn = 16;
 namespace {
 
 WorkerResources with_topology(const WorkerResources& given, const Topology& own) {
-    return {.config = given.config,
-            .topology = own,
+    return {.topology = own,
             .ports = given.ports,
             .frames = given.frames,
             .handover = given.handover,

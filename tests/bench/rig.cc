@@ -76,7 +76,7 @@ Rig::Rig(const RigOptions& options)
                               .isn_key = {1, 2},
                               .index_key = {3, 4},
                               .seed = 5},
-        worker::WorkerResources{config_, *topology_, ports_, pool_, handover_, load_, snapshot_.get()}, now_);
+        worker::WorkerResources{*topology_, ports_, pool_, handover_, load_, snapshot_.get()}, now_);
     settle();
     last_cycles_ = cycles();
     base_memory_ = resident_memory();

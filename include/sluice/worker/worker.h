@@ -35,7 +35,6 @@ struct WorkerOptions {
 
 // Everything borrowed; all of it outlives the worker.
 struct WorkerResources {
-    const config::Config& config;
     const Topology& topology;
     std::span<port::Port* const> ports;
     port::FramePool& frames;

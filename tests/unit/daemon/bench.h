@@ -100,8 +100,7 @@ struct Bench {
             options.workers = count;
             options.max_connections = 1000 / count;
             options.seed = i;
-            const worker::WorkerResources resources{.config = control.config(),
-                                                    .topology = topology,
+            const worker::WorkerResources resources{.topology = topology,
                                                     .ports = ports,
                                                     .frames = frames,
                                                     .handover = handover,

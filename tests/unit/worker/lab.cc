@@ -157,7 +157,7 @@ Lab::Lab(const Setup& setup)
                                   .isn_key = {1, 2},
                                   .index_key = {3, 4},
                                   .seed = 5 + i},
-            worker::WorkerResources{config, *topology_, devices_, *frames, *handover_, *load_,
+            worker::WorkerResources{*topology_, devices_, *frames, *handover_, *load_,
                                     snapshots_.back().get()},
             now));
     }
