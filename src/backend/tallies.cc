@@ -10,22 +10,50 @@ namespace {
 using detail::bump;
 using detail::load;
 
-// Adds what may be written meanwhile.
-void gather(std::uint64_t& sum, const std::uint64_t& cell) { sum += load(cell); }
+// Adds what may be written meanwhile, or takes it away.
+struct Plus {
+    void operator()(std::uint64_t& sum, const std::uint64_t& cell) const { sum += load(cell); }
+};
+struct Minus {
+    void operator()(std::uint64_t& rest, const std::uint64_t& cell) const { rest -= load(cell); }
+};
 
-template <typename Cell, std::size_t kSize>
-void gather(std::array<Cell, kSize>& sums, const std::array<Cell, kSize>& cells) {
-    for (std::size_t i = 0; i < kSize; ++i) gather(sums[i], cells[i]);
+template <typename Apply>
+void each(std::uint64_t& to, const std::uint64_t& from, Apply apply) {
+    apply(to, from);
 }
 
-void gather(Latencies& sum, const Latencies& cells) {
-    gather(sum.counts, cells.counts);
-    gather(sum.nanoseconds, cells.nanoseconds);
+template <typename Cell, std::size_t kSize, typename Apply>
+void each(std::array<Cell, kSize>& to, const std::array<Cell, kSize>& from, Apply apply) {
+    for (std::size_t i = 0; i < kSize; ++i) each(to[i], from[i], apply);
 }
 
-void gather(Passage& sum, const Passage& cells) {
-    gather(sum.packets, cells.packets);
-    gather(sum.bytes, cells.bytes);
+template <typename Apply>
+void each(Latencies& to, const Latencies& from, Apply apply) {
+    each(to.counts, from.counts, apply);
+    each(to.nanoseconds, from.nanoseconds, apply);
+}
+
+template <typename Apply>
+void each(Passage& to, const Passage& from, Apply apply) {
+    each(to.packets, from.packets, apply);
+    each(to.bytes, from.bytes, apply);
+}
+
+template <typename Apply>
+void each(BackendTally& to, const BackendTally& from, Apply apply) {
+    each(to.connects, from.connects, apply);
+    each(to.failures, from.failures, apply);
+    each(to.connacks, from.connacks, apply);
+    each(to.endings, from.endings, apply);
+    each(to.connect, from.connect, apply);
+    each(to.connack, from.connack, apply);
+}
+
+template <typename Apply>
+void each(Traffic& to, const Traffic& from, Apply apply) {
+    each(to.to_broker, from.to_broker, apply);
+    each(to.to_client, from.to_client, apply);
 }
 
 void note(Latencies& latencies, Duration latency) {
@@ -56,21 +84,11 @@ ConnackName connack_name(std::size_t cell) {
     return name;
 }
 
-void BackendTally::add(const BackendTally& other) {
-    gather(connects, other.connects);
-    gather(failures, other.failures);
-    gather(connacks, other.connacks);
-    gather(endings, other.endings);
-    gather(connect, other.connect);
-    gather(connack, other.connack);
-}
-
-void Traffic::add(const Traffic& other) {
-    gather(to_broker, other.to_broker);
-    gather(to_client, other.to_client);
-}
-
-void ConnectTally::add(const ConnectTally& other) { gather(counts, other.counts); }
+void BackendTally::add(const BackendTally& other) { each(*this, other, Plus{}); }
+void BackendTally::subtract(const BackendTally& other) { each(*this, other, Minus{}); }
+void Traffic::add(const Traffic& other) { each(*this, other, Plus{}); }
+void Traffic::subtract(const Traffic& other) { each(*this, other, Minus{}); }
+void ConnectTally::add(const ConnectTally& other) { each(counts, other.counts, Plus{}); }
 
 void Tallies::connected(std::uint32_t backend, Duration latency) {
     bump(backends_[backend].connects);

@@ -68,6 +68,8 @@ void Control::attach(Crew crew) {
     topology_ = std::make_shared<const worker::Topology>(*crew_.topology);
     link_.emplace(store_, crew_.workers, crew_.wait);
     open_connection_log();
+    survey_.emplace(*link_, now_);
+    accounts_.emplace(*link_);
 }
 
 void Control::turn(Instant now) {
@@ -78,6 +80,7 @@ void Control::turn(Instant now) {
     }
     connection_log_.flush();
     if (std::exchange(snapshot_due_, false)) store_.publish(roster_, health_.conditions());
+    survey();
     link_->flush();
     if (now >= next_look_) forget_the_gone();
 }

@@ -7,6 +7,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -55,9 +56,9 @@ int Signals::next() const {
     return static_cast<int>(info.ssi_signo);
 }
 
-ControlLoop::ControlLoop(Control& control, admin::Server& server, const Signals& signals)
+ControlLoop::ControlLoop(Control& control, std::vector<admin::Service*> services, const Signals& signals)
     : control_(control),
-      server_(server),
+      services_(std::move(services)),
       signals_(signals),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
@@ -66,7 +67,7 @@ ControlLoop::ControlLoop(Control& control, admin::Server& server, const Signals&
                             .it_value = {.tv_sec = 0, .tv_nsec = kTickNanoseconds}};
     if (epoll_ < 0 || timer_ < 0 || ::timerfd_settime(timer_, 0, &tick, nullptr) != 0 ||
         watched(epoll_, timer_) != 0 || watched(epoll_, signals_.fd()) != 0 ||
-        watched(epoll_, server_.fd()) != 0) {
+        !std::ranges::all_of(services_, [&](const auto* s) { return watched(epoll_, s->fd()) == 0; })) {
         const StartFault fault(std::string("the control loop cannot be set up: ") + std::strerror(errno));
         if (timer_ >= 0) ::close(timer_);
         if (epoll_ >= 0) ::close(epoll_);
@@ -88,7 +89,9 @@ void ControlLoop::run() {
         for (int i = 0; i < n; ++i) {
             const int fd = events[static_cast<std::size_t>(i)].data.fd;
             if (fd == signals_.fd()) on_signals(now);
-            if (fd == server_.fd()) server_.serve(now);
+            for (admin::Service* const service : services_) {
+                if (fd == service->fd()) service->serve(now);
+            }
             if (fd == timer_) on_tick(now);
         }
     }
@@ -119,7 +122,7 @@ void ControlLoop::begin_shutdown(Instant now, int signal) {
 void ControlLoop::on_tick(Instant now) {
     std::uint64_t expirations = 0;
     [[maybe_unused]] const auto n = ::read(timer_, &expirations, sizeof expirations);
-    server_.serve(now);  // cuts off who does not read
+    for (admin::Service* const service : services_) service->serve(now);  // cuts off who does not read
     if (watchdog_ && now >= next_heartbeat_) {
         // A third of the interval, so that one late answer is no reason to be restarted.
         next_heartbeat_ = now + *watchdog_ / 3;

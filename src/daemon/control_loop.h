@@ -3,8 +3,9 @@
 
 #include <csignal>
 #include <optional>
+#include <vector>
 
-#include "sluice/admin/server.h"
+#include "sluice/admin/service.h"
 #include "sluice/base/time.h"
 #include "sluice/daemon/control.h"
 
@@ -32,7 +33,7 @@ class Signals {
 class ControlLoop {
   public:
     // All borrowed.
-    ControlLoop(Control& control, admin::Server& server, const Signals& signals);
+    ControlLoop(Control& control, std::vector<admin::Service*> services, const Signals& signals);
     ~ControlLoop();
     ControlLoop(const ControlLoop&) = delete;
     ControlLoop& operator=(const ControlLoop&) = delete;
@@ -47,7 +48,7 @@ class ControlLoop {
     void begin_shutdown(Instant now, int signal);
 
     Control& control_;
-    admin::Server& server_;
+    const std::vector<admin::Service*> services_;
     const Signals& signals_;
     int epoll_ = -1;
     int timer_ = -1;

@@ -2,7 +2,9 @@
 #include <spdlog/spdlog.h>
 
 #include <iostream>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "control_loop.h"
 #include "fault.h"
@@ -11,6 +13,7 @@
 #include "random.h"
 #include "service_manager.h"
 #include "sluice/admin/commands.h"
+#include "sluice/admin/http_server.h"
 #include "sluice/admin/server.h"
 #include "sluice/config/reader.h"
 #include "sluice/daemon/command_line.h"
@@ -47,12 +50,32 @@ class StopAtEnd {
     Control& control_;
 };
 
+// What Prometheus and people with a browser are shown.
+std::optional<admin::HttpServer::Page> page(Control& control, std::string_view path) {
+    if (path == "/") {
+        return admin::HttpServer::Page{
+            .type = "text/html; charset=utf-8",
+            .text = "sluiced " SLUICE_VERSION ": <a href=\"/metrics\">metrics</a>\n"};
+    }
+    if (path != "/metrics") return std::nullopt;
+    admin::Metrics metrics = control.metrics();
+    metrics.process = admin::read_process();
+    return admin::HttpServer::Page{.type = admin::kMetricsType,
+                                   .text = admin::to_text(admin::families(metrics))};
+}
+
 void balance(config::Config config, const std::string& path) {
     const Signals signals;
     Control control(std::move(config), monotonic_now(), random_number());
     // Before the hardware: a second daemon ends here and has touched nothing.
     admin::Server server(control.config().admin.socket,
                          [&](std::string_view line) { return admin::answer(control, line); });
+    std::vector<admin::Service*> services{&server};
+    std::optional<admin::HttpServer> metrics;
+    if (const auto& address = control.config().admin.metrics) {
+        metrics.emplace(*address, [&](std::string_view path) { return page(control, path); });
+        services.push_back(&*metrics);
+    }
     Hardware hardware(control.config());
     const worker::Topology topology(control.config(), hardware.macs());
     Workers workers(control, control.load(), topology, hardware);
@@ -64,7 +87,7 @@ void balance(config::Config config, const std::string& path) {
                     .hugepages = hardware.environment().uses_hugepages(),
                     .wait = wait_for_worker,
                     .load_configuration = [&path] { return config::load(path); }});
-    ControlLoop loop(control, server, signals);
+    ControlLoop loop(control, services, signals);
 
     const StopAtEnd stop(control);
     workers.launch();

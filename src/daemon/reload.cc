@@ -138,6 +138,21 @@ config::Config Control::load_changed() {
 }
 
 admin::ReloadReport Control::reload(bool dry_run) {
+    if (dry_run) return go_over_to_file(true);
+    last_reload_ = now_;
+    reloads_.last_applied = false;
+    try {
+        admin::ReloadReport report = go_over_to_file(false);
+        reloads_.last_applied = true;
+        ++reloads_.applied;
+        return report;
+    } catch (const admin::Refused&) {
+        ++reloads_.refused;
+        throw;
+    }
+}
+
+admin::ReloadReport Control::go_over_to_file(bool dry_run) {
     config::Config file = load_changed();
     config::Config wanted = with_wishes(file);
     admin::ReloadReport report{.applied = !dry_run, .changes = {}, .moves = moves_to(seated(wanted))};

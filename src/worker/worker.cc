@@ -1,6 +1,7 @@
 #include "sluice/worker/worker.h"
 
 #include <algorithm>
+#include <bit>
 #include <deque>
 
 #include "worker/evictor.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::size_t kCommands = 256;
 constexpr std::size_t kAnnouncementsPerTurn = 16;
+constexpr std::size_t kLeaseRowsAtOnce = 512;
 
 }  // namespace
 
@@ -44,7 +46,9 @@ struct Worker::Impl {
     bool tell_retired();
     bool announce();
     Instant next_deadline() const;
+    Totals totals() const;
     Usage usage() const;
+    std::uint32_t list_leases(std::uint32_t from, std::vector<LeaseRow>& out) const;
 
     Worker& self;
     const WorkerOptions options;
@@ -248,8 +252,8 @@ Instant Worker::Impl::next_deadline() const {
                      evictor.next_deadline(), prober.next_deadline()});
 }
 
-Worker::Usage Worker::Impl::usage() const {
-    Usage usage{
+Worker::Totals Worker::Impl::totals() const {
+    Totals totals{
         .connections = flows.size() + spliced.size(),
         .spliced = spliced.size(),
         .capacity = options.max_connections,
@@ -257,13 +261,18 @@ Worker::Usage Worker::Impl::usage() const {
         .timers = flows.timers() + spliced.timers(),
         .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() + directory.memory_bytes(),
         .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
-        .backends = {},
         .listeners = {},
-        .used_sources = {}};
+        .handshakes = {}};
     for (const ListenerLoad& l : listeners) {
-        usage.half_open += l.half_open;
-        usage.listeners.push_back(l.connections);
+        totals.half_open += l.half_open;
+        totals.listeners.push_back(l.connections);
+        totals.handshakes.push_back(l.half_open);
     }
+    return totals;
+}
+
+Worker::Usage Worker::Impl::usage() const {
+    Usage usage{totals(), {}, {}};
     const backend::Snapshot& snapshot = *flows.snapshot();
     for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
         const backend::Pool& pool = snapshot.pools[p];
@@ -281,6 +290,30 @@ Worker::Usage Worker::Impl::usage() const {
         }
     }
     return usage;
+}
+
+// A number is a pool's with a backend's place in it, so that it means the same after a reload.
+std::uint32_t Worker::Impl::list_leases(std::uint32_t from, std::vector<LeaseRow>& out) const {
+    constexpr std::uint32_t kPerPool = std::bit_ceil(backend::kMaxBackends);
+    const backend::Snapshot& snapshot = *flows.snapshot();
+    const std::size_t enough = out.size() + kLeaseRowsAtOnce;
+    std::uint32_t b = from % kPerPool;
+    for (std::uint32_t p = from / kPerPool; p < snapshot.pools.size(); ++p, b = 0) {
+        for (const backend::Pool& pool = snapshot.pools[p]; b < pool.backends.size(); ++b) {
+            const backend::Backend& backend = pool.backends[b];
+            if (backend.standing == backend::Standing::Vacant) continue;
+            if (out.size() >= enough) return p * kPerPool + b;
+            for (const auto& a : directory.pools()[p].usage_by_address(b, now)) {
+                if (a.address.family() != backend.address.address.family()) continue;
+                out.push_back({.backend = backend.position,
+                               .address = a.address,
+                               .capacity = a.capacity,
+                               .leased = a.leased,
+                               .quarantined = a.quarantined});
+            }
+        }
+    }
+    return flow::kNoEntry;
 }
 
 Worker::Worker(const WorkerOptions& options, const WorkerResources& resources, Instant now)
@@ -348,6 +381,10 @@ std::vector<neighbor::Table::Entry> Worker::neighbors(std::uint16_t port) const 
     return impl_->output.neighbors(port).entries();
 }
 
+Worker::Totals Worker::totals() const { return impl_->totals(); }
 Worker::Usage Worker::usage() const { return impl_->usage(); }
+std::uint32_t Worker::list_leases(std::uint32_t from, std::vector<LeaseRow>& out) const {
+    return impl_->list_leases(from, out);
+}
 
 }  // namespace sluice::worker

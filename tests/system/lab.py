@@ -140,7 +140,7 @@ class Broker:
 
 class Lab:
     """Options: `brokers`, how many mosquittos; `workers`; `pools` and `pool` (of the pool "brokers" only), `listener`,
-    `runtime` and `health`, keys that the configuration gets besides or instead of the lab's own; `start_brokers=False`
+    `runtime`, `admin` and `health`, keys that the configuration gets besides or instead of the lab's own; `start_brokers=False`
     leaves their addresses to the test; `start_sluiced=False` leaves starting it to the test; `wire`, the options of bad
     wires on both sides, such as {"loss": 2, "reorder": 5, "seed": 1}: percent each way."""
 

@@ -87,6 +87,8 @@ struct BackendTally {
     Latencies connack;                                       // from the whole CONNECT to the CONNACK
 
     void add(const BackendTally& other);
+    // Requires that `other` is an earlier one of the same broker.
+    void subtract(const BackendTally& other);
 };
 
 // What went one way: TCP segments of connections that have this broker, and their payload as it was passed
@@ -103,6 +105,7 @@ struct Traffic {
     Passage to_client;
 
     void add(const Traffic& other);
+    void subtract(const Traffic& other);
 };
 
 // CONNECTs that were accepted, by version, clean start (0 or 1) and bucket of the Keep Alive.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "sluice/admin/connection_log.h"
+#include "sluice/admin/metrics.h"
 #include "sluice/admin/view.h"
 #include "sluice/backend/chooser.h"
 #include "sluice/backend/health_tracker.h"
@@ -23,9 +24,12 @@
 #include "sluice/backend/routing.h"
 #include "sluice/config/model.h"
 #include "sluice/config/reader.h"
+#include "sluice/daemon/account_book.h"
 #include "sluice/daemon/crew_link.h"
 #include "sluice/daemon/offload_hints.h"
+#include "sluice/daemon/shortages.h"
 #include "sluice/daemon/snapshot_store.h"
+#include "sluice/daemon/survey.h"
 #include "sluice/port/port.h"
 #include "sluice/worker/topology.h"
 
@@ -42,11 +46,11 @@ struct Crew {
     bool hugepages = false;
     Wait wait;  // how to wait for a worker's answer, and how long
     std::function<config::LoadResult()> load_configuration;  // reads the file again
-    // Of the times in the connection log.
+    // Of the times in the connection log and the metrics.
     std::function<std::chrono::system_clock::time_point()> wall_clock = std::chrono::system_clock::now;
 };
 
-class Control final : public admin::View {
+class Control final : public admin::View, public admin::MetricsView {
   public:
     // seed: of the random choices that `explain` shows.
     Control(config::Config config, Instant now, std::uint64_t seed);
@@ -95,6 +99,9 @@ class Control final : public admin::View {
     void remove_backend(const std::string& backend) override;
     std::uint64_t kill_connections(const admin::ConnectionFilter& filter) override;
 
+    // --- admin::MetricsView; what workers say of themselves is up to a second old ---
+    admin::Metrics metrics() override;
+
   private:
     // control.cc
     void hear(std::uint32_t worker);
@@ -106,6 +113,7 @@ class Control final : public admin::View {
     void start_slowly(std::uint32_t backend);
     void forget_the_gone();
     // reload.cc
+    admin::ReloadReport go_over_to_file(bool dry_run);
     config::Config load_changed();
     config::Config with_wishes(config::Config config) const;
     void go_over_to(config::Config wanted);
@@ -119,6 +127,11 @@ class Control final : public admin::View {
     // views.cc
     std::vector<worker::Worker::Usage> usage();
     admin::BackendRow describe(const backend::Pool& pool, const backend::Backend& broker) const;
+    // metrics.cc
+    void survey();
+    void look_for_shortages();
+    void tell_listeners(admin::Metrics& metrics) const;
+    void tell_backends(admin::Metrics& metrics) const;
     // connections.cc
     void each_connection(
         const admin::ConnectionFilter& filter,
@@ -145,6 +158,12 @@ class Control final : public admin::View {
     admin::ConnectionLog connection_log_;
     Crew crew_;
     std::optional<CrewLink> link_;
+    std::optional<Survey> survey_;
+    std::optional<AccountBook> accounts_;
+    std::uint64_t booked_roster_ = 0;  // the snapshot's that accounts_ goes by
+    Shortages shortages_;
+    admin::Reloads reloads_;
+    Instant last_reload_ = started_;
     std::shared_ptr<const worker::Topology> topology_;
     Instant next_look_;  // when to look again for what is gone
     bool snapshot_due_ = false;

@@ -120,4 +120,13 @@ struct ConnectionRow {
     Duration idle{0};
 };
 
+// Source ports of one address towards one backend, of one worker.
+struct LeaseRow {
+    std::uint32_t backend = 0;  // position over all pools
+    IpAddress address;
+    std::uint64_t capacity = 0;
+    std::uint64_t leased = 0;
+    std::uint64_t quarantined = 0;
+};
+
 }  // namespace sluice::worker

@@ -78,23 +78,30 @@ class Worker {
     // Resets both ends of the connection that list_connections() called so; false when that is over, or its
     // name another client's by now.
     bool kill_connection(std::uint32_t id, const FourTuple& client);
-    struct Usage {
+    struct Totals {
         std::uint32_t connections = 0;
         std::uint32_t spliced = 0;  // of these
         std::uint32_t capacity = 0;
         std::uint32_t half_open = 0;
         std::uint32_t timers = 0;  // armed, of connections in either form
         // Of connections, records, the index from the client's side and timers.
-        std::uint64_t reserved_bytes = 0;  // address space, taken at start
-        std::uint64_t used_bytes = 0;      // for the connections that there are
+        std::uint64_t reserved_bytes = 0;       // address space, taken at start
+        std::uint64_t used_bytes = 0;           // for the connections that there are
+        std::vector<std::uint32_t> listeners;   // connections, by listener
+        std::vector<std::uint32_t> handshakes;  // of these, half open
+    };
+    Totals totals() const;
+    struct Usage : Totals {
         struct Backend {
             std::uint64_t leases = 0, leased = 0, quarantined = 0;
         };
         std::vector<std::vector<Backend>> backends;        // by pool and index in the pool
-        std::vector<std::uint32_t> listeners;              // connections, by listener
         std::vector<std::vector<IpAddress>> used_sources;  // by pool: retained addresses with a lease in use
     };
     Usage usage() const;
+    // Adds the leases of backends numbered `from` (at first 0) and up, of some; returns the number to go on
+    // from, or flow::kNoEntry at the end.
+    std::uint32_t list_leases(std::uint32_t from, std::vector<LeaseRow>& out) const;
 
   private:
     struct Impl;

@@ -116,6 +116,12 @@ TEST(Tallies, WorkersSumUp) {
     traffic.add(std::as_const(two).traffic(5));
     EXPECT_EQ(traffic.to_broker.packets, 2U);
     EXPECT_EQ(traffic.to_broker.bytes, 30U);
+    sum.subtract(one.backend(5));
+    EXPECT_EQ(sum.connects, 1U);
+    EXPECT_EQ(sum.connect.nanoseconds, 1'000'000'000U);
+    EXPECT_EQ(sum.connect.counts, two.backend(5).connect.counts);
+    traffic.subtract(std::as_const(two).traffic(5));
+    EXPECT_EQ(traffic.to_broker.bytes, 10U);
 }
 
 }  // namespace

@@ -1,0 +1,56 @@
+#include "sluice/daemon/account_book.h"
+
+namespace sluice::daemon {
+
+void AccountBook::use(const backend::Roster& roster) {
+    roster.each_backend([&](std::uint32_t p, std::uint32_t, const backend::Roster::Backend& b) {
+        const std::string& pool = roster.pools[p].config.name;
+        const auto known = accounts_.find(b.position);
+        if (known == accounts_.end()) {
+            accounts_[b.position] = {.pool = pool, .address = b.config.address};
+        } else if (known->second.pool != pool || known->second.address != b.config.address) {
+            known->second = {.pool = pool,
+                             .address = b.config.address,
+                             .tally = all_of(b.position),
+                             .traffic = all_traffic_of(b.position)};
+        }
+    });
+}
+
+backend::BackendTally AccountBook::all_of(std::uint32_t position) const {
+    backend::BackendTally sum;
+    for (std::uint32_t w = 0; w < link_.size(); ++w) sum.add(link_.worker(w).tallies().backend(position));
+    return sum;
+}
+
+backend::Traffic AccountBook::all_traffic_of(std::uint32_t position) const {
+    backend::Traffic sum;
+    for (std::uint32_t w = 0; w < link_.size(); ++w) {
+        sum.add(static_cast<const worker::Worker&>(link_.worker(w)).tallies().traffic(position));
+    }
+    return sum;
+}
+
+backend::BackendTally AccountBook::tally(std::uint32_t position) const {
+    backend::BackendTally sum = all_of(position);
+    if (const auto known = accounts_.find(position); known != accounts_.end()) {
+        sum.subtract(known->second.tally);
+    }
+    return sum;
+}
+
+backend::Traffic AccountBook::traffic(std::uint32_t position) const {
+    backend::Traffic sum = all_traffic_of(position);
+    if (const auto known = accounts_.find(position); known != accounts_.end()) {
+        sum.subtract(known->second.traffic);
+    }
+    return sum;
+}
+
+backend::ConnectTally AccountBook::connects() const {
+    backend::ConnectTally sum;
+    for (std::uint32_t w = 0; w < link_.size(); ++w) sum.add(link_.worker(w).tallies().connects());
+    return sum;
+}
+
+}  // namespace sluice::daemon

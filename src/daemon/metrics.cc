@@ -1,0 +1,109 @@
+// What Prometheus is told: Control's side of admin::Metrics. Nothing here waits for a worker.
+#include <spdlog/spdlog.h>
+
+#include "sluice/daemon/control.h"
+
+namespace sluice::daemon {
+
+void Control::survey() {
+    const bool complete = survey_->turn(now_);
+    if (const backend::Snapshot& snapshot = store_.newest(); snapshot.roster != booked_roster_) {
+        booked_roster_ = snapshot.roster;
+        accounts_->use(roster_);
+    }
+    if (complete) look_for_shortages();
+}
+
+void Control::look_for_shortages() {
+    const auto leases = survey_->leases();
+    roster_.each_backend([&](std::uint32_t p, std::uint32_t, const backend::Roster::Backend& b) {
+        const auto rows = leases.find(b.position);
+        if (rows == leases.end()) return;
+        std::uint64_t leased = 0;
+        std::uint64_t capacity = 0;
+        for (const worker::LeaseRow& row : rows->second) {
+            leased += row.leased;
+            capacity += row.capacity;
+        }
+        if (!shortages_.due(now_, b.position, leased, capacity)) return;
+        const std::string broker = b.config.name + " (" + b.config.address.to_string() + ")";
+        spdlog::warn("{}", Shortages::text(roster_.pools[p].config.name, broker, leased, capacity));
+    });
+}
+
+admin::Metrics Control::metrics() {
+    admin::Metrics m;
+    m.version = SLUICE_VERSION;
+    m.dpdk = crew_.dpdk;
+    m.uptime = now_ - started_;
+    m.draining = draining_;
+    m.max_connections = config_.runtime.max_connections;
+    m.frames_capacity = crew_.frames->capacity();
+    m.frames_used = m.frames_capacity - crew_.frames->available();
+    m.snapshot_generation = store_.newest().generation;
+    m.reloads = reloads_;
+    m.last_reload_age = now_ - last_reload_;
+    m.now = crew_.wall_clock();
+    for (std::uint32_t w = 0; w < survey_->workers(); ++w) {
+        const worker::Worker::Totals& totals = survey_->answer(w).totals;
+        m.reserved_bytes += totals.reserved_bytes;
+        m.used_bytes += totals.used_bytes;
+        m.workers.push_back({.answers = survey_->answers(w, now_),
+                             .handshaking = totals.half_open,
+                             .relayed = totals.connections - totals.spliced - totals.half_open,
+                             .spliced = totals.spliced});
+    }
+    tell_listeners(m);
+    tell_backends(m);
+    m.ports = ports();
+    for (const CounterInfo& info : kCounterTable) {
+        m.counters[static_cast<std::size_t>(info.id)] = counter(info.id);
+    }
+    m.connects = accounts_->connects();
+    return m;
+}
+
+void Control::tell_listeners(admin::Metrics& m) const {
+    for (std::size_t i = 0; i < roster_.listeners.size(); ++i) {
+        const backend::Roster::Listener& place = roster_.listeners[i];
+        if (place.standing == backend::Standing::Vacant) continue;
+        admin::Metrics::Listener listener{.name = place.config.name,
+                                          .address = place.config.address,
+                                          .max_connections = place.config.max_connections};
+        for (std::uint32_t w = 0; w < survey_->workers(); ++w) {
+            const worker::Worker::Totals& totals = survey_->answer(w).totals;
+            if (i >= totals.listeners.size()) continue;  // it has not taken the newest snapshot yet
+            listener.connections += totals.listeners[i];
+            listener.half_open += totals.handshakes[i];
+        }
+        m.listeners.push_back(std::move(listener));
+    }
+}
+
+void Control::tell_backends(admin::Metrics& m) const {
+    const auto leases = survey_->leases();
+    for (const backend::Pool& pool : store_.newest().pools) {
+        if (pool.standing == backend::Standing::Vacant) continue;
+        admin::Metrics::Pool row{.name = pool.name};
+        for (const backend::Backend& broker : pool.backends) {
+            if (broker.standing == backend::Standing::Vacant) continue;
+            ++row.backends;
+            row.usable += broker.usable() ? 1 : 0;
+            admin::Metrics::Backend& told = m.backends.emplace_back();
+            told.row = describe(pool, broker);
+            told.healthy = broker.healthy;
+            told.tally = accounts_->tally(broker.position);
+            told.traffic = accounts_->traffic(broker.position);
+            const auto rows = leases.find(broker.position);
+            if (rows == leases.end()) continue;
+            for (const worker::LeaseRow& lease : rows->second) {
+                told.sources.push_back({.address = lease.address,
+                                        .used = lease.leased,
+                                        .free = lease.capacity - lease.leased - lease.quarantined});
+            }
+        }
+        m.pools.push_back(std::move(row));
+    }
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,85 @@
+#include "sluice/daemon/survey.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "sluice/flow/slab.h"
+
+namespace sluice::daemon {
+
+// One worker's; it is asked again and again until the round is complete.
+class Survey::Question final : public worker::Inspection {
+  public:
+    void run(worker::Worker& worker) override {
+        if (next_ == 0) answer_ = {.totals = worker.totals(), .leases = {}};
+        next_ = worker.list_leases(next_, answer_.leases);
+    }
+    bool complete() const { return next_ == flow::kNoEntry; }
+    Answer take() {
+        next_ = 0;
+        return std::move(answer_);
+    }
+
+  private:
+    std::uint32_t next_ = 0;
+    Answer answer_;
+};
+
+Survey::Survey(CrewLink& link, Instant now) : link_(link) {
+    for (std::uint32_t i = 0; i < link_.size(); ++i) {
+        lanes_.push_back({.question = std::make_shared<Question>(), .whole = {}, .due = now, .heard = now});
+    }
+}
+
+void Survey::ask(std::uint32_t worker) {
+    Lane& lane = lanes_[worker];
+    lane.asked = true;
+    lane.question->reuse();
+    worker::Command command;
+    command.kind = worker::Command::Kind::Inspect;
+    command.inspection = lane.question.get();
+    link_.post(worker, command);
+}
+
+std::unordered_map<std::uint32_t, std::vector<worker::LeaseRow>> Survey::leases() const {
+    std::unordered_map<std::uint32_t, std::vector<worker::LeaseRow>> all;
+    for (const Lane& lane : lanes_) {
+        for (const worker::LeaseRow& row : lane.whole.leases) {
+            std::vector<worker::LeaseRow>& rows = all[row.backend];
+            const auto known = std::ranges::find(rows, row.address, &worker::LeaseRow::address);
+            if (known == rows.end()) {
+                rows.push_back(row);
+                continue;
+            }
+            known->capacity += row.capacity;
+            known->leased += row.leased;
+            known->quarantined += row.quarantined;
+        }
+    }
+    return all;
+}
+
+bool Survey::turn(Instant now) {
+    bool complete = false;
+    for (std::uint32_t i = 0; i < workers(); ++i) {
+        Lane& lane = lanes_[i];
+        Question& question = *lane.question;
+        if (!lane.asked) {
+            if (now >= lane.due) ask(i);
+            continue;
+        }
+        if (!question.done()) continue;
+        lane.asked = false;
+        lane.heard = now;
+        if (question.complete()) {
+            lane.whole = question.take();
+            lane.due = now + kInterval;
+            complete = true;
+        } else {
+            ask(i);
+        }
+    }
+    return complete;
+}
+
+}  // namespace sluice::daemon
