@@ -72,7 +72,7 @@ Choice Chooser::choose(Instant now, const Snapshot& snapshot, std::uint32_t pool
         case config::Balance::LeastConnections: break;
     }
     const std::uint32_t i = balance::least_connections(candidates_, turn.rotor);
-    turn.rotor = i + 1;
+    turn.rotor = i;
     return chosen(i);
 }
 

@@ -62,7 +62,7 @@ void HealthTracker::follow(const Roster& roster, Instant now, bool at_start) {
             entry.view.since = now;
         }
         // Nothing would bring up what is no longer probed.
-        if (!probes) entry.view.healthy = true;
+        if (!probes && !std::exchange(entry.view.healthy, true)) entry.view.since = now;
         entry.known = true;
         entry.address = backend.config.address;
         entry.rise = health.rise;

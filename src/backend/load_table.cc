@@ -25,14 +25,16 @@ std::uint64_t LoadTable::connections(std::uint32_t backend) const {
 
 std::uint64_t LoadTable::transient(std::uint32_t backend) const {
     std::uint64_t sum = 0;
-    for (std::uint32_t w = 0; w < workers_; ++w) {
-        const Cell& cell = cells_[w * stride_ + backend];
-        const std::uint32_t all = cell.connections.load(std::memory_order_relaxed);
-        const std::uint32_t persistent = cell.persistent.load(std::memory_order_relaxed);
-        // Read one after the other while their writer goes on.
-        if (all > persistent) sum += all - persistent;
-    }
+    for (std::uint32_t w = 0; w < workers_; ++w) sum += transient(w, backend);
     return sum;
+}
+
+std::uint32_t LoadTable::transient(std::uint32_t worker, std::uint32_t backend) const {
+    const Cell& cell = cells_[worker * stride_ + backend];
+    const std::uint32_t all = cell.connections.load(std::memory_order_relaxed);
+    const std::uint32_t persistent = cell.persistent.load(std::memory_order_relaxed);
+    // Read one after the other while their writer goes on.
+    return all > persistent ? all - persistent : 0;
 }
 
 }  // namespace sluice::backend

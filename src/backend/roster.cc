@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
+#include <set>
 #include <utility>
 
 namespace sluice::backend {
@@ -30,11 +33,27 @@ std::uint32_t free_place(Places& places) {
     return static_cast<std::uint32_t>(places.size() - 1);
 }
 
+// Leases are numbered in 32 bits (nat::SourcePool).
+constexpr std::uint64_t kMostLeases = 0xffffffff;
+
 bool share_a_source(const config::Pool& a, const config::Pool& b) {
     return a.source_ports.overlaps(b.source_ports) &&
            std::ranges::any_of(a.source_addresses, [&](const IpAddress& address) {
                return std::ranges::find(b.source_addresses, address) != b.source_addresses.end();
            });
+}
+
+// A backend that both may have connections to.
+const Roster::Backend* shared_backend(const Roster::Pool& a, const Roster::Pool& b, IpFamily family) {
+    for (const Roster::Backend& backend : a.backends) {
+        if (backend.standing == Standing::Vacant || backend.config.address.address.family() != family)
+            continue;
+        const auto same = [&](const Roster::Backend& other) {
+            return other.config.address == backend.config.address;
+        };
+        if (place_of(b.backends, same)) return &backend;
+    }
+    return nullptr;
 }
 
 class Seating {
@@ -78,11 +97,24 @@ class Seating {
         });
         if (named) return named;
         // Renamed: its name is used by nothing, and the tuples of its connections are this one's.
-        return place_of(roster_.pools, [&](const Roster::Pool& p) {
-            return p.standing == Standing::Removed && share_a_source(p.config, wanted) &&
-                   std::ranges::none_of(
-                       config_.pools, [&](const config::Pool& other) { return other.name == p.config.name; });
-        });
+        std::optional<std::uint32_t> best;
+        std::ptrdiff_t most = 0;
+        for (std::uint32_t i = 0; i < roster_.pools.size(); ++i) {
+            const Roster::Pool& p = roster_.pools[i];
+            if (p.standing != Standing::Removed || !share_a_source(p.config, wanted)) continue;
+            if (std::ranges::find(config_.pools, p.config.name, &config::Pool::name) != config_.pools.end()) {
+                continue;
+            }
+            const auto shared = std::ranges::count_if(p.backends, [&](const Roster::Backend& b) {
+                return b.standing != Standing::Vacant &&
+                       std::ranges::find(wanted.backends, b.config.address, &config::Backend::address) !=
+                           wanted.backends.end();
+            });
+            if (best && shared <= most) continue;
+            best = i;
+            most = shared;
+        }
+        return best;
     }
 
     std::uint32_t seat_pool(const config::Pool& wanted) {
@@ -100,6 +132,7 @@ class Seating {
                                "give it back its ports");
         }
         if (known) retain_sources(pool, wanted);
+        learn_sources(pool, wanted);
         pool.config = wanted;
         pool.config.backends.clear();
         pool.standing = Standing::Active;
@@ -117,6 +150,18 @@ class Seating {
         std::ranges::sort(retained);
         const auto repeated = std::ranges::unique(retained);
         retained.erase(repeated.begin(), repeated.end());
+    }
+
+    static void learn_sources(Roster::Pool& pool, const config::Pool& wanted) {
+        std::vector<IpAddress> now = wanted.source_addresses;
+        std::ranges::sort(now);
+        std::vector<IpAddress> all;
+        std::ranges::set_union(pool.known_sources, now, std::back_inserter(all));
+        if (all.size() * std::uint64_t{wanted.source_ports.size()} >= kMostLeases) {
+            throw SeatingError("pool " + wanted.name +
+                               ": too many source addresses have come and gone; restart to take this");
+        }
+        pool.known_sources = std::move(all);
     }
 
     void seat_backend(Roster::Pool& pool, const config::Backend& wanted) {
@@ -161,24 +206,61 @@ class Seating {
         }
     }
 
-    // What arrives from a broker must name one pool, also while an old one's connections are there.
+    // What arrives from a broker must name one pool, and one that leads to a listener no lease; also while
+    // what was removed has connections. Of what is active, the reader has made sure.
     void check_tuples() const {
-        for (const Roster::Pool& old : roster_.pools) {
-            if (old.standing != Standing::Removed) continue;
-            for (const Roster::Pool& pool : roster_.pools) {
-                if (pool.standing != Standing::Active || !share_a_source(old.config, pool.config)) continue;
-                for (const Roster::Backend& b : pool.backends) {
-                    const bool shared = place_of(old.backends, [&](const Roster::Backend& o) {
-                                            return o.config.address == b.config.address;
-                                        }).has_value();
-                    if (!shared || b.standing != Standing::Active) continue;
-                    throw SeatingError("pool " + pool.config.name + " reaches backend " + b.config.name +
-                                       " from source addresses of pool " + old.config.name +
-                                       ", whose connections are still there; wait until they are gone, or "
-                                       "give it other source_addresses");
+        std::map<IpAddress, std::vector<const Roster::Pool*>> by_source;
+        for (const Roster::Pool& pool : roster_.pools) {
+            if (pool.standing == Standing::Vacant) continue;
+            for (const IpAddress& a : pool.config.source_addresses) by_source[a].push_back(&pool);
+            for (const IpAddress& a : pool.retained_sources) by_source[a].push_back(&pool);
+        }
+        std::set<std::pair<const Roster::Pool*, const Roster::Pool*>> seen[2];  // by family
+        for (const auto& [address, pools] : by_source) {
+            for (std::size_t later = 1; later < pools.size(); ++later) {
+                for (std::size_t earlier = 0; earlier < later; ++earlier) {
+                    if (!seen[address.is_v4() ? 0 : 1].emplace(pools[earlier], pools[later]).second) continue;
+                    check_pair(*pools[earlier], *pools[later], address.family());
                 }
             }
         }
+        for (const Roster::Listener& listener : roster_.listeners) {
+            if (listener.standing == Standing::Vacant) continue;
+            const auto pools = by_source.find(listener.config.address.address);
+            if (pools == by_source.end()) continue;
+            for (const Roster::Pool* const pool : pools->second) check_listener(listener, *pool);
+        }
+    }
+
+    static void check_pair(const Roster::Pool& a, const Roster::Pool& b, IpFamily family) {
+        if (!a.config.source_ports.overlaps(b.config.source_ports)) return;
+        const Roster::Backend* const in_a = shared_backend(a, b, family);
+        if (in_a == nullptr) return;
+        const Roster::Backend* const in_b = shared_backend(b, a, family);
+        const bool a_is_old = a.standing == Standing::Removed || in_a->standing == Standing::Removed ||
+                              (!a.retained_sources.empty() && b.retained_sources.empty());
+        const Roster::Pool& old = a_is_old ? a : b;
+        const Roster::Pool& wanted = a_is_old ? b : a;
+        throw SeatingError("pool " + wanted.config.name + " reaches backend " +
+                           (a_is_old ? in_b : in_a)->config.name + " from source addresses of pool " +
+                           old.config.name +
+                           ", whose connections are still there; wait until they are gone, or give it other "
+                           "source_addresses");
+    }
+
+    static void check_listener(const Roster::Listener& listener, const Roster::Pool& pool) {
+        const SocketAddress& at = listener.config.address;
+        if (!pool.config.source_ports.contains(at.port)) return;
+        if (listener.standing == Standing::Removed) {
+            throw SeatingError("pool " + pool.config.name + ": listener " + listener.config.name + ", " +
+                               at.to_string() +
+                               ", is among its source addresses and ports, and its connections are still "
+                               "there; wait until they are gone, or use another source address");
+        }
+        throw SeatingError("listener " + listener.config.name + ": " + at.to_string() +
+                           " is among the source addresses and ports of pool " + pool.config.name +
+                           ", whose connections are still there; wait until they are gone, or use another "
+                           "address");
     }
 
     const config::Config& config_;

@@ -7,13 +7,14 @@
 namespace sluice::backend {
 namespace {
 
-bool takes_keys(const Backend& b) { return b.standing == Standing::Active && b.weight != 0; }
+// Those of weight 0 take no keys, but the size of the table goes by the number of all.
+bool in_table(const Backend& b) { return b.standing == Standing::Active; }
 
 std::shared_ptr<const balance::Maglev> build_maglev(std::span<const Backend> backends) {
     std::vector<balance::Target> targets;
     targets.reserve(backends.size());
     for (std::uint32_t i = 0; i < backends.size(); ++i) {
-        if (takes_keys(backends[i])) targets.push_back({i, backends[i].name, backends[i].weight});
+        if (in_table(backends[i])) targets.push_back({i, backends[i].name, backends[i].weight});
     }
     return std::make_shared<const balance::Maglev>(targets);
 }
@@ -21,8 +22,8 @@ std::shared_ptr<const balance::Maglev> build_maglev(std::span<const Backend> bac
 // Whether the hash table of `a` is that of `b`.
 bool same_targets(std::span<const Backend> a, std::span<const Backend> b) {
     for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
-        const bool in_a = i < a.size() && takes_keys(a[i]);
-        const bool in_b = i < b.size() && takes_keys(b[i]);
+        const bool in_a = i < a.size() && in_table(a[i]);
+        const bool in_b = i < b.size() && in_table(b[i]);
         if (in_a != in_b) return false;
         if (in_a && (a[i].name != b[i].name || a[i].weight != b[i].weight)) return false;
     }

@@ -46,7 +46,7 @@ class Chooser {
   private:
     struct Turn {
         balance::RoundRobin round_robin;
-        std::uint32_t rotor = 0;
+        std::uint32_t rotor = 0;  // who was chosen last by load
     };
     void judge(Instant now, const Pool& pool, std::span<const std::uint32_t> tried, bool keep_pace);
     bool may_take(Instant now, const Backend& backend) const;

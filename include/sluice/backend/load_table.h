@@ -25,6 +25,7 @@ class LoadTable {
     std::uint64_t connections(std::uint32_t backend) const;
     // Of these, those of sessions that end with their connection.
     std::uint64_t transient(std::uint32_t backend) const;
+    std::uint32_t transient(std::uint32_t worker, std::uint32_t backend) const;
     std::uint32_t connections(std::uint32_t worker, std::uint32_t backend) const {
         return cells_[worker * stride_ + backend].connections.load(std::memory_order_relaxed);
     }

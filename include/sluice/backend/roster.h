@@ -50,6 +50,8 @@ struct Roster {
         std::vector<Backend> backends;
         // Source addresses that the configuration no longer names, from which connections may still lead.
         std::vector<IpAddress> retained_sources;
+        // All there ever were, sorted: workers number the leases of each for ever.
+        std::vector<IpAddress> known_sources;
         Standing standing = Standing::Active;
     };
     struct Route {
@@ -79,8 +81,9 @@ struct Roster {
 };
 
 // Gives everything in `config` a place. What runs already keeps its own: a listener is known by its address,
-// a backend by its address in its pool, a pool by its name or, when it was renamed, by its source addresses.
-// running: what has run so far; nullptr at start. Throws SeatingError.
+// a backend by its address in its pool, a pool by its name or, when it was renamed, by its source addresses
+// and the backends that it reaches from there. running: what has run so far; nullptr at start. Throws
+// SeatingError.
 Roster seat(const config::Config& config, const Roster* running);
 
 // What connections still refer to, summed over all workers.

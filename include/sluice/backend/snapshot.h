@@ -77,7 +77,7 @@ struct Pool {
     std::vector<IpAddress> retained_sources;  // others from which connections may still lead
     config::PortRange source_ports;
     std::vector<Backend> backends;  // by their place in the roster, vacant ones included
-    // Over all active backends of weight > 0, healthy or not: a lookup passes over unusable ones, so that
+    // Over all active backends, healthy or not: a lookup passes over unusable ones, so that
     // a broker that fails moves nobody else's clients, and its own come back to it. Shared between snapshots
     // as long as names and weights stay.
     std::shared_ptr<const balance::Maglev> maglev;

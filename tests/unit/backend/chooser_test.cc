@@ -126,7 +126,8 @@ TEST(Chooser, AnEmptyKeyFallsBackToTheLeastLoadedBroker) {
     // In an idle pool the turns rotate instead of piling up on the first.
     Fixture idle({100, 100, 100});
     std::map<std::uint32_t, int> seen;
-    for (int i = 0; i < 6; ++i) ++seen[idle.chooser->choose(Instant{}, *idle.snapshot, 0, std::nullopt, {}).backend];
+    for (int i = 0; i < 6; ++i)
+        ++seen[idle.chooser->choose(Instant{}, *idle.snapshot, 0, std::nullopt, {}).backend];
     EXPECT_EQ(seen.size(), 3U);
 }
 
@@ -175,6 +176,189 @@ TEST(Chooser, TwoChoicesKeepsLoadsClose) {
     Fixture f({100, 100, 100, 100}, config::Balance::TwoChoices);
     for (int i = 0; i < 4000; ++i) f.load->add(0, f.of(id_of(i)), 1, false);
     for (std::uint32_t b = 0; b < 4; ++b) EXPECT_NEAR(static_cast<double>(f.load->connections(b)), 1000, 50);
+}
+
+// --- removed and vacant places ---
+
+TEST(Chooser, RemovedAndVacantBackendsAreNeverChosen) {
+    for (const auto balance : {config::Balance::Maglev, config::Balance::LeastConnections,
+                               config::Balance::TwoChoices, config::Balance::RoundRobin}) {
+        Fixture f({100, 100, 100}, balance);
+        Roster roster = seat(f.config, nullptr);
+        const auto chosen = [&](Standing standing) {
+            roster.pools[0].backends[1].standing = standing;
+            f.snapshot = build_snapshot(roster, 1, f.conditions, ++f.generation, f.snapshot.get());
+            std::array<int, 3> count{};
+            for (int i = 0; i < 300; ++i) ++count[f.of(id_of(i))];
+            return count;
+        };
+        EXPECT_GT(chosen(Standing::Active)[1], 50);
+        for (const Standing gone : {Standing::Removed, Standing::Vacant}) {
+            const auto count = chosen(gone);
+            EXPECT_EQ(count[1], 0);
+            EXPECT_GT(std::min(count[0], count[2]), 50);
+        }
+        roster.pools[0].backends[0].standing = Standing::Vacant;
+        roster.pools[0].backends[2].standing = Standing::Removed;
+        f.snapshot = build_snapshot(roster, 1, f.conditions, ++f.generation, f.snapshot.get());
+        EXPECT_EQ(f.chooser->choose(Instant{}, *f.snapshot, 0, 1, {}).outcome, Choice::Outcome::NoneUsable);
+    }
+}
+
+// A place that is taken again by another broker is that broker's in the hash, too.
+TEST(Chooser, TheHashKnowsWhoHasAPlaceNow) {
+    Fixture f({100, 100, 100});
+    Roster roster = seat(f.config, nullptr);
+    config::Config other = f.config;
+    other.pools[0].backends[1].name = "elsewhere";
+    other.pools[0].backends[1].address = {IpAddress::v4(10, 2, 0, 77), 1883};
+    config::Config without = f.config;
+    without.pools[0].backends.erase(without.pools[0].backends.begin() + 1);
+    roster = seat(without, &roster);
+    f.snapshot = build_snapshot(roster, 2, f.conditions, 2, f.snapshot.get());
+    Use use{.listeners = {}, .backends = {{0, 0, 0}}, .sources = {{}}};
+    ASSERT_TRUE(vacate(roster, use));
+    roster = seat(other, &roster);
+    f.snapshot = build_snapshot(roster, 3, f.conditions, 3, f.snapshot.get());
+    const auto afresh = build_snapshot(other, f.conditions, 1, nullptr);
+    for (int i = 0; i < 1000; ++i) {
+        const auto key = balance::key_hash(id_of(i));
+        EXPECT_EQ(f.snapshot->pools[0].backends[f.of(id_of(i))].name,
+                  afresh->pools[0].backends[afresh->pools[0].maglev->lookup(key)].name);
+    }
+}
+
+// The size of the hash table goes by the number of brokers, and another size moves every key.
+TEST(Chooser, AWeightOfZeroMovesOnlyItsOwnClientsHoweverManyBrokersThereAre) {
+    Fixture f(std::vector<std::uint32_t>(164, 100));
+    std::vector<std::uint32_t> before;
+    for (int i = 0; i < 5000; ++i) before.push_back(f.of(id_of(i)));
+    f.config.pools[0].backends[5].weight = 0;
+    f.publish();
+    int moved = 0;
+    for (int i = 0; i < 5000; ++i) {
+        const std::uint32_t was = before[static_cast<std::size_t>(i)];
+        if (was != 5 && f.of(id_of(i)) != was) ++moved;
+    }
+    EXPECT_LE(moved, 5000 * 0.03);
+}
+
+// --- slow start ---
+
+// The first backend is in slow start; time goes on in milliseconds.
+struct SlowFixture : Fixture {
+    SlowFixture(std::size_t backends, double rate, std::uint32_t workers = 1)
+        : Fixture(std::vector<std::uint32_t>(backends, 100)) {
+        conditions[0].slow_start = {.until = kUntil, .rate = rate};
+        publish();
+        for (std::uint32_t w = 0; w < workers; ++w) choosers.emplace_back(*load, w, workers);
+        for (int i = 0; key == 0; ++i) {
+            if (snapshot->pools[0].maglev->lookup(balance::key_hash(id_of(i))) == 0) {
+                key = balance::key_hash(id_of(i));
+            }
+        }
+    }
+    // A client whose first choice is the slow one.
+    Choice client(Instant now, std::uint32_t worker = 0) {
+        const Choice c = choosers[worker].choose(now, *snapshot, 0, key, {});
+        if (c.outcome == Choice::Outcome::Chosen) {
+            choosers[worker].sent(now, snapshot->pools[0].backends[c.backend]);
+            if (c.backend == 0) taken.push_back(now);
+        }
+        return c;
+    }
+    // The most that the slow one was given within any second.
+    std::size_t most_in_a_second() const {
+        std::size_t most = 0;
+        for (std::size_t i = 0, j = 0; j < taken.size(); ++j) {
+            while (taken[j] - taken[i] >= 1s) ++i;
+            most = std::max(most, j - i + 1);
+        }
+        return most;
+    }
+
+    static constexpr Instant kFrom{1h};
+    static constexpr Instant kUntil = kFrom + 10s;
+    std::vector<Chooser> choosers;
+    std::uint64_t key = 0;
+    std::vector<Instant> taken;
+};
+
+TEST(SlowStart, GivesTurnsAtTheRateAndTheRestToOthers) {
+    SlowFixture f(3, 50);
+    std::size_t others = 0;
+    for (Instant now = SlowFixture::kFrom; now < SlowFixture::kUntil; now += 1ms) {
+        const Choice c = f.client(now);
+        ASSERT_EQ(c.outcome, Choice::Outcome::Chosen);
+        ASSERT_TRUE(c.by_key);
+        ASSERT_EQ(c.displaced, c.backend != 0);
+        others += c.backend == 0 ? 0 : 1;
+    }
+    EXPECT_EQ(f.taken.size(), 500U);
+    EXPECT_EQ(f.most_in_a_second(), 50U);
+    EXPECT_EQ(others, 9500U);
+}
+
+TEST(SlowStart, WorkersShareTheRate) {
+    SlowFixture f(3, 80, 4);
+    for (Instant now = SlowFixture::kFrom; now < SlowFixture::kUntil; now += 1ms) {
+        for (std::uint32_t w = 0; w < 4; ++w) f.client(now, w);
+    }
+    EXPECT_EQ(f.taken.size(), 800U);
+    EXPECT_EQ(f.most_in_a_second(), 80U);
+}
+
+TEST(SlowStart, NobodySavesTurnsUp) {
+    SlowFixture f(3, 50);
+    for (Instant now = SlowFixture::kFrom; now < SlowFixture::kUntil; now += 100ms) {
+        // After a pause, ten at once: one has a turn.
+        for (int i = 0; i < 10; ++i) f.client(now);
+    }
+    EXPECT_EQ(f.taken.size(), 100U);
+}
+
+TEST(SlowStart, AheadOfItsPaceWhereThereIsNoOther) {
+    SlowFixture alone(1, 10);
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(alone.client(SlowFixture::kFrom).backend, 0U);
+
+    // The other one was tried, is down, or is full.
+    SlowFixture f(2, 10);
+    f.client(SlowFixture::kFrom);
+    EXPECT_EQ(f.client(SlowFixture::kFrom).backend, 1U);
+    const std::array<std::uint32_t, 1> tried{1};
+    EXPECT_EQ(f.choosers[0].choose(SlowFixture::kFrom, *f.snapshot, 0, f.key, tried).backend, 0U);
+    f.conditions[1].healthy = false;
+    f.publish();
+    EXPECT_EQ(f.client(SlowFixture::kFrom).backend, 0U);
+    f.conditions[1].healthy = true;
+    f.config.pools[0].backends[1].max_connections = 1;
+    f.load->add(0, 1, 1, false);
+    f.publish();
+    EXPECT_EQ(f.client(SlowFixture::kFrom).backend, 0U);
+    // But never above its own limit.
+    f.config.pools[0].backends[0].max_connections = 1;
+    f.load->add(0, 0, 1, false);
+    f.publish();
+    EXPECT_EQ(f.client(SlowFixture::kFrom).outcome, Choice::Outcome::AllFull);
+}
+
+TEST(SlowStart, IsOverAtItsTime) {
+    SlowFixture f(2, 10);
+    f.client(SlowFixture::kUntil - 1ms);
+    EXPECT_EQ(f.client(SlowFixture::kUntil - 1ms).backend, 1U);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(f.client(SlowFixture::kUntil).backend, 0U);
+}
+
+TEST(SlowStart, EveryMethodKeepsThePace) {
+    for (const auto balance :
+         {config::Balance::LeastConnections, config::Balance::TwoChoices, config::Balance::RoundRobin}) {
+        SlowFixture f(3, 50);
+        f.config.pools[0].balance = balance;
+        f.publish();
+        for (Instant now = SlowFixture::kFrom; now < SlowFixture::kUntil; now += 1ms) f.client(now);
+        EXPECT_LE(f.most_in_a_second(), 50U);
+        EXPECT_GT(f.taken.size(), 400U);
+    }
 }
 
 }  // namespace
