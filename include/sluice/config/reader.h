@@ -35,8 +35,8 @@ LoadResult read(std::string_view text, std::string_view file_name);
 // Reads the file at path. A file that cannot be read is a problem of the file as a whole.
 LoadResult load(const std::string& path);
 
-// The rules of a file, for a configuration to which a backend was added since it was read. These problems have
-// neither file nor line.
+// The rules of a file, for a configuration to which a backend was added since it was read. These problems
+// have neither file nor line.
 std::vector<Problem> check(const Config& config);
 
 }  // namespace sluice::config
