@@ -36,11 +36,14 @@ std::uint32_t free_place(Places& places) {
 // Leases are numbered in 32 bits (nat::SourcePool).
 constexpr std::uint64_t kMostLeases = 0xffffffff;
 
-bool share_a_source(const config::Pool& a, const config::Pool& b) {
-    return a.source_ports.overlaps(b.source_ports) &&
-           std::ranges::any_of(a.source_addresses, [&](const IpAddress& address) {
-               return std::ranges::find(b.source_addresses, address) != b.source_addresses.end();
-           });
+// Whether old connections of `a` may lead from where new ones of `b` will.
+bool shares_a_source(const Roster::Pool& a, const config::Pool& b) {
+    const auto shared = [&](const IpAddress& address) {
+        return std::ranges::find(b.source_addresses, address) != b.source_addresses.end();
+    };
+    return a.config.source_ports.overlaps(b.source_ports) &&
+           (std::ranges::any_of(a.config.source_addresses, shared) ||
+            std::ranges::any_of(a.retained_sources, shared));
 }
 
 // A backend that both may have connections to.
@@ -101,7 +104,7 @@ class Seating {
         std::ptrdiff_t most = 0;
         for (std::uint32_t i = 0; i < roster_.pools.size(); ++i) {
             const Roster::Pool& p = roster_.pools[i];
-            if (p.standing != Standing::Removed || !share_a_source(p.config, wanted)) continue;
+            if (p.standing != Standing::Removed || !shares_a_source(p, wanted)) continue;
             if (std::ranges::find(config_.pools, p.config.name, &config::Pool::name) != config_.pools.end()) {
                 continue;
             }

@@ -1,6 +1,7 @@
 #include "worker/directory.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::worker {
 namespace {
@@ -19,6 +20,7 @@ Directory::Directory(const WorkerOptions& options, const WorkerResources& resour
 
 void Directory::use(const backend::Snapshot& snapshot, const Topology& topology) {
     places_ = {};
+    others_.clear();
     for (std::uint32_t i = 0; i < snapshot.listeners.size(); ++i) {
         const backend::Listener& listener = snapshot.listeners[i];
         if (listener.standing == backend::Standing::Vacant) continue;
@@ -30,20 +32,30 @@ void Directory::use(const backend::Snapshot& snapshot, const Topology& topology)
     for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
         const backend::Pool& pool = snapshot.pools[p];
         const auto backends = static_cast<std::uint32_t>(pool.backends.size());
+        const bool vacant = pool.standing == backend::Standing::Vacant;
         if (p == pools_.size()) {
-            pools_.emplace_back(nat::SourcePool::Options{
-                .addresses = pool.source_addresses,
-                .ports = {pool.source_ports.first, pool.source_ports.last},
-                .worker = worker_,
-                .workers = workers_,
-                .backends = backends,
-            });
-        } else {
+            pools_.push_back(make_source_pool(pool));
+        } else if (vacant && pools_[p].backends() != 0) {
+            pools_[p] = make_source_pool(pool);  // its place is never taken again: give its memory back
+        } else if (!vacant) {
             pools_[p].grow(backends);
             pools_[p].set_addresses(pool.source_addresses);
         }
-        if (pool.standing != backend::Standing::Vacant) add_brokers(p, pool, topology);
+        if (!vacant) add_brokers(p, pool, topology);
     }
+}
+
+nat::SourcePool Directory::make_source_pool(const backend::Pool& facts) const {
+    nat::SourcePool::Options options;
+    options.ports = {facts.source_ports.first, facts.source_ports.last};
+    options.worker = worker_;
+    options.workers = workers_;
+    options.backends = 0;
+    if (facts.standing != backend::Standing::Vacant) {
+        options.addresses = facts.source_addresses;
+        options.backends = static_cast<std::uint32_t>(facts.backends.size());
+    }
+    return nat::SourcePool(options);
 }
 
 void Directory::add_brokers(std::uint32_t pool, const backend::Pool& facts, const Topology& topology) {
@@ -52,10 +64,11 @@ void Directory::add_brokers(std::uint32_t pool, const backend::Pool& facts, cons
         const SocketAddress& broker = facts.backends[b].address;
         const auto add = [&](const IpAddress& source) {
             if (source.family() != broker.address.family()) return;
-            const BrokerPlace place{.pool = pool,
-                                    .backend = b,
-                                    .position = *pools_[pool].address_position(source),
-                                    .port = topology.owned(source)->port};
+            // One that came and went before this worker heard of it has no leases here.
+            const auto position = pools_[pool].address_position(source);
+            if (!position) return;
+            const BrokerPlace place{
+                .pool = pool, .backend = b, .position = *position, .port = topology.owned(source)->port};
             with_family(source.family(), [&]<IpFamily kFamily>() {
                 add_broker<kFamily>({.local = {source, 0}, .remote = broker}, place);
             });
@@ -72,7 +85,12 @@ void Directory::add_listener(const SocketAddress& address, const ListenerPlace& 
 
 template <IpFamily kFamily>
 void Directory::add_broker(const FourTuple& tuple, const BrokerPlace& place) {
-    std::get<Places<kFamily>>(places_).brokers.insert(broker_key(splice::Ends<kFamily>::of(tuple)), place);
+    auto& brokers = std::get<Places<kFamily>>(places_).brokers;
+    const auto key = broker_key(splice::Ends<kFamily>::of(tuple));
+    BrokerPlace* const first = brokers.find(key);
+    if (first == nullptr) return brokers.insert(key, place);
+    others_.push_back(place);
+    others_.back().next = std::exchange(first->next, static_cast<std::uint32_t>(others_.size() - 1));
 }
 
 std::optional<std::uint32_t> Directory::listener_at(const SocketAddress& address) const {
@@ -88,7 +106,7 @@ std::optional<PoolLease> Directory::lease_of(const FourTuple& tuple) const {
         const auto* const place =
             places<kFamily>().brokers.find(broker_key(splice::Ends<kFamily>::of(tuple)));
         if (place == nullptr) return std::nullopt;
-        const PoolLease lease = lease_at(*place, tuple.local.port);
+        const PoolLease lease = find_lease(*place, tuple.local.port);
         return lease.lease.slot == nat::kNoSlot ? std::nullopt : std::optional(lease);
     });
 }

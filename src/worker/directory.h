@@ -80,7 +80,7 @@ class Directory {
     bool find_lease(const splice::Ends<kFamily>& leg, std::uint16_t port, PoolLease& lease) const {
         const BrokerPlace* const place = places<kFamily>().brokers.find(broker_key(leg));
         if (place == nullptr || place->port != port) return false;
-        lease = lease_at(*place, load16(leg.local_port.data()));
+        lease = find_lease(*place, load16(leg.local_port.data()));
         return lease.lease.slot != nat::kNoSlot;
     }
     void prefetch(const PoolLease& lease) const { pools_[lease.pool].prefetch(lease.lease); }
@@ -135,6 +135,7 @@ class Directory {
         }
     }
 
+    static constexpr std::uint32_t kNoPlace = 0xffffffff;
     struct ListenerPlace {
         std::uint32_t listener = 0;
         std::uint16_t port = 0;  // that owns the address
@@ -144,6 +145,8 @@ class Directory {
         std::uint32_t backend = 0;
         std::uint32_t position = 0;  // of the source address in the pool
         std::uint16_t port = 0;      // that owns it
+        // In others_: another pool that reaches this broker from this address, by other ports.
+        std::uint32_t next = kNoPlace;
     };
     template <IpFamily kFamily>
     struct Places {
@@ -166,11 +169,24 @@ class Directory {
         return {.pool = place.pool, .lease = {.backend = place.backend, .slot = slot}};
     }
 
+    // As lease_at(), of the pool that has this port.
+    PoolLease find_lease(const BrokerPlace& place, std::uint16_t source_port) const {
+        PoolLease lease = lease_at(place, source_port);
+        for (std::uint32_t next = place.next; lease.lease.slot == nat::kNoSlot && next != kNoPlace;)
+            [[unlikely]] {
+                lease = lease_at(others_[next], source_port);
+                next = others_[next].next;
+            }
+        return lease;
+    }
+    nat::SourcePool make_source_pool(const backend::Pool& facts) const;
+
     const std::uint32_t worker_;
     const std::uint32_t workers_;
     std::vector<nat::SourcePool> pools_;
     flow::ClientIndex index_;
     std::tuple<Places<IpFamily::V4>, Places<IpFamily::V6>> places_;
+    std::vector<BrokerPlace> others_;
 };
 
 }  // namespace sluice::worker

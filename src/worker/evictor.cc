@@ -6,6 +6,8 @@ namespace sluice::worker {
 namespace {
 
 constexpr std::uint32_t kSlotsPerTurn = 4096;
+// Whether a connection may be ended says its record, which is rarely in the cache; slots lie side by side.
+constexpr std::uint32_t kSlotsPerRecord = 32;
 // How long to wait when nobody can be ended now: all are gone, or other workers' transient sessions go first.
 constexpr Duration kNothingToDo = 20ms;
 // Of a turn that came late, at most this much is made up for.
@@ -54,11 +56,11 @@ void Evictor::use(Instant now, const backend::Snapshot& snapshot) {
 }
 
 bool Evictor::on_timer(Instant now) {
-    std::uint32_t ended = 0;
-    for (Job& job : jobs_) {
-        if (job.next <= now) ended += work(now, job);
-    }
-    return ended != 0;
+    Allowance left{.slots = kSlotsPerTurn, .endings = kFlushEvery};
+    // Another one is first each time, or the first would leave the others nothing.
+    first_ = jobs_.empty() ? 0 : (first_ + 1) % jobs_.size();
+    for (std::size_t i = 0; i < jobs_.size(); ++i) work(now, jobs_[(first_ + i) % jobs_.size()], left);
+    return left.slots != kSlotsPerTurn;
 }
 
 Instant Evictor::next_deadline() const {
@@ -67,21 +69,19 @@ Instant Evictor::next_deadline() const {
     return next;
 }
 
-std::uint32_t Evictor::work(Instant now, Job& job) {
+void Evictor::work(Instant now, Job& job, Allowance& left) {
     job.next = std::max(job.next, now - kCatchUp);
-    std::uint32_t ended = 0;
-    while (job.next <= now && ended < kFlushEvery) {
+    while (job.next <= now && left.endings != 0) {
         const Duration pause = interval(job);
-        switch (end_one(now, job)) {
+        switch (end_one(now, job, left)) {
             case Found::Ended:
-                ++ended;
+                --left.endings;
                 job.next += pause;
                 break;
             case Found::Nothing: job.next = now + kNothingToDo; break;
-            case Found::More: return ended;  // goes on looking next turn
+            case Found::More: return;  // goes on looking next turn
         }
     }
-    return ended;
 }
 
 // Workers share the rate by what each of them has left, so that all are through at the same time.
@@ -95,17 +95,20 @@ Duration Evictor::interval(const Job& job) {
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
-Evictor::Found Evictor::end_one(Instant now, Job& job) {
+Evictor::Found Evictor::end_one(Instant now, Job& job, Allowance& left) {
     if (load_.connections(worker_, job.position) == 0) return Found::Nothing;
     const bool persistent_too = load_.transient(job.position) == 0;
+    // Other workers' go first.
+    if (!persistent_too && load_.transient(worker_, job.position) == 0) return Found::Nothing;
     const nat::SourcePool& sources = directory_.pools()[job.pool];
-    for (std::uint32_t n = 0; n < kSlotsPerTurn; ++n) {
+    while (left.slots != 0) {
         if (job.slot >= sources.slots()) {
             job.slot = 0;
             return Found::Nothing;
         }
         const nat::Lease lease{.backend = job.backend, .slot = job.slot++};
         const auto holder = directory_.holder({.pool = job.pool, .lease = lease});
+        left.slots -= std::min(left.slots, holder ? kSlotsPerRecord : 1);
         if (holder && end(now, *holder, persistent_too, job.reason)) return Found::Ended;
     }
     return Found::More;

@@ -21,7 +21,7 @@ class Evictor {
             Flows& flows, Spliced& spliced, Instant now);
 
     void use(Instant now, const backend::Snapshot& snapshot);
-    // True when any connection was ended.
+    // True when there was anything to do.
     bool on_timer(Instant now);
     Instant next_deadline() const;
 
@@ -37,9 +37,16 @@ class Evictor {
         Instant next;            // when the next connection is due
     };
 
-    std::uint32_t work(Instant now, Job& job);
+    // What one turn may do for all jobs together, so that packets are not kept waiting, nor resets lost
+    // because the ports' batches are full.
+    struct Allowance {
+        std::uint32_t slots;  // to be looked at
+        std::uint32_t endings;
+    };
+
+    void work(Instant now, Job& job, Allowance& left);
     enum class Found : std::uint8_t { Ended, Nothing, More };
-    Found end_one(Instant now, Job& job);
+    Found end_one(Instant now, Job& job, Allowance& left);
     bool end(Instant now, Reference reference, bool persistent_too, Counter reason);
     Duration interval(const Job& job);
 
@@ -50,6 +57,7 @@ class Evictor {
     Spliced& spliced_;
     SplitMix64 random_;
     std::vector<Job> jobs_;
+    std::size_t first_ = 0;  // whose turn is first
 };
 
 }  // namespace sluice::worker

@@ -1,6 +1,6 @@
-// A small map that every packet asks and nobody changes after start: open addressing, half empty at most,
-// keys of one to five words compared in registers. A general hash map costs several times as much here,
-// because it cannot know that both its size and its keys are the operator's choice.
+// A small map that every packet asks and nobody changes but for another configuration: open addressing, half
+// empty at most, keys of one to five words compared in registers. A general hash map costs several times as
+// much here, because it cannot know that both its size and its keys are the operator's choice.
 #pragma once
 
 #include <array>
@@ -27,6 +27,7 @@ class WordMap {
             if (same(cell.key, key)) return &cell.value;
         }
     }
+    Value* find(const Key& key) { return const_cast<Value*>(std::as_const(*this).find(key)); }
     // Keeps what is there when the key is known.
     void insert(const Key& key, const Value& value) {
         if (find(key) != nullptr) return;

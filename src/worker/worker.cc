@@ -241,7 +241,8 @@ bool Worker::Impl::tell_retired() {
 bool Worker::Impl::announce() {
     const std::size_t n = std::min(unannounced.size(), kAnnouncementsPerTurn);
     for (std::size_t i = 0; i < n; ++i) {
-        output.announce(unannounced.back().first, unannounced.back().second);
+        const auto& [port, address] = unannounced.back();
+        if (topology.owned(address) != nullptr) output.announce(port, address);  // it may have gone since
         unannounced.pop_back();
     }
     return n != 0;
@@ -373,8 +374,14 @@ std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ConnectionR
 bool Worker::kill_connection(std::uint32_t id, const FourTuple& client) {
     const auto reference = Reference::from(id);
     if (!reference) return false;
-    return reference->is_spliced() ? impl_->spliced.kill(impl_->now, *reference, client)
-                                   : impl_->flows.kill(impl_->now, reference->number(), client);
+    if (reference->is_spliced()) return impl_->spliced.kill(impl_->now, *reference, client);
+    if (impl_->flows.kill(impl_->now, reference->number(), client)) return true;
+    // A record may have taken its place since it was listed.
+    const Directory& directory = impl_->directory;
+    const auto record = directory.find_client(directory.hash(client), [&](Reference candidate) {
+        return candidate.is_spliced() && impl_->spliced.is_client(candidate, client);
+    });
+    return record && impl_->spliced.kill(impl_->now, *record, client);
 }
 
 std::vector<neighbor::Table::Entry> Worker::neighbors(std::uint16_t port) const {

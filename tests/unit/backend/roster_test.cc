@@ -131,6 +131,16 @@ TEST(Roster, ARenamedBackendListenerOrPoolKeepsItsPlace) {
     EXPECT_FALSE(anything_removed(after));
 }
 
+TEST(Roster, ARenamedPoolIsKnownByTheAddressesItHadBeforeToo) {
+    Roster r = seat(of({brokers({1, 2}, {1, 2})}), nullptr);
+    r = seat(of({brokers({1, 2}, {3})}), &r);
+    config::Config renamed = of({brokers({1, 2}, {1, 2})});
+    renamed.pools[0].name = "fleet";
+    r = seat(renamed, &r);
+    EXPECT_EQ(r.find_pool("fleet"), 0U);
+    EXPECT_EQ(r.pools[0].retained_sources, (std::vector{source(3)}));
+}
+
 // Both had the same source addresses, so these alone do not tell one from the other.
 TEST(Roster, TwoRenamedPoolsOfTheSameSourcesAreToldApartByTheirBrokers) {
     const config::Pool x = pool("x", {source(1)}, {backend("b", broker(1))});

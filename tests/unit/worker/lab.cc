@@ -18,6 +18,16 @@ IpAddress broker_address(unsigned i, const Setup& setup) {
                       : IpAddress::v4(10, setup.distant ? 9 : 2, 0, static_cast<std::uint8_t>(2 + i));
 }
 
+config::Config read(const std::string& text) {
+    const config::LoadResult result = config::read(text, "lab.toml");
+    if (result.config) return *result.config;
+    std::string all;
+    for (const config::Problem& p : result.problems) all += to_string(p) + "\n";
+    throw std::runtime_error(all);
+}
+
+}  // namespace
+
 std::string configuration(const Setup& s) {
     std::ostringstream t;
     t << "[runtime]\nworkers = " << s.workers << "\nmax_connections = " << s.max_connections << "\n"
@@ -41,16 +51,6 @@ std::string configuration(const Setup& s) {
     }
     return t.str();
 }
-
-config::Config read(const Setup& setup) {
-    const config::LoadResult result = config::read(configuration(setup), "lab.toml");
-    if (result.config) return *result.config;
-    std::string all;
-    for (const config::Problem& p : result.problems) all += to_string(p) + "\n";
-    throw std::runtime_error(all);
-}
-
-}  // namespace
 
 std::string connect_packet(const std::string& client_id, mqtt::Version version, std::uint16_t keep_alive) {
     return std::string(as_text(mqtt::write_connect({.version = version,
@@ -124,7 +124,7 @@ void Broker::forget_finished() {
 
 Lab::Lab(const Setup& setup)
     : clients(MacAddress{{0x02, 0, 0, 0, 1, 99}}, {}),
-      config(read(setup)),
+      config(read(configuration(setup))),
       on_sent(setup.on_sent),
       setup_(setup) {
     frames = std::make_unique<port::HeapFramePool>(16384);
@@ -144,11 +144,13 @@ Lab::Lab(const Setup& setup)
         if (setup.distant && i == 0) addresses.push_back(IpAddress::v4(10, 2, 0, 254));
         brokers.push_back(std::make_unique<Broker>(std::move(addresses), static_cast<std::uint8_t>(i + 1)));
     }
-    topology_ = std::make_unique<worker::Topology>(config, macs);
+    topologies_.push_back(std::make_unique<worker::Topology>(config, macs));
     handover_ = std::make_unique<worker::HandoverRings>(setup.workers, 4096);
     load_ = std::make_unique<backend::LoadTable>(setup.workers, backend::kMaxBackends);
-    health = std::make_unique<backend::HealthTracker>(config);
-    snapshots_.push_back(backend::build_snapshot(config, health->conditions(), 1, nullptr));
+    roster = backend::seat(config, nullptr);
+    health = std::make_unique<backend::HealthTracker>(roster, now);
+    snapshots_.push_back(
+        backend::build_snapshot(roster, roster_generation_, health->conditions(), 1, nullptr));
     for (std::uint32_t i = 0; i < setup.workers; ++i) {
         workers.push_back(std::make_unique<worker::Worker>(
             worker::WorkerOptions{.index = i,
@@ -157,7 +159,7 @@ Lab::Lab(const Setup& setup)
                                   .isn_key = {1, 2},
                                   .index_key = {3, 4},
                                   .seed = 5 + i},
-            worker::WorkerResources{*topology_, devices_, *frames, *handover_, *load_,
+            worker::WorkerResources{*topologies_.back(), devices_, *frames, *handover_, *load_,
                                     snapshots_.back().get()},
             now));
     }
@@ -258,9 +260,59 @@ bool Lab::take_events() {
 void Lab::publish() {
     std::vector<backend::Condition> conditions = health->conditions();
     for (const unsigned b : forced_down_) conditions[b].healthy = false;
-    snapshots_.push_back(
-        backend::build_snapshot(config, conditions, snapshots_.size() + 1, snapshots_.back().get()));
-    command({.kind = worker::Command::Kind::SetSnapshot, .snapshot = snapshots_.back().get()});
+    snapshots_.push_back(backend::build_snapshot(roster, roster_generation_, conditions,
+                                                 snapshots_.size() + 1, snapshots_.back().get()));
+    command({.kind = worker::Command::Kind::SetSnapshot,
+             .snapshot = snapshots_.back().get(),
+             .topology = topologies_.back().get()});
+}
+
+void Lab::follow_roster() {
+    ++roster_generation_;
+    topologies_.push_back(std::make_unique<worker::Topology>(topologies_.back()->with(roster)));
+    health->use(roster, now);
+}
+
+void Lab::reload_unheard(const std::string& text) {
+    config::Config wanted = read(text);
+    roster = backend::seat(wanted, &roster);
+    config = std::move(wanted);
+    follow_roster();
+}
+
+void Lab::reload(const std::string& text) {
+    reload_unheard(text);
+    publish();
+    settle();
+}
+
+bool Lab::forget_the_gone() {
+    backend::Use use;
+    use.listeners.resize(roster.listeners.size());
+    use.sources.resize(roster.pools.size());
+    for (const auto& pool : roster.pools) use.backends.emplace_back(pool.backends.size());
+    for (const auto& w : workers) {
+        const worker::Worker::Usage u = w->usage();
+        for (std::size_t i = 0; i < u.listeners.size(); ++i) use.listeners[i] += u.listeners[i];
+        for (std::size_t p = 0; p < u.backends.size(); ++p) {
+            use.sources[p].insert(use.sources[p].end(), u.used_sources[p].begin(), u.used_sources[p].end());
+            for (std::size_t b = 0; b < u.backends[p].size(); ++b)
+                use.backends[p][b] += u.backends[p][b].leased;
+        }
+    }
+    if (!backend::vacate(roster, use)) return false;
+    follow_roster();
+    publish();
+    settle();
+    return true;
+}
+
+const backend::Roster::Backend& Lab::seat_of(unsigned broker) const {
+    const SocketAddress address{brokers[broker]->host.addresses.front(), 1883};
+    const auto& places = roster.pools.front().backends;
+    return *std::ranges::find_if(places, [&](const auto& b) {
+        return b.standing != backend::Standing::Vacant && b.config.address == address;
+    });
 }
 
 void Lab::command(const worker::Command& command) {

@@ -72,6 +72,9 @@ struct Setup {
         {};  // Lab::on_sent from the first turn on
 };
 
+// The text of it; a test that goes over to another one changes it as an operator would.
+std::string configuration(const Setup& setup);
+
 class Lab {
   public:
     explicit Lab(const Setup& setup = {});
@@ -103,6 +106,17 @@ class Lab {
     // Publishes the picture in which the named brokers are down.
     void set_down(const std::set<unsigned>& brokers);
 
+    // Goes over to another configuration as control does. Throws what seat() throws, and then nothing has
+    // changed.
+    void reload(const std::string& configuration);
+    // The same without telling the workers: they hear of it with what is published next.
+    void reload_unheard(const std::string& configuration);
+    // What control does from time to time: gives up what was removed and is not used any more. False when
+    // there was nothing.
+    bool forget_the_gone();
+    // Of the first pool, by number of the host.
+    const backend::Roster::Backend& seat_of(unsigned broker) const;
+
     SocketAddress listener() const;
     MacAddress front_mac() const { return kFrontMac; }
 
@@ -118,6 +132,7 @@ class Lab {
     std::vector<std::unique_ptr<worker::Worker>> workers;
     std::vector<worker::Event> events;  // from all workers, oldest first
     std::unique_ptr<backend::HealthTracker> health;
+    backend::Roster roster;     // of `config`, and what was before
     bool follow_health = true;  // publish a new snapshot when health changes, as control does
     // Sees every frame that Sluice sends, before it can be lost.
     std::function<void(std::uint16_t port, ByteView frame)> on_sent;
@@ -130,11 +145,13 @@ class Lab {
     bool move_frames();
     bool take_events();
     void publish();
+    void follow_roster();
     Instant next_deadline() const;
 
     Setup setup_;
-    std::vector<port::Port*> devices_;  // the workers' view of `ports`
-    std::unique_ptr<worker::Topology> topology_;
+    std::vector<port::Port*> devices_;                           // the workers' view of `ports`
+    std::vector<std::unique_ptr<worker::Topology>> topologies_;  // newest last
+    std::uint64_t roster_generation_ = 1;
     std::unique_ptr<worker::HandoverRings> handover_;
     std::unique_ptr<backend::LoadTable> load_;
     std::vector<std::unique_ptr<const backend::Snapshot>> snapshots_;  // by generation - 1; null once retired
