@@ -221,6 +221,11 @@ constexpr std::array kCommands{
             [](View& view, Words) { return list("ports", view.ports()); }},
     Command{"show neighbors", "", "ARP and neighbor discovery tables of all workers", 0, 0,
             [](View& view, Words) { return list("neighbors", view.neighbors()); }},
+    Command{"show config", "", "the configuration in force: the file's, with what the operator changed since",
+            0, 0,
+            [](View& view, Words) -> Json {
+                return {{"config", Json::parse(view.config_json())}};
+            }},
     Command{"show counters", "[all]", "counters that are not zero, or all", 0, 1, show_counters},
     Command{"explain", "CLIENT_ID [listener=NAME] [pool=NAME] [username=TEXT] [version=V] [address=IP]",
             "which broker this client goes to, and why; through the first listener unless named", 1, 6,

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "names.h"
+#include "sluice/config/json.h"
 #include "sluice/daemon/control.h"
 
 namespace sluice::daemon {
@@ -211,6 +212,8 @@ std::vector<admin::NeighborRow> Control::neighbors() {
     }
     return rows;
 }
+
+std::string Control::config_json() { return config::to_json(config_); }
 
 std::uint64_t Control::counter(Counter id) {
     std::uint64_t sum = 0;

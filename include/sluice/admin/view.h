@@ -230,6 +230,8 @@ class View {
     virtual ConnectionList connections(const ConnectionFilter& filter) = 0;
     virtual std::vector<PortRow> ports() = 0;
     virtual std::vector<NeighborRow> neighbors() = 0;
+    // The configuration in force, as the JSON object of config/json.h.
+    virtual std::string config_json() = 0;
     // Sum over all workers.
     virtual std::uint64_t counter(Counter id) = 0;
     // Where this client would go now.

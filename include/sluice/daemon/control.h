@@ -88,6 +88,7 @@ class Control final : public admin::View, public admin::MetricsView {
     admin::ConnectionList connections(const admin::ConnectionFilter& filter) override;
     std::vector<admin::PortRow> ports() override;
     std::vector<admin::NeighborRow> neighbors() override;
+    std::string config_json() override;
     std::uint64_t counter(Counter id) override;
     admin::Explanation explain(const admin::Question& question) override;
     void set_log_level(const std::string& level) override;

@@ -103,6 +103,7 @@ class FakeView final : public View {
                  .state = "incomplete",
                  .age = 1s}};
     }
+    std::string config_json() override { return R"({"runtime": {"workers": 2, "cores": null}})"; }
     std::uint64_t counter(Counter id) override { return id == Counter::DropTcpChecksum ? 42 : 0; }
     Explanation explain(const Question& question) override {
         questioned = question;
@@ -176,6 +177,10 @@ TEST(Commands, ShowInfo) {
     EXPECT_EQ(info["memory"], "pages");
     EXPECT_EQ(info["max_connections"], 1000);
     EXPECT_EQ(info["snapshot_generation"], 3);
+}
+
+TEST(Commands, ShowConfig) {
+    EXPECT_EQ(ask("show config")["config"], json({{"runtime", {{"workers", 2}, {"cores", nullptr}}}}));
 }
 
 TEST(Commands, ShowListeners) {
@@ -290,7 +295,7 @@ TEST(Commands, LogLevel) {
 
 TEST(Commands, HelpNamesEveryCommand) {
     const json commands = ask("help")["commands"];
-    EXPECT_EQ(commands.size(), 19U);
+    EXPECT_EQ(commands.size(), 20U);
     for (const json& row : commands) EXPECT_FALSE(row["meaning"].get<std::string>().empty());
 }
 
