@@ -1,0 +1,168 @@
+#include "sluice/admin/connection_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace sluice::admin {
+namespace {
+
+using nlohmann::json;
+
+ConnectionEnd some_end() {
+    return {.time = std::chrono::system_clock::time_point(std::chrono::milliseconds(1'700'000'000'007)),
+            .reason = "closed_idle",
+            .listener = "mqtt",
+            .pool = "brokers",
+            .backend = "b1",
+            .client = *SocketAddress::parse("10.1.0.9:40000"),
+            .source = SocketAddress::parse("10.2.0.10:1024"),
+            .client_id = "sensor \"1\"\n",
+            .version = "3.1.1",
+            .keep_alive = 60,
+            .persistent = true,
+            .bytes_from_client = 5'000'000'000,
+            .bytes_from_broker = 7,
+            .duration = std::chrono::milliseconds(90'250)};
+}
+
+// A folder of its own that goes with it.
+class Folder {
+  public:
+    Folder() {
+        std::string name = testing::TempDir() + "sluice-log-XXXXXX";
+        path_ = ::mkdtemp(name.data());
+    }
+    ~Folder() { std::filesystem::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    std::string file(const char* name) const { return path_ + "/" + name; }
+
+  private:
+    std::string path_;
+};
+
+std::string content(const std::string& path) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+}
+
+TEST(ConnectionLog, ALineIsOneJsonObject) {
+    const std::string line = to_line(some_end());
+    EXPECT_EQ(line.find('\n'), std::string::npos);
+    EXPECT_EQ(json::parse(line), json({{"time", "2023-11-14T22:13:20.007Z"},
+                                       {"reason", "closed_idle"},
+                                       {"listener", "mqtt"},
+                                       {"pool", "brokers"},
+                                       {"backend", "b1"},
+                                       {"client", "10.1.0.9:40000"},
+                                       {"source", "10.2.0.10:1024"},
+                                       {"client_id", "sensor \"1\"\n"},
+                                       {"version", "3.1.1"},
+                                       {"keep_alive_seconds", 60},
+                                       {"persistent", true},
+                                       {"from_client_bytes", 5'000'000'000},
+                                       {"from_broker_bytes", 7},
+                                       {"duration_seconds", 90.25}}));
+}
+
+TEST(ConnectionLog, WhatIsNotKnownIsNullAndTextIsMadeValid) {
+    ConnectionEnd end = some_end();
+    end.pool = end.backend = end.version = "";
+    end.source.reset();
+    end.client_id = "caf\xe9";
+    end.client_id_cut = true;
+    const json line = json::parse(to_line(end));
+    for (const char* key : {"pool", "backend", "version", "source"}) EXPECT_TRUE(line[key].is_null()) << key;
+    EXPECT_EQ(line["client_id"], "caf\xef\xbf\xbd");
+    EXPECT_EQ(line["client_id_cut"], true);
+}
+
+TEST(ConnectionLog, AppendsAndFollowsItsFileWhenThatIsRotated) {
+    const Folder folder;
+    const std::string path = folder.file("log");
+    std::ofstream(path) << "before\n";
+    ConnectionLog log;
+    ASSERT_EQ(log.open(path), std::nullopt);
+    log.append(some_end());
+    EXPECT_EQ(content(path), "before\n");  // kept until flush()
+    log.flush();
+    const std::string line = to_line(some_end()) + "\n";
+    EXPECT_EQ(content(path), "before\n" + line);
+
+    std::filesystem::rename(path, folder.file("log.1"));
+    log.append(some_end());
+    ASSERT_EQ(log.open(path), std::nullopt);  // what was kept went to where it belongs
+    log.append(some_end());
+    log.flush();
+    EXPECT_EQ(content(folder.file("log.1")), "before\n" + line + line);
+    EXPECT_EQ(content(path), line);
+    struct stat facts{};
+    ASSERT_EQ(::stat(path.c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 0777U & ~0640U, 0U);
+    EXPECT_EQ(log.lost(), 0U);
+}
+
+TEST(ConnectionLog, SaysWhyAFileCannotBeHadAndGoesOnWithTheOldOne) {
+    const Folder folder;
+    ConnectionLog log;
+    ASSERT_EQ(log.open(folder.file("log")), std::nullopt);
+    const auto fault = log.open(folder.file("no/such/folder"));
+    ASSERT_TRUE(fault);
+    EXPECT_NE(fault->find("No such file or directory"), std::string::npos);
+    log.append(some_end());
+    log.flush();
+    EXPECT_FALSE(content(folder.file("log")).empty());
+    ASSERT_EQ(log.open(""), std::nullopt);
+    log.append(some_end());  // to nowhere, which is what was asked for
+    log.flush();
+    EXPECT_EQ(log.lost(), 0U);
+}
+
+// A pipe whose reader is slow: lines are kept up to the bound, then counted as lost, and none is cut in two.
+TEST(ConnectionLog, IsBoundedAndCountsWhatIsLost) {
+    const Folder folder;
+    const std::string path = folder.file("pipe");
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+    ASSERT_GE(reader, 0);
+    ConnectionLog log;
+    ASSERT_EQ(log.open(path), std::nullopt);
+    const std::size_t size = to_line(some_end()).size() + 1;
+    const std::size_t count = 2 * ConnectionLog::kBuffer / size;
+    for (std::size_t i = 0; i < count; ++i) {
+        log.append(some_end());
+        if (i % 1000 == 0) log.flush();
+    }
+    EXPECT_GT(log.lost(), count / 4);
+    std::string text;
+    for (int turn = 0; turn < 1000; ++turn) {
+        char block[65536];
+        const ::ssize_t n = ::read(reader, block, sizeof block);
+        if (n > 0) text.append(block, static_cast<std::size_t>(n));
+        log.flush();
+    }
+    ::close(reader);
+    EXPECT_EQ(text.size(), (count - log.lost()) * size);
+    EXPECT_TRUE(text.ends_with("}\n"));
+}
+
+TEST(ConnectionLog, CountsTheLinesOfAFullDisk) {
+    ConnectionLog log;
+    ASSERT_EQ(log.open("/dev/full"), std::nullopt);
+    log.append(some_end());
+    log.append(some_end());
+    log.flush();
+    EXPECT_EQ(log.lost(), 2U);
+}
+
+}  // namespace
+}  // namespace sluice::admin
