@@ -53,21 +53,33 @@ std::string to_line(const ConnectionEnd& end) {
 
 ConnectionLog::~ConnectionLog() {
     flush();
-    if (fd_ >= 0) ::close(fd_);
+    close();
 }
 
 std::optional<std::string> ConnectionLog::open(const std::string& path) {
     flush();
     if (path.empty()) {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = -1;
+        close();
         return std::nullopt;
     }
     const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
     if (fd < 0) return "the connection log " + path + " cannot be opened: " + std::strerror(errno);
-    if (fd_ >= 0) ::close(fd_);
+    close();
     fd_ = fd;
     return std::nullopt;
+}
+
+// What the file has not taken is not for the next one: it may begin within a line.
+void ConnectionLog::close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+    give_up_buffer();
+}
+
+void ConnectionLog::give_up_buffer() {
+    lost_ += buffered_;
+    buffer_.clear();
+    buffered_ = 0;
 }
 
 void ConnectionLog::append(const ConnectionEnd& end) {
@@ -85,12 +97,7 @@ void ConnectionLog::flush() {
     if (fd_ < 0 || buffer_.empty()) return;
     const ::ssize_t n = ::write(fd_, buffer_.data(), buffer_.size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n < 0) {
-        lost_ += buffered_;
-        buffer_.clear();
-        buffered_ = 0;
-        return;
-    }
+    if (n < 0) return give_up_buffer();
     const auto written = static_cast<std::size_t>(n);
     buffered_ -= static_cast<std::uint64_t>(
         std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(written), '\n'));

@@ -51,6 +51,9 @@ class ConnectionLog {
     std::uint64_t lost() const { return lost_; }  // lines
 
   private:
+    void close();
+    void give_up_buffer();
+
     int fd_ = -1;
     std::string buffer_;
     std::uint64_t buffered_ = 0;  // lines in buffer_

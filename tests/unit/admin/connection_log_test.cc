@@ -105,7 +105,7 @@ TEST(ConnectionLog, AppendsAndFollowsItsFileWhenThatIsRotated) {
     log.flush();
     EXPECT_EQ(content(folder.file("log.1")), "before\n" + line + line);
     EXPECT_EQ(content(path), line);
-    struct stat facts{};
+    struct stat facts {};
     ASSERT_EQ(::stat(path.c_str(), &facts), 0);
     EXPECT_EQ(facts.st_mode & 0777U & ~0640U, 0U);
     EXPECT_EQ(log.lost(), 0U);
@@ -153,6 +153,23 @@ TEST(ConnectionLog, IsBoundedAndCountsWhatIsLost) {
     ::close(reader);
     EXPECT_EQ(text.size(), (count - log.lost()) * size);
     EXPECT_TRUE(text.ends_with("}\n"));
+}
+
+TEST(ConnectionLog, ANewFileBeginsWithAWholeLine) {
+    const Folder folder;
+    const std::string pipe = folder.file("pipe");
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+    ASSERT_GE(reader, 0);
+    ConnectionLog log;
+    ASSERT_EQ(log.open(pipe), std::nullopt);
+    for (int i = 0; i < 1000; ++i) log.append(some_end());
+    ASSERT_EQ(log.open(folder.file("log")), std::nullopt);
+    EXPECT_GT(log.lost(), 0U);
+    log.append(some_end());
+    log.flush();
+    ::close(reader);
+    EXPECT_EQ(content(folder.file("log")), to_line(some_end()) + "\n");
 }
 
 TEST(ConnectionLog, CountsTheLinesOfAFullDisk) {

@@ -273,15 +273,18 @@ void Lab::follow_roster() {
     health->use(roster, now);
 }
 
-void Lab::reload_unheard(const std::string& text) {
-    config::Config wanted = read(text);
+void Lab::reload_unheard(const std::string& text) { go_over_to(read(text)); }
+
+void Lab::go_over_to(config::Config wanted) {
     roster = backend::seat(wanted, &roster);
     config = std::move(wanted);
     follow_roster();
 }
 
-void Lab::reload(const std::string& text) {
-    reload_unheard(text);
+void Lab::reload(const std::string& text) { reload(read(text)); }
+
+void Lab::reload(config::Config wanted) {
+    go_over_to(std::move(wanted));
     publish();
     settle();
 }

@@ -109,6 +109,7 @@ class Lab {
     // Goes over to another configuration as control does. Throws what seat() throws, and then nothing has
     // changed.
     void reload(const std::string& configuration);
+    void reload(config::Config wanted);
     // The same without telling the workers: they hear of it with what is published next.
     void reload_unheard(const std::string& configuration);
     // What control does from time to time: gives up what was removed and is not used any more. False when
@@ -146,6 +147,7 @@ class Lab {
     bool take_events();
     void publish();
     void follow_roster();
+    void go_over_to(config::Config wanted);
     Instant next_deadline() const;
 
     Setup setup_;

@@ -133,8 +133,9 @@ TEST(Probe, ManyOverABadWireLeaveNothingBehind) {
     EXPECT_GT(lab.count(Counter::ProbesSucceeded), lab.count(Counter::ProbesSent) / 2);
     lab.lose_sent = {};
     lab.lose_received = {};
-    lab.config.pools[0].health.type = config::HealthType::None;
-    lab.set_down({});
+    config::Config unprobed = lab.config;
+    unprobed.pools[0].health.type = config::HealthType::None;
+    lab.reload(std::move(unprobed));
     const std::uint64_t sent = lab.count(Counter::ProbesSent);
     lab.run(seconds(60));
     EXPECT_EQ(lab.count(Counter::ProbesSent), sent) << "nobody is to be asked any more";
@@ -163,8 +164,9 @@ TEST(Probe, ANewSnapshotMovesOnlyTheProbesThatItChanges) {
     lab.brokers[0]->host.addresses.push_back(after.address);
     lab.brokers[0]->answers = true;
     lab.brokers[0]->serves_on = true;
-    lab.config.pools[0].backends[0].address = after;
-    lab.set_down({});
+    config::Config moved = lab.config;
+    moved.pools[0].backends[0].address = after;
+    lab.reload(std::move(moved));
     EXPECT_EQ(count(tap, before, reset), 1U) << "the probe under way ends";
     EXPECT_EQ(lab.count(Counter::ProbesFailed), 0U) << "and says nothing";
     lab.run(milliseconds(200));
