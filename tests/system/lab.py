@@ -103,6 +103,14 @@ class Broker:
             f"listener 1883 {self.address}\nlistener 1883 {self.address6}\nallow_anonymous true\n"
             "persistence false\nlog_dest stderr\nlog_type all\nset_tcp_nodelay true\n")
 
+    def demand_password(self, username, password):
+        """Before start(): only this user is let in."""
+        passwords = self._config.with_suffix(".passwords")
+        subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, username, password], check=True)
+        passwords.chmod(0o644)  # mosquitto reads it as somebody else
+        self._config.write_text(self._config.read_text().replace("allow_anonymous true",
+                                                                 f"allow_anonymous false\npassword_file {passwords}"))
+
     def start(self):
         self._process = self._namespace.start(["mosquitto", "-c", self._config], self.log)
         wait_for(f"{self.name} to listen", lambda: self.running() and self._listening())
@@ -222,11 +230,11 @@ class Lab:
 
     # Sluice
 
-    def start_sluiced(self):
-        """Starts it and waits until it answers and every broker is up."""
+    def start_sluiced(self, **more):
+        """Starts it and waits until it answers and every broker is up. `more`: as of config()."""
         if not (BUILD / "sluiced").exists():
             raise RuntimeError(f"there is no {BUILD / 'sluiced'}: tools/build makes it")
-        self.config_file.write_text(self.config())
+        self.config_file.write_text(self.config(**more))
         self.sluiced = self.sluice_side.start([BUILD / "sluiced", "--config", self.config_file],
                                               self.folder / "sluiced.log")
         wait_for("sluiced to be ready", self._ready, 30)

@@ -185,8 +185,9 @@ TEST(Probe, NewHealthSettingsHoldAtOnce) {
     serve_on(lab);
     lab.run(milliseconds(200));
     ASSERT_EQ(lab.count(Counter::ProbesSucceeded), 1U);
-    lab.config.pools[0].health.type = config::HealthType::Mqtt;
-    lab.set_down({});
+    config::Config other = lab.config;
+    other.pools[0].health.type = config::HealthType::Mqtt;
+    lab.reload(std::move(other));
     lab.run(milliseconds(200));
     EXPECT_EQ(lab.count(Counter::ProbesSucceeded), 2U);
     EXPECT_EQ(lab.brokers[0]->visits.size(), 1U);
