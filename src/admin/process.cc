@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,16 +13,16 @@
 namespace sluice::admin {
 namespace {
 
-// Seconds since the epoch at which the machine was started.
-double boot_time(const std::string& proc) {
-    std::ifstream stat(proc + "/stat");
-    for (std::string line; std::getline(stat, line);) {
-        std::istringstream words(line);
-        std::string name;
-        double value = 0;
-        if (words >> name >> value && name == "btime") return value;
-    }
-    return 0;
+// Seconds since the epoch at which the machine was started. Reckoned once, so that it stays the same whatever
+// becomes of the clock; and not read from /proc/stat, which a service need not be shown.
+double boot_time() {
+    static const double boot = [] {
+        ::timespec up{};
+        ::clock_gettime(CLOCK_BOOTTIME, &up);
+        const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+        return now.count() - static_cast<double>(up.tv_sec) - static_cast<double>(up.tv_nsec) / 1e9;
+    }();
+    return boot;
 }
 
 }  // namespace
@@ -36,7 +38,7 @@ Process read_process(const std::string& proc) {
     const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     for (int number = 3; fields >> field; ++number) {
         if (number == 14 || number == 15) process.cpu_seconds += std::stod(field) / ticks;
-        if (number == 22) process.start_time_seconds = boot_time(proc) + std::stod(field) / ticks;
+        if (number == 22) process.start_time_seconds = boot_time() + std::stod(field) / ticks;
         if (number == 23) process.virtual_bytes = std::stoull(field);
         if (number == 24) process.resident_bytes = std::stoull(field) * page;
     }

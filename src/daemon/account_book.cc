@@ -19,15 +19,13 @@ void AccountBook::use(const backend::Roster& roster) {
 
 backend::BackendTally AccountBook::all_of(std::uint32_t position) const {
     backend::BackendTally sum;
-    for (std::uint32_t w = 0; w < link_.size(); ++w) sum.add(link_.worker(w).tallies().backend(position));
+    for (const backend::Tallies* const worker : workers_) sum.add(worker->backend(position));
     return sum;
 }
 
 backend::Traffic AccountBook::all_traffic_of(std::uint32_t position) const {
     backend::Traffic sum;
-    for (std::uint32_t w = 0; w < link_.size(); ++w) {
-        sum.add(static_cast<const worker::Worker&>(link_.worker(w)).tallies().traffic(position));
-    }
+    for (const backend::Tallies* const worker : workers_) sum.add(worker->traffic(position));
     return sum;
 }
 
@@ -49,7 +47,7 @@ backend::Traffic AccountBook::traffic(std::uint32_t position) const {
 
 backend::ConnectTally AccountBook::connects() const {
     backend::ConnectTally sum;
-    for (std::uint32_t w = 0; w < link_.size(); ++w) sum.add(link_.worker(w).tallies().connects());
+    for (const backend::Tallies* const worker : workers_) sum.add(worker->connects());
     return sum;
 }
 

@@ -69,7 +69,9 @@ void Control::attach(Crew crew) {
     link_.emplace(store_, crew_.workers, crew_.wait);
     open_connection_log();
     survey_.emplace(*link_, now_);
-    accounts_.emplace(*link_);
+    std::vector<const backend::Tallies*> tallies;
+    for (const worker::Worker* const worker : crew_.workers) tallies.push_back(&worker->tallies());
+    accounts_.emplace(std::move(tallies));
 }
 
 void Control::turn(Instant now) {

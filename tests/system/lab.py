@@ -148,14 +148,14 @@ class Broker:
 
 class Lab:
     """Options: `brokers`, how many mosquittos; `workers`; `pools` and `pool` (of the pool "brokers" only), `listener`,
-    `runtime`, `admin` and `health`, keys that the configuration gets besides or instead of the lab's own; `start_brokers=False`
-    leaves their addresses to the test; `start_sluiced=False` leaves starting it to the test; `wire`, the options of bad
-    wires on both sides, such as {"loss": 2, "reorder": 5, "seed": 1}: percent each way."""
+    `runtime`, `admin` and `health`, keys that the configuration gets besides or instead of the lab's own;
+    `start_brokers=False` leaves their addresses to the test; `start_sluiced=False` leaves starting it to the test;
+    `wire`, the options of bad wires on both sides, such as {"loss": 2, "reorder": 5, "seed": 1}: percent each way."""
 
     def __init__(self, brokers=3, workers=1, pools=None, pool=None, listener=None, runtime=None, health=None,
-                 start_brokers=True, start_sluiced=True, wire=None):
+                 admin=None, start_brokers=True, start_sluiced=True, wire=None):
         self._options = {"pools": pools or {}, "pool": pool or {}, "listener": listener or {},
-                         "health": health or HEALTH,
+                         "health": health or HEALTH, "admin": admin or {},
                          "runtime": {"workers": workers, "max_connections": 10000, "shutdown_timeout": "1s",
                                      **(runtime or {})}}
         self._broker_count = brokers
@@ -197,7 +197,7 @@ class Lab:
             table("[runtime]", options["runtime"]),
             table("[[port]]", {"name": "front", "interface": "front", "addresses": [f"{FRONT}/24", f"{FRONT6}/64"]}),
             table("[[port]]", {"name": "back", "interface": "back", "addresses": ["10.2.0.1/24", "fd00:2::1/64"]}),
-            table("[admin]", {"socket": str(self.socket), "log": "info"}),
+            table("[admin]", {"socket": str(self.socket), "log": "info", **options["admin"]}),
         ]
         for listener, address, pool in (("mqtt", f"{FRONT}:1883", "brokers"), ("mqtt6", f"[{FRONT6}]:1883", "brokers6")):
             parts.append(table("[[listener]]", {"name": listener, "address": address, "pool": pool,

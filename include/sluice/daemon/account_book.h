@@ -5,18 +5,19 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "sluice/backend/roster.h"
 #include "sluice/backend/tallies.h"
 #include "sluice/base/address.h"
-#include "sluice/daemon/crew_link.h"
 
 namespace sluice::daemon {
 
 class AccountBook {
   public:
-    // link is borrowed.
-    explicit AccountBook(const CrewLink& link) : link_(link) {}
+    // workers: one each, borrowed.
+    explicit AccountBook(std::vector<const backend::Tallies*> workers) : workers_(std::move(workers)) {}
 
     // To be called soon after every change of the roster, before much is tallied by its newcomers.
     void use(const backend::Roster& roster);
@@ -36,7 +37,7 @@ class AccountBook {
     backend::BackendTally all_of(std::uint32_t position) const;
     backend::Traffic all_traffic_of(std::uint32_t position) const;
 
-    const CrewLink& link_;
+    std::vector<const backend::Tallies*> workers_;
     std::unordered_map<std::uint32_t, Account> accounts_;  // by position
 };
 
