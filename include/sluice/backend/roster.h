@@ -63,7 +63,7 @@ struct Roster {
     std::vector<Listener> listeners;
     std::vector<Pool> pools;
     std::vector<Route> routes;
-    bool connection_log = false;        // ended connections are to be told
+    bool connection_log = false;      // ended connections are to be told
     std::uint32_t next_position = 0;  // where the search for a free one begins
 
     // Active and removed backends.

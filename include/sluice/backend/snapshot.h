@@ -122,7 +122,7 @@ struct Snapshot {
     std::uint64_t generation = 0;
     std::uint64_t roster = 0;  // changes with the places in it and their addresses
     std::vector<Listener> listeners;
-    std::vector<Route> routes;  // the first that fits decides
+    std::vector<Route> routes;    // the first that fits decides
     bool connection_log = false;  // workers tell of connections that ended
     std::vector<Pool> pools;
 };
