@@ -202,6 +202,19 @@ class ServiceTest(LabTest):
         self.serve("after-reload")
         self.assertEqual((self.property("MainPID"), self.property("NRestarts")), (process, "0"))
 
+    def test_connection_log_is_written_and_made_anew_by_a_reload(self):
+        path = "/var/log/sluice/connections.log"
+        self.machine.write(CONFIG, self.good.replace("[admin]\n", f'[admin]\nconnection_log = "{path}"\n'))
+        self.addCleanup(self.machine.run, "rm", "-r", "/var/log/sluice")
+        self.start()
+        log = self.machine.path(path)
+        for client_id in ("before", "after"):
+            self.serve(client_id)
+            wait_for("the line", lambda: f'"{client_id}"' in log.read_text())
+            self.machine.run("mv", path, f"{path}.1")
+            self.machine.run("systemctl", "reload", "sluice")
+            wait_for("a new file", log.exists)
+
     def test_does_not_start_without_a_configuration(self):
         self.machine.path(CONFIG).unlink()
         self.machine.run("systemctl", "start", "sluice")
