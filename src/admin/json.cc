@@ -43,6 +43,61 @@ Json hash_text(const std::optional<std::uint64_t>& hash) {
     return text;
 }
 
+Json failures_json(const backend::BackendTally& tally) {
+    Json json = Json::object();
+    for (std::size_t i = 0; i < backend::kFailures.size(); ++i) {
+        json[backend::to_string(backend::kFailures[i])] = tally.failures[i];
+    }
+    return json;
+}
+
+Json connacks_json(const backend::BackendTally& tally) {
+    Json array = Json::array();
+    for (std::size_t cell = 0; cell < tally.connacks.size(); ++cell) {
+        if (tally.connacks[cell] == 0) continue;
+        const backend::ConnackName name = backend::connack_name(cell);
+        array.push_back({{"version", name.version}, {"code", name.code}, {"count", tally.connacks[cell]}});
+    }
+    return array;
+}
+
+Json endings_json(const backend::BackendTally& tally) {
+    Json json = Json::object();
+    for (std::size_t i = 0; i < backend::kEndings.size(); ++i) {
+        const auto id = static_cast<std::size_t>(backend::kEndings[i]);
+        if (tally.endings[i] != 0) json[std::string(kCounterTable[id].name)] = tally.endings[i];
+    }
+    return json;
+}
+
+// The buckets that have something.
+Json latencies_json(const backend::Latencies& latencies) {
+    constexpr double kMicro = 1e6;
+    Json buckets = Json::array();
+    for (std::size_t i = 0; i < latencies.counts.size(); ++i) {
+        if (latencies.counts[i] == 0) continue;
+        const bool bound = i < backend::kLatencyBounds.size();
+        buckets.push_back(
+            {{"above_seconds", i == 0 ? 0.0 : backend::kLatencyBounds[i - 1] / kMicro},
+             {"up_to_seconds", bound ? Json(backend::kLatencyBounds[i] / kMicro) : Json(nullptr)},
+             {"count", latencies.counts[i]}});
+    }
+    return {{"sum_seconds", seconds(Duration(latencies.nanoseconds))}, {"buckets", std::move(buckets)}};
+}
+
+Json tally_json(const backend::BackendTally& tally, const backend::Traffic& traffic) {
+    return {{"connects", tally.connects},
+            {"failures", failures_json(tally)},
+            {"connacks", connacks_json(tally)},
+            {"endings", endings_json(tally)},
+            {"connect_latency", latencies_json(tally.connect)},
+            {"connack_latency", latencies_json(tally.connack)},
+            {"to_broker_packets", traffic.to_broker.packets},
+            {"to_broker_bytes", traffic.to_broker.bytes},
+            {"to_client_packets", traffic.to_client.packets},
+            {"to_client_bytes", traffic.to_client.bytes}};
+}
+
 }  // namespace
 
 Json to_json(const Info& info) {
@@ -111,7 +166,8 @@ Json to_json(const BackendRow& row) {
               {"quarantined", row.leases.quarantined},
               {"capacity", row.leases.capacity}}},
             {"health", health},
-            {"offer", row.offer ? offer_json(*row.offer) : Json(nullptr)}};
+            {"offer", row.offer ? offer_json(*row.offer) : Json(nullptr)},
+            {"tally", tally_json(row.tally, row.traffic)}};
 }
 
 Json to_json(const ConnectionRow& row) {

@@ -12,20 +12,6 @@
 namespace sluice::ctl {
 namespace {
 
-class Socket {
-  public:
-    Socket() : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        if (fd_ < 0) throw NoAnswer(std::string("no socket to be had: ") + std::strerror(errno));
-    }
-    ~Socket() { ::close(fd_); }
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-    int fd() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
 std::string connect_failure(const std::string& path, int error) {
     switch (error) {
         case ENOENT:
@@ -65,14 +51,24 @@ std::string failure(const char* doing) {
 
 }  // namespace
 
-std::string ask(const std::string& path, const std::string& line, Duration limit) {
-    const Socket socket;
-    limit_silence(socket.fd(), limit);
-    connect_to(socket.fd(), path);
+Conversation::Conversation(const std::string& path, Duration limit)
+    : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (fd_ < 0) throw NoAnswer(std::string("no socket to be had: ") + std::strerror(errno));
+    try {
+        limit_silence(fd_, limit);
+        connect_to(fd_, path);
+    } catch (const NoAnswer&) {
+        ::close(fd_);
+        throw;
+    }
+}
 
+Conversation::~Conversation() { ::close(fd_); }
+
+std::string Conversation::ask(const std::string& line) {
     const std::string request = line + '\n';
     for (std::size_t sent = 0; sent < request.size();) {
-        const ::ssize_t n = ::send(socket.fd(), request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
+        const ::ssize_t n = ::send(fd_, request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) throw NoAnswer(failure("sending"));
         sent += static_cast<std::size_t>(n);
@@ -81,7 +77,7 @@ std::string ask(const std::string& path, const std::string& line, Duration limit
     std::string reply;
     std::array<char, 65536> buffer{};
     while (true) {
-        const ::ssize_t n = ::recv(socket.fd(), buffer.data(), buffer.size(), 0);
+        const ::ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), 0);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) throw NoAnswer(failure("receiving"));
         if (n == 0) throw NoAnswer("the daemon closed the connection without an answer");

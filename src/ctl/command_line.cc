@@ -11,39 +11,94 @@
 
 namespace sluice::ctl {
 
+namespace {
+
+// The same for all: a fault in the command line, told in one line.
+int usage_fault(std::ostream& err, const std::string& what) {
+    err << "sluicectl: " << what << "; see sluicectl --help\n";
+    return kExitUsage;
+}
+
+// What `top` may be told, and nothing else.
+struct TopArguments {
+    TopOptions options;
+    unsigned count = 0;
+    bool once = false;
+    CLI::Option_group* group = nullptr;
+
+    void declare(CLI::App& app) {
+        constexpr double kShortest = 0.1;
+        constexpr double kLongest = 3600;
+        group = app.add_option_group("top", "Options of top, the table that refreshes itself");
+        group->add_option("-i,--interval", options.interval, "seconds between two looks")
+            ->check(CLI::Range(kShortest, kLongest))
+            ->capture_default_str();
+        group->add_option("-n", count, "end after so many tables")->check(CLI::Range(1U, 1'000'000'000U));
+        group->add_flag("--once", once, "one table, as plain text");
+    }
+    bool given() const { return group->count_all() > 0; }
+    TopOptions taken() const {
+        TopOptions out = options;
+        if (count != 0) out.count = count;
+        if (once) out = {.interval = out.interval, .count = 1, .plain = true};
+        return out;
+    }
+};
+
+}  // namespace
+
 std::variant<Options, int> parse(int argc, const char* const* argv, std::ostream& out, std::ostream& err) {
     Options options;
-    CLI::App app("Asks a running sluiced; 'sluicectl help' lists what it understands.", "sluicectl");
+    bool dry_run = false;
+    TopArguments top;
+    CLI::App app(
+        "Asks a running sluiced. 'sluicectl help' lists what it understands, 'sluicectl top' shows what it "
+        "does.",
+        "sluicectl");
     app.set_version_flag("--version", "sluicectl " SLUICE_VERSION);
     app.add_option("--socket", options.socket, "admin socket of the daemon")->capture_default_str();
     app.add_flag("--json", options.json, "print the answer as JSON");
+    app.add_flag("--dry-run", dry_run, "of reload: only say what would change");
     app.add_option("command", options.words, "command and its words, such as: show backends")->required();
+    top.declare(app);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) {  // --help, --version
         return app.exit(asked, out, err);
     } catch (const CLI::ParseError& error) {
-        err << "sluicectl: " << error.what() << "; see sluicectl --help\n";
-        return kExitUsage;
+        return usage_fault(err, error.what());
+    }
+    if (dry_run) options.words.emplace_back("--dry-run");
+    if (options.words.front() == "top") {
+        if (options.words.size() > 1 || options.json) {
+            return usage_fault(err, "top takes -i SECONDS, -n N and --once, and prints no JSON");
+        }
+        options.top = top.taken();
+    } else if (top.given()) {
+        return usage_fault(err, "-i, -n and --once are for top alone");
     }
     return options;
 }
 
 int run(const Options& options, std::ostream& out, std::ostream& err) {
+    if (options.top) return run_top(options.socket, *options.top, out, err);
     std::string line;
     for (const std::string& word : options.words) {
         if (!line.empty()) line += ' ';
         line += quote_word(word);
     }
     try {
-        const auto reply = nlohmann::ordered_json::parse(ask(options.socket, line));
-        if (reply.contains("error")) {
-            err << "sluicectl: " << reply["error"].get<std::string>() << '\n';
-            return kExitRuntime;
+        const auto reply = nlohmann::ordered_json::parse(Conversation(options.socket).ask(line));
+        const bool refused = reply.contains("error");
+        if (options.json) {
+            out << reply.dump(2) << '\n';
+        } else if (refused) {
+            err << render_refusal(reply);
+        } else {
+            out << render(reply);
         }
-        out << (options.json ? reply.dump(2) + '\n' : render(reply));
         out.flush();
-        return out.good() ? kExitGood : kExitRuntime;
+        return out.good() && !refused ? kExitGood : kExitRuntime;
     } catch (const NoAnswer& error) {
         err << "sluicectl: " << error.what() << '\n';
     } catch (const nlohmann::json::exception& error) {

@@ -76,12 +76,19 @@ Cell cell(std::string_view key, const Json& value) {
 
 bool is_wide(const Json& value) { return value.is_object() && value.size() > kInlineMembers; }
 
+// Figures by the dozen, which no table has room for: JSON has them, and top shows what becomes of them.
+bool is_nested(const Json& value) {
+    return value.is_object() && std::ranges::any_of(value, [](const Json& member) {
+               return member.is_object() || (member.is_array() && !member.empty() && member[0].is_object());
+           });
+}
+
 // The keys of all rows in the order in which they first occur, without those that are null in every row.
 std::vector<std::string> columns(const Json& rows) {
     std::vector<std::string> keys;
     for (const Json& row : rows) {
         for (const auto& [key, value] : row.items()) {
-            if (value.is_null() || is_wide(value)) continue;
+            if (value.is_null() || is_wide(value) || is_nested(value)) continue;
             if (std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
         }
     }
@@ -103,7 +110,7 @@ std::string wide_members(const Json& rows) {
     bool any = false;
     for (const Json& row : rows) {
         for (const auto& [key, value] : row.items()) {
-            if (!is_wide(value)) continue;
+            if (!is_wide(value) || is_nested(value)) continue;
             for (const auto& [item, amount] : value.items()) {
                 any = true;
                 table.add({{.text = row_name(row)}, {.text = label(item)}, cell(item, amount)});
@@ -142,13 +149,79 @@ std::string members_text(const Json& object) {
     return text;
 }
 
+// --- replies that have a form of their own ---
+
+std::string reload_text(const Json& report) {
+    const bool applied = report.at("applied").get<bool>();
+    const Json& changes = report.at("changes");
+    if (changes.empty()) return applied ? "nothing has changed\n" : "nothing would change\n";
+    Table table({"WHAT", "KIND", "KEY", "FROM", "TO"});
+    for (const Json& change : changes) {
+        std::vector<Cell> cells;
+        for (const char* key : {"what", "kind", "key", "from", "to"}) {
+            const auto member = change.find(key);
+            cells.push_back(member == change.end() || *member == "" ? Cell{} : cell(key, *member));
+        }
+        table.add(std::move(cells));
+    }
+    std::string text = table.text();
+    if (const Json& moves = report.at("moves"); !moves.empty()) {
+        Table shares({"POOL", "CLIENT IDS THAT MOVE"});
+        for (const Json& move : moves) {
+            const double percent = 100 * move.at("moved_share").get<double>();
+            shares.add(
+                {cell("pool", move.at("pool")), {.text = fmt::format("{:.1f} %", percent), .number = true}});
+        }
+        text += "\n" + shares.text();
+    }
+    return text + (applied ? "\nthis is in force now\n" : "\na dry run: nothing has changed\n");
+}
+
+// TOML knows JSON's strings, numbers and arrays as they are, but for one character.
+std::string toml_value(const Json& value) {
+    std::string text;
+    for (const char c : value.dump()) text += c == '\x7f' ? "\\u007f" : std::string(1, c);
+    return text;
+}
+
+// The file that would say the same: first a section's keys, then the sections within it.
+void append_toml(std::string& text, const std::string& path, const Json& section) {
+    const auto is_table = [](const Json& value) { return value.is_object(); };
+    const auto is_tables = [](const Json& value) {
+        return value.is_array() && !value.empty() && value.front().is_object();
+    };
+    for (const auto& [key, value] : section.items()) {
+        if (value.is_null() || is_table(value) || is_tables(value) || path.empty()) continue;
+        text += fmt::format("{} = {}\n", key, toml_value(value));
+    }
+    for (const auto& [key, value] : section.items()) {
+        const std::string inner = path.empty() ? key : path + "." + key;
+        const auto begin = [&](const char* form) {
+            text += (text.empty() ? "" : "\n") + fmt::format(fmt::runtime(form), inner) + "\n";
+        };
+        if (is_table(value)) {
+            begin("[{}]");
+            append_toml(text, inner, value);
+        } else if (is_tables(value)) {
+            for (const Json& each : value) {
+                begin("[[{}]]");
+                append_toml(text, inner, each);
+            }
+        }
+    }
+}
+
 }  // namespace
 
 std::string render(const Json& reply) {
     std::string text;
     Json scalars = Json::object();
     for (const auto& [key, value] : reply.items()) {
-        if (value.is_array()) {
+        if (key == "reload" && value.is_object()) {
+            text += reload_text(value);
+        } else if (key == "config" && value.is_object()) {
+            append_toml(text, "", value);
+        } else if (value.is_array()) {
             text += rows_text(key, value);
         } else if (value.is_object()) {
             text += members_text(value);
@@ -159,6 +232,14 @@ std::string render(const Json& reply) {
         }
     }
     return text + members_text(scalars);
+}
+
+std::string render_refusal(const Json& reply) {
+    std::string text = "sluicectl: " + cell("error", reply.at("error")).text + "\n";
+    if (const auto problems = reply.find("problems"); problems != reply.end()) {
+        for (const Json& problem : *problems) text += cell("problem", problem).text + "\n";
+    }
+    return text;
 }
 
 }  // namespace sluice::ctl

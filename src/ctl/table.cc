@@ -9,11 +9,7 @@
 namespace sluice::ctl {
 namespace {
 
-// Code points: every byte but the continuation bytes 10xxxxxx begins one.
-std::size_t width(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
-}
+bool begins_code_point(char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }
 
 // Length of the UTF-8 sequence that a lead byte announces; 0 when it cannot lead.
 std::size_t sequence_length(unsigned char lead) {
@@ -78,6 +74,19 @@ std::string Table::text() const {
     append_line(titles);
     for (const auto& row : rows_) append_line(row);
     return out;
+}
+
+std::size_t width(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count_if(text, begins_code_point));
+}
+
+std::string clip(std::string_view text, std::size_t columns) {
+    if (width(text) <= columns) return std::string(text);
+    if (columns == 0) return "";
+    std::size_t kept = 0;
+    std::size_t bytes = 0;
+    while (bytes < text.size() && (!begins_code_point(text[bytes]) || kept++ < columns - 1)) ++bytes;
+    return std::string(text.substr(0, bytes)) + "~";
 }
 
 std::string human_bytes(double bytes) {

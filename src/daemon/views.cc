@@ -154,6 +154,8 @@ std::vector<admin::BackendRow> Control::backends() {
         for (std::size_t b = 0; b < pool.backends.size(); ++b) {
             if (pool.backends[b].standing == backend::Standing::Vacant) continue;
             admin::BackendRow row = describe(pool, pool.backends[b]);
+            row.tally = accounts_->tally(pool.backends[b].position);
+            row.traffic = accounts_->traffic(pool.backends[b].position);
             for (const auto& part : parts) {
                 // A worker that has not taken the newest snapshot yet has no leases there.
                 if (p >= part.backends.size() || b >= part.backends[p].size()) continue;

@@ -119,7 +119,65 @@ class Demo:
         for broker in self.lab.brokers:
             if not broker.running():
                 broker.start()
-        wait_for("all brokers to be up", lambda: set(self.lab.backend_states().values()) == {"up"})
+        wait_for("all brokers to be up", lambda: set(self.lab.backend_states().values()) <= {"up", "slow-start"})
+
+    def show_top(self):
+        step("What happens at this moment: sluicectl top (here once, as plain text)")
+        say(self.lab.ctl("top", "--once", "-i", "0.5").stdout)
+
+    def rows_at(self, broker):
+        return [row["client_id"] for row in self.lab.admin(f"show connections backend={broker}")["connections"]]
+
+    def come_back(self, client_id):
+        """Leaves and connects again; where it arrives."""
+        self.processes[client_id].terminate()
+        self.processes[client_id].wait()
+        self.start(client_id)
+        return self.arrived(client_id).broker
+
+    def drain_broker(self):
+        broker = max((b.name for b in self.lab.brokers), key=lambda name: len(self.rows_at(name)))
+        step(f"{broker} is to be emptied without haste: sluicectl drain {broker}")
+        say(self.lab.ctl("drain", broker).stdout)
+        before = sorted(self.rows_at(broker))
+        told = self.lab.admin(f"explain {before[0]}")
+        after = self.come_back(before[0])
+        kept = sorted(self.rows_at(broker))
+        say(f"""
+            It keeps {", ".join(kept)}. When {before[0]} connects again, it goes to {after}:
+            sluicectl explain {before[0]}
+              {told["backend"]}: {told["why"]}
+        """)
+        expect(after == told["backend"] != broker, f"{before[0]} met {after}, and {told['backend']} was foretold")
+        expect(kept == before[1:], f"{broker} has {kept} and not {before[1:]}")
+        self.lab.ctl("ready", broker)
+
+    def reload(self):
+        heavy = self.lab.brokers[0].name
+        self.lab.config_file.write_text(self.lab.config(backend={heavy: {"weight": 300}}))
+        step(f"The file gives {heavy} three times the weight: sluicectl reload --dry-run, then sluicectl reload")
+        foretold = self.lab.ctl("reload", "--dry-run").stdout
+        done = self.lab.ctl("reload").stdout
+        say(foretold)
+        say("\n".join(["...", *done.splitlines()[-1:]]))
+        expect(foretold.splitlines()[:-1] == done.splitlines()[:-1], "the reload did not do what the dry run foretold")
+        at_home = [name for name in map("device-{}".format, range(300)) if self.lab.explain(name) == heavy]
+        say(f"""
+            Of 300 other client IDs, {len(at_home)} would go there now. Nobody was disconnected.
+        """)
+        expect(len(at_home) > 140, f"{len(at_home)} of 300 go to a broker with 3/5 of the weight")
+        expect(all(p.poll() is None for p in self.processes.values()), "a client has ended")
+        self.lab.reload(self.lab.config())
+
+    def show_metrics(self):
+        step("What Prometheus gets from 127.0.0.1:9187/metrics, inside Sluice's namespace; it begins so")
+        with self.lab.sluice_side.connect("127.0.0.1", 9187) as sock:
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: sluice\r\nConnection: close\r\n\r\n")
+            with sock.makefile("r", encoding="utf-8") as answer:
+                _, _, page = answer.read().partition("\n\n")
+        lines = page.splitlines()
+        expect(any(line.startswith("sluice_") for line in lines), "no metric is on the page")
+        say("\n".join([*lines[:9], f"... {len(lines)} lines in all"]))
 
     def say_what_to_try(self):
         """Two clients that talk must meet at one broker, for these are no cluster: `explain` finds such a pair."""
@@ -132,6 +190,7 @@ class Demo:
         say(f"""
             {inside} mosquitto_sub -h {FRONT} -i {first} -t hello -v
             {inside} mosquitto_pub -h {FRONT} -i {second} -t hello -m world
+            {ctl} top
             {ctl} show backends
             {ctl} show connections
             {ctl} explain {first}
@@ -151,7 +210,7 @@ def main():
     keep = sys.argv[1:] == ["--keep"]
     end_on_signals()
     step("Three brokers and Sluice, each side in a network namespace of its own")
-    with Lab(brokers=3) as lab:
+    with Lab(brokers=3, pool={"slow_start": "0s"}, admin={"metrics": "127.0.0.1:9187"}) as lab:
         say("""
             clients 10.1.0.2-5 ---- 10.1.0.1 [ Sluice ] 10.2.0.10-13 ---- brokers 10.2.0.2, .3, .4
         """)
@@ -161,8 +220,12 @@ def main():
         demo.reconnect_one()
         demo.stop_broker()
         demo.show_backends()
+        demo.restart_brokers()
+        demo.show_top()
+        demo.drain_broker()
+        demo.reload()
+        demo.show_metrics()
         if keep:
-            demo.restart_brokers()
             demo.say_what_to_try()
             lab.keep()
             return 0

@@ -85,6 +85,8 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(process.returncode, 0, text)
         self.assertIn("12 of 12 are spliced", text)
         self.assertIn("noticed nothing", text)
+        for said in ("connects/s", "it goes to broker-", "CLIENT IDS THAT MOVE", "Nobody was disconnected", "# HELP sluice_"):
+            self.assertIn(said, text)
         self.assertEqual(namespaces_of(process.pid), [])
 
     def test_interrupted_leaves_nothing(self):

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "sluice/backend/tallies.h"
 #include "sluice/base/address.h"
 #include "sluice/base/counters.h"
 #include "sluice/base/time.h"
@@ -102,7 +103,9 @@ struct BackendRow {
         std::uint64_t leased = 0;
         std::uint64_t quarantined = 0;
     } leases;
-    std::optional<Offer> offer;  // nullopt: not learned
+    std::optional<Offer> offer;   // nullopt: not learned
+    backend::BackendTally tally;  // since the start, or since it is there
+    backend::Traffic traffic;     // likewise
 };
 
 // Which connections to show; every condition that is present must hold.

@@ -1,4 +1,4 @@
-// One question to the daemon's admin socket.
+// Questions to the daemon's admin socket.
 #pragma once
 
 #include <stdexcept>
@@ -14,8 +14,21 @@ class NoAnswer : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// Sends `line` (without newline) to the socket at `path` and returns the line that comes back, without its
-// newline. limit: how long the daemon may stay silent. Throws NoAnswer.
-std::string ask(const std::string& path, const std::string& line, Duration limit = 30s);
+// A connection to the daemon. After NoAnswer it is of no more use: an answer might still come.
+class Conversation {
+  public:
+    // limit: how long the daemon may stay silent. Throws NoAnswer.
+    explicit Conversation(const std::string& path, Duration limit = 30s);
+    ~Conversation();
+    Conversation(const Conversation&) = delete;
+    Conversation& operator=(const Conversation&) = delete;
+
+    // Sends `line` (without newline) and returns the line that comes back, without its newline. Throws
+    // NoAnswer.
+    std::string ask(const std::string& line);
+
+  private:
+    int fd_;
+};
 
 }  // namespace sluice::ctl

@@ -11,4 +11,7 @@ namespace sluice::ctl {
 // reply: an object without "error". Every line ends with a newline.
 std::string render(const nlohmann::ordered_json& reply);
 
+// reply: an object with "error", and perhaps "problems", a line each.
+std::string render_refusal(const nlohmann::ordered_json& reply);
+
 }  // namespace sluice::ctl

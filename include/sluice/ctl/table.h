@@ -27,6 +27,11 @@ class Table {
     std::vector<std::vector<Cell>> rows_;
 };
 
+// Columns on a terminal: code points.
+std::size_t width(std::string_view text);
+// At most so many columns; '~' stands for what was cut off.
+std::string clip(std::string_view text, std::size_t columns);
+
 // "1.5 KiB"; whole bytes below 1024.
 std::string human_bytes(double bytes);
 // "250 us", "1.2 ms", "3.5 s", "4m 10s", "2h 5m", "3d 4h".

@@ -59,6 +59,15 @@ class FakeView final : public View {
         up.health = {.probed = true, .successes = 9, .last_failure = "none", .latency = 1500us, .since = {}};
         up.leases = {.capacity = 100, .leased = 7, .quarantined = 2};
         BackendRow down = up;
+        up.tally.connects = 9;
+        up.tally.failures[0] = 2;
+        up.tally.connacks[backend::connack_cell(mqtt::Version::V311, 0)] = 8;
+        up.tally.connacks[backend::connack_cell(mqtt::Version::V5, 0x87)] = 1;
+        up.tally.endings[0] = 3;
+        up.tally.connack.counts.front() = 7;
+        up.tally.connack.counts.back() = 1;
+        up.tally.connack.nanoseconds = 12'000'000'000;
+        up.traffic.to_broker = {.packets = 20, .bytes = 700};
         down.address = *SocketAddress::parse("[fd00::2]:1883");
         down.state = "down";
         down.health = {.probed = true, .failures = 4, .last_failure = "refused", .since = 12s};
@@ -209,6 +218,25 @@ TEST(Commands, ShowBackends) {
     EXPECT_EQ(rows[1]["address"], "[fd00::2]:1883");
     EXPECT_EQ(rows[1]["health"]["last_failure"], "refused");
     EXPECT_EQ(rows[1]["health"]["since_seconds"], 12.0);
+}
+
+TEST(Commands, ShowBackendsTalliesWhatTheyDid) {
+    const json rows = ask("show backends")["backends"];
+    const json tally = rows[0]["tally"];
+    EXPECT_EQ(tally["connects"], 9);
+    EXPECT_EQ(tally["failures"], json({{"refused", 2}, {"silent", 0}, {"unreachable", 0}}));
+    EXPECT_EQ(tally["connacks"], json::parse(R"([{"version":"3","code":"0x00","count":8},
+                                                 {"version":"5","code":"0x87","count":1}])"));
+    EXPECT_EQ(tally["endings"],
+              json({{kCounterTable[static_cast<std::size_t>(backend::kEndings[0])].name, 3}}));
+    EXPECT_EQ(tally["connack_latency"], json::parse(R"({"sum_seconds":12.0, "buckets":[
+        {"above_seconds":0.0,"up_to_seconds":0.0001,"count":7},
+        {"above_seconds":10.0,"up_to_seconds":null,"count":1}]})"));
+    EXPECT_EQ(tally["connect_latency"]["buckets"], json::array());
+    EXPECT_EQ(tally["to_broker_packets"], 20);
+    EXPECT_EQ(tally["to_broker_bytes"], 700);
+    EXPECT_EQ(tally["to_client_bytes"], 0);
+    EXPECT_EQ(rows[1]["tally"]["connacks"], json::array());
 }
 
 TEST(Commands, ShowConnectionsMakesClientTextValidUtf8) {

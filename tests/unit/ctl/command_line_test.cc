@@ -52,8 +52,40 @@ TEST(CommandLine, HelpAndVersionAreNoFaults) {
     EXPECT_EQ(parsed({"--version"}).out.substr(0, 10), "sluicectl ");
 }
 
+TEST(CommandLine, ADryRunIsAWordOfTheCommand) {
+    const Parsed p = parsed({"reload", "--dry-run"});
+    EXPECT_EQ(std::get<Options>(p.result).words, (std::vector<std::string>{"reload", "--dry-run"}));
+}
+
+TEST(CommandLine, TopHasOptionsOfItsOwn) {
+    const Parsed plain = parsed({"top"});
+    ASSERT_TRUE(std::get<Options>(plain.result).top);
+    EXPECT_EQ(std::get<Options>(plain.result).top->interval, 1);
+    EXPECT_FALSE(std::get<Options>(plain.result).top->count);
+    EXPECT_FALSE(std::get<Options>(plain.result).top->plain);
+    const Parsed full = parsed({"top", "-n", "5", "--interval", "0.5", "--socket", "/s"});
+    EXPECT_EQ(std::get<Options>(full.result).top->count, 5U);
+    EXPECT_EQ(std::get<Options>(full.result).top->interval, 0.5);
+    EXPECT_EQ(std::get<Options>(full.result).socket, "/s");
+    const Parsed once = parsed({"top", "--once", "-i", "2"});
+    EXPECT_EQ(std::get<Options>(once.result).top->count, 1U);
+    EXPECT_TRUE(std::get<Options>(once.result).top->plain);
+    EXPECT_EQ(std::get<Options>(once.result).top->interval, 2);
+    // A client may have this name.
+    EXPECT_FALSE(std::get<Options>(parsed({"explain", "top"}).result).top);
+}
+
 TEST(CommandLine, FaultsAreUsageErrors) {
-    for (const auto& arguments : {std::vector<const char*>{}, {"--unknown", "show"}, {"--socket"}}) {
+    for (const auto& arguments : {std::vector<const char*>{},
+                                  {"--unknown", "show"},
+                                  {"--socket"},
+                                  {"top", "brokers"},
+                                  {"top", "--json"},
+                                  {"top", "-n", "0"},
+                                  {"top", "-i", "0"},
+                                  {"top", "-i", "x"},
+                                  {"show", "info", "-n", "2"},
+                                  {"--once", "show", "info"}}) {
         const Parsed p = parsed(arguments);
         EXPECT_EQ(std::get<int>(p.result), kExitUsage);
         EXPECT_EQ(p.err.find("sluicectl: "), 0U);
@@ -104,10 +136,10 @@ Ran ran(const Options& options) {
 
 TEST(Run, PrintsATableOrJson) {
     const Daemon daemon([](std::string_view) { return R"({"rows":[{"name":"b1","n":1}]})"; });
-    const Ran table = ran({.socket = daemon.socket(), .words = {"show", "backends"}});
+    const Ran table = ran({.socket = daemon.socket(), .words = {"show", "backends"}, .top = {}});
     EXPECT_EQ(table.code, kExitGood);
     EXPECT_EQ(table.out, "NAME  N\nb1    1\n");
-    const Ran json = ran({.socket = daemon.socket(), .json = true, .words = {"show", "backends"}});
+    const Ran json = ran({.socket = daemon.socket(), .json = true, .words = {"show", "backends"}, .top = {}});
     EXPECT_EQ(json.code, kExitGood);
     EXPECT_EQ(nlohmann::json::parse(json.out), nlohmann::json::parse(R"({"rows":[{"name":"b1","n":1}]})"));
     EXPECT_EQ(json.err, "");
@@ -115,27 +147,45 @@ TEST(Run, PrintsATableOrJson) {
 
 TEST(Run, QuotesWordsSoThatTheyArriveWhole) {
     const Daemon daemon([](std::string_view line) { return nlohmann::json({{"line", line}}).dump(); });
-    const Ran r = ran({.socket = daemon.socket(), .json = true, .words = {"explain", "my \"sensor\""}});
+    const Ran r =
+        ran({.socket = daemon.socket(), .json = true, .words = {"explain", "my \"sensor\""}, .top = {}});
     EXPECT_EQ(nlohmann::json::parse(r.out)["line"], R"(explain "my \"sensor\"")");
 }
 
 TEST(Run, AnErrorGoesToTheErrorStreamAndFails) {
     const Daemon daemon([](std::string_view) { return R"({"error":"no such pool"})"; });
-    const Ran r = ran({.socket = daemon.socket(), .json = true, .words = {"x"}});
+    const Ran r = ran({.socket = daemon.socket(), .words = {"x"}, .top = {}});
     EXPECT_EQ(r.code, kExitRuntime);
     EXPECT_EQ(r.out, "");
     EXPECT_EQ(r.err, "sluicectl: no such pool\n");
 }
 
+TEST(Run, AsJsonAnErrorIsAnAnswerLikeOthersButForTheExitCode) {
+    const Daemon daemon([](std::string_view) { return R"({"error":"bad","problems":["f:1: x"]})"; });
+    const Ran r = ran({.socket = daemon.socket(), .json = true, .words = {"reload"}, .top = {}});
+    EXPECT_EQ(r.code, kExitRuntime);
+    EXPECT_EQ(nlohmann::json::parse(r.out)["problems"][0], "f:1: x");
+    EXPECT_EQ(r.err, "");
+}
+
+TEST(Run, TopWithoutADaemonFails) {
+    const Ran r = ran({.socket = "/nonexistent/admin.sock",
+                       .words = {"top"},
+                       .top = TopOptions{.interval = 0.1, .count = 1, .plain = true}});
+    EXPECT_EQ(r.code, kExitRuntime);
+    EXPECT_EQ(r.out, "");
+    EXPECT_NE(r.err.find("no daemon listens"), std::string::npos);
+}
+
 TEST(Run, ALargeReplyArrivesWhole) {
     const std::string big(3'000'000, 'x');
     const Daemon daemon([&](std::string_view) { return R"({"t":")" + big + "\"}"; });
-    const Ran r = ran({.socket = daemon.socket(), .words = {"x"}});
+    const Ran r = ran({.socket = daemon.socket(), .words = {"x"}, .top = {}});
     EXPECT_EQ(r.out, "t  " + big + "\n");
 }
 
 TEST(Run, SaysWhatToDoWhenThereIsNoDaemon) {
-    const Ran r = ran({.socket = "/nonexistent/admin.sock", .words = {"x"}});
+    const Ran r = ran({.socket = "/nonexistent/admin.sock", .words = {"x"}, .top = {}});
     EXPECT_EQ(r.code, kExitRuntime);
     EXPECT_EQ(
         r.err,
@@ -144,7 +194,7 @@ TEST(Run, SaysWhatToDoWhenThereIsNoDaemon) {
 
 TEST(Run, AnAnswerThatIsNoJsonFails) {
     const Daemon daemon([](std::string_view) { return "hello"; });
-    const Ran r = ran({.socket = daemon.socket(), .words = {"x"}});
+    const Ran r = ran({.socket = daemon.socket(), .words = {"x"}, .top = {}});
     EXPECT_EQ(r.code, kExitRuntime);
     EXPECT_NE(r.err.find("no JSON"), std::string::npos);
 }

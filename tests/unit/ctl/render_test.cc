@@ -53,6 +53,68 @@ TEST(Render, LargeObjectsBecomeATableOfTheirOwn) {
               "front  g     1.0 KiB\n");
 }
 
+TEST(Render, WhatIsNestedTwiceIsForJson) {
+    EXPECT_EQ(rendered(R"({"rows":[{"name":"b1","tally":{"connects":1,"latency":{"sum_seconds":1}}},
+                                   {"name":"b2","tally":{"connects":1,"answers":[{"code":"0x00"}],
+                                    "a":1,"b":1,"c":1,"d":1,"e":1}}]})"),
+              "NAME\nb1\nb2\n");
+}
+
+TEST(Render, AReloadIsTwoTables) {
+    EXPECT_EQ(rendered(R"({"reload":{"applied":true,"changes":[
+                  {"what":"backend brokers/b3","kind":"added"},
+                  {"what":"pool brokers","kind":"changed","key":"drain_rate","from":"1000","to":"200"},
+                  {"what":"port front","kind":"changed","key":"gateway","from":"","to":"[\"10.1.0.9\"]"}],
+                  "moves":[{"pool":"brokers","moved_share":0.25345}]}})"),
+              "WHAT                KIND     KEY         FROM  TO\n"
+              "backend brokers/b3  added\n"
+              "pool brokers        changed  drain_rate  1000  200\n"
+              "port front          changed  gateway           [\"10.1.0.9\"]\n"
+              "\n"
+              "POOL     CLIENT IDS THAT MOVE\n"
+              "brokers                25.3 %\n"
+              "\n"
+              "this is in force now\n");
+}
+
+TEST(Render, ADryRunSaysThatNothingHasChanged) {
+    EXPECT_EQ(rendered(R"({"reload":{"applied":false,"changes":[{"what":"route 1","kind":"removed"}],
+                           "moves":[]}})"),
+              "WHAT     KIND     KEY  FROM  TO\nroute 1  removed\n\na dry run: nothing has changed\n");
+    EXPECT_EQ(rendered(R"({"reload":{"applied":false,"changes":[],"moves":[]}})"), "nothing would change\n");
+    EXPECT_EQ(rendered(R"({"reload":{"applied":true,"changes":[],"moves":[]}})"), "nothing has changed\n");
+}
+
+TEST(Render, StatesAndNumbersAreLines) {
+    EXPECT_EQ(rendered(R"({"backend":"b1","state":"drain"})"), "backend  b1\nstate    drain\n");
+    EXPECT_EQ(rendered(R"({"killed":3})"), "killed  3\n");
+}
+
+TEST(Render, AConfigurationIsTheFileThatSaysIt) {
+    EXPECT_EQ(rendered(R"({"config":{
+                  "runtime":{"workers":2,"cores":null,"eal":["-n4"]},
+                  "port":[{"name":"front","mtu":1500},{"name":"back","mtu":9000}],
+                  "route":[],
+                  "pool":[{"name":"p","bounded_load":1.25,"health":{"type":"tcp","path":null},
+                           "backend":[{"name":"b1"},{"name":"b\u007f\"2"}]}]}})"),
+              "[runtime]\nworkers = 2\neal = [\"-n4\"]\n\n"
+              "[[port]]\nname = \"front\"\nmtu = 1500\n\n"
+              "[[port]]\nname = \"back\"\nmtu = 9000\n\n"
+              "[[pool]]\nname = \"p\"\nbounded_load = 1.25\n\n"
+              "[pool.health]\ntype = \"tcp\"\n\n"
+              "[[pool.backend]]\nname = \"b1\"\n\n"
+              "[[pool.backend]]\nname = \"b\\u007f\\\"2\"\n");
+}
+
+TEST(RenderRefusal, ProblemsAreLinesOfTheirOwn) {
+    EXPECT_EQ(render_refusal(nlohmann::ordered_json::parse(
+                  R"({"error":"the configuration has 2 problems; nothing has changed",
+                      "problems":["f:3: a: bad","f:4: \u001b[2J"]})")),
+              "sluicectl: the configuration has 2 problems; nothing has changed\n"
+              "f:3: a: bad\nf:4: \\x1b[2J\n");
+    EXPECT_EQ(render_refusal({{"error", "no"}}), "sluicectl: no\n");
+}
+
 TEST(Render, AnObjectOrScalarsBecomeOneLineEach) {
     EXPECT_EQ(rendered(R"({"info":{"version":"1","uptime_seconds":90,"draining":false}})"),
               "version   1\nuptime    1m 30s\ndraining  no\n");

@@ -29,6 +29,15 @@ TEST(Table, CountsCodePointsNotBytes) {
     EXPECT_EQ(table.text(), "ID    N\ncaf\xc3\xa9  1\nabcd  2\n");
 }
 
+TEST(Clip, CutsWholeCodePoints) {
+    EXPECT_EQ(clip("broker", 6), "broker");
+    EXPECT_EQ(clip("broker", 5), "brok~");
+    EXPECT_EQ(clip("caf\xc3\xa9s", 5), "caf\xc3\xa9s");
+    EXPECT_EQ(clip("caf\xc3\xa9sx", 5), "caf\xc3\xa9~");
+    EXPECT_EQ(clip("abc", 1), "~");
+    EXPECT_EQ(clip("abc", 0), "");
+}
+
 TEST(Units, Bytes) {
     EXPECT_EQ(human_bytes(0), "0 B");
     EXPECT_EQ(human_bytes(1023), "1023 B");
