@@ -73,7 +73,7 @@ class PseudoTerminal:
     def lines(self):
         """The last whole picture as plain text."""
         pictures = self.pictures()
-        return [_STYLE.sub("", line) for line in pictures[-1]] if pictures else []
+        return [_STYLE.sub("", line).rstrip("\r") for line in pictures[-1]] if pictures else []
 
     def wait(self, timeout=5):
         """The exit code, as subprocess has it; what it wrote until then is read."""

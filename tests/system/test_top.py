@@ -59,7 +59,7 @@ class TopTest(LabTest):
             pictures = len(terminal.pictures())
             wait_for("new pictures", lambda: len(terminal.pictures()) >= pictures + 3)
             self.assertLessEqual(len(terminal.lines()), rows)
-            self.assertLessEqual(max(map(len, terminal.lines())), columns)
+            self.assertLessEqual(max(map(len, terminal.lines())), columns, terminal.lines())
         terminal.resize(100, 8)
         self.shows(terminal, "brokers 1 to 3 of 6")
         terminal.press("\x1b[B")
