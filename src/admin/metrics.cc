@@ -199,9 +199,9 @@ class Backends {
     // fill(backend, add): add(value, label, text) adds a sample with one more label.
     template <typename Fill>
     void each_with(Fill&& fill) const {
-        for (const auto& [backend, labels] : rows_) {
-            fill(*backend, [&](const auto& sample, std::initializer_list<Label> more) {
-                Labels all = labels;
+        for (const auto& row : rows_) {
+            fill(*row.first, [&](const auto& sample, std::initializer_list<Label> more) {
+                Labels all = row.second;
                 all.insert(all.end(), more);
                 book_.add(sample, std::move(all));
             });

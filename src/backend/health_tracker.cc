@@ -56,7 +56,7 @@ void HealthTracker::follow(const Roster& roster, Instant now, bool at_start) {
         const bool same = backend.position < before.size() && before[backend.position].known &&
                           before[backend.position].address == backend.config.address;
         if (same) {
-            entry = std::move(before[backend.position]);
+            entry = before[backend.position];
         } else if (!at_start && probes) {
             entry.view.healthy = false;
             entry.view.since = now;

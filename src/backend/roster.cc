@@ -151,8 +151,7 @@ class Seating {
             return std::ranges::find(wanted.source_addresses, address) != wanted.source_addresses.end();
         });
         std::ranges::sort(retained);
-        const auto repeated = std::ranges::unique(retained);
-        retained.erase(repeated.begin(), repeated.end());
+        retained.erase(std::unique(retained.begin(), retained.end()), retained.end());
     }
 
     static void learn_sources(Roster::Pool& pool, const config::Pool& wanted) {

@@ -160,7 +160,8 @@ std::string reload_text(const Json& report) {
         std::vector<Cell> cells;
         for (const char* key : {"what", "kind", "key", "from", "to"}) {
             const auto member = change.find(key);
-            cells.push_back(member == change.end() || *member == "" ? Cell{} : cell(key, *member));
+            const bool told = member != change.end() && !member->get_ref<const std::string&>().empty();
+            cells.push_back(told ? cell(key, *member) : Cell{});
         }
         table.add(std::move(cells));
     }

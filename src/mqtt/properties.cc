@@ -33,11 +33,11 @@ struct Rule {
 
 // MQTT 5 table 2-4; the values from sections 3.1.2.11, 3.1.3.2 and 3.2.2.3.
 constexpr std::array<Rule, 25> kRules{{
-    {0x01, Type::Flag, kWill},               // Payload Format Indicator
-    {0x02, Type::U32, kWill},                // Message Expiry Interval
-    {0x03, Type::String, kWill},             // Content Type
-    {0x08, Type::String, kWill},             // Response Topic
-    {0x09, Type::Binary, kWill},             // Correlation Data
+    {0x01, Type::Flag, kWill},    // Payload Format Indicator
+    {0x02, Type::U32, kWill},     // Message Expiry Interval
+    {0x03, Type::String, kWill},  // Content Type
+    {0x08, Type::String, kWill},  // Response Topic
+    {0x09, Type::Binary, kWill},  // Correlation Data
     {kSessionExpiry, Type::U32, kConnect | kConnack},
     {kAssignedClientId, Type::String, kConnack},
     {kServerKeepAlive, Type::U16, kConnack},

@@ -93,7 +93,7 @@ struct Connection {
     bool sent_beyond_connect =
         false;  // broker and client said more than CONNECT to each other: no second broker can be tried
     std::optional<Counter> ended_by;  // why it is over, or about to be
-    bool stays_relayed = false;  // the two legs can never be one record
+    bool stays_relayed = false;       // the two legs can never be one record
 
     std::array<std::uint32_t, kMaxAttempts> tried{};
     std::uint8_t tried_count = 0;

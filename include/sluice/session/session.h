@@ -132,9 +132,7 @@ class Session {
     const backend::Listener& listener() const { return s_.snapshot->listeners[c_.listener]; }
     const backend::Pool& pool() const { return s_.snapshot->pools[c_.pool]; }
     const backend::Backend& broker() const { return pool().backends[c_.backend]; }
-    void count_load(std::int32_t change) {
-        s_.load.add(s_.worker, broker().position, change, c_.persistent);
-    }
+    void count_load(std::int32_t change) { s_.load.add(s_.worker, broker().position, change, c_.persistent); }
     void count(Counter id, std::uint64_t n = 1) { s_.counters.add(id, n); }
     void count_ending(Counter reason);
 
