@@ -54,10 +54,8 @@ compiler() { if command -v ccache >/dev/null; then echo "ccache $1"; else echo "
 readonly instrumented=(-Dbuildtype=debug -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=address,undefined
     -Db_lundef=false)
 
-# What is measured is built as what is installed (tools/build).
-configure_benchmarks() {
-    configured build-bench --buildtype=release -Db_lto=true -Dtests=false -Dbenchmarks=true
-}
+# What is measured is what is installed: the benchmarks are further programs of build/.
+configure_benchmarks() { tools/build && meson configure build -Dbenchmarks=true; }
 
 configure_fuzzers() { configured build-fuzz "${instrumented[@]}" -Dtests=false -Dfuzzers=true; }
 
