@@ -56,7 +56,10 @@ _sluicectl() {
         case ${typed[i]} in
             --socket | -i | --interval | -n)
                 if ((i + 1 == ${#typed[@]})); then  # its value is what is being typed
-                    if [[ ${typed[i]} == --socket ]]; then mapfile -t COMPREPLY < <(compgen -f -- "$current"); fi
+                    if [[ ${typed[i]} == --socket ]]; then
+                        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+                        compopt -o filenames 2>/dev/null
+                    fi
                     return
                 fi
                 if [[ ${typed[i]} == --socket ]]; then _sluicectl_ask+=(--socket "${typed[i + 1]}"); fi
