@@ -205,7 +205,7 @@ class Lab:
         for pool, name, sources, address in (
                 ("brokers", "{}", SOURCES, lambda b: f"{b.address}:1883"),
                 ("brokers6", "{}-v6", SOURCES6, lambda b: f"[{b.address6}]:1883")):
-            keys = {"name": pool, "source_addresses": sources, **options["pools"]}
+            keys = {"name": pool, "source_addresses": sources, "slow_start": "0s", **options["pools"]}
             parts.append(table("[[pool]]", {**keys, **(options["pool"] if pool == "brokers" else {})}))
             parts.append(table("[pool.health]", options["health"]))
             parts += [table("[[pool.backend]]", {"name": name.format(b.name), "address": address(b),

@@ -71,7 +71,6 @@ class Answering:
 
 class MqttProbeTest(HealthTest):
     lab_options = {"brokers": 7, "workers": 2, "start_brokers": False, "start_sluiced": False,
-                   "pools": {"slow_start": "0s"},
                    "health": {"type": "mqtt", "username": "monitor", **HEALTH}}
 
     @classmethod
@@ -139,7 +138,7 @@ def answer_of(status, pieces):
 
 
 class HttpProbeTest(HealthTest):
-    lab_options = {"brokers": 5, "start_brokers": False, "start_sluiced": False, "pools": {"slow_start": "0s"},
+    lab_options = {"brokers": 5, "start_brokers": False, "start_sluiced": False,
                    "health": {"type": "http", "path": "/ready", "port": HTTP_PORT, "expect_body": "running", **HEALTH}}
 
     @classmethod
