@@ -184,7 +184,7 @@ std::optional<Place> Section::duration(std::string_view key, Duration& out, Dura
     }
     if (*parsed < lowest || *parsed > highest) {
         report_->add(place, quoted(value->get()) + " is out of range",
-                     "must be " + to_string(lowest) + " to " + to_string(highest));
+                     "must be " + duration_to_string(lowest) + " to " + duration_to_string(highest));
         return std::nullopt;
     }
     out = *parsed;

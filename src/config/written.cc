@@ -63,7 +63,7 @@ std::string write(double number) {
     return {text.data(), end};
 }
 
-std::string write(Duration duration) { return write(to_string(duration)); }
+std::string write(Duration duration) { return write(duration_to_string(duration)); }
 
 std::string write_size(std::uint64_t bytes) { return write(size_to_string(bytes)); }
 
