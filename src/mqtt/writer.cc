@@ -5,6 +5,8 @@
 namespace sluice::mqtt {
 namespace {
 
+constexpr std::uint8_t kSessionExpiryInterval = 0x11;  // property, MQTT 5 section 3.1.2.11.2
+
 struct Codes {
     std::uint8_t v3;  // 0: no code
     std::uint8_t v5;
@@ -70,19 +72,28 @@ std::vector<std::byte> write_refusal(Version version, Refusal refusal) {
     return packet.finish(0x20);
 }
 
-std::vector<std::byte> write_connect(const ProbeConnect& connect) {
-    assert(connect.version == Version::V5 || connect.username || !connect.password);
-    const bool v31 = connect.version == Version::V31;
-    const unsigned flags = 0x02U | (connect.username ? 0x80U : 0U) | (connect.password ? 0x40U : 0U);
+std::vector<std::byte> write_connect(const ConnectFields& fields) {
+    assert(fields.version == Version::V5 || fields.username || !fields.password);
+    const bool v31 = fields.version == Version::V31;
+    const unsigned flags =
+        (fields.clean_start ? 0x02U : 0U) | (fields.username ? 0x80U : 0U) | (fields.password ? 0x40U : 0U);
     Packet packet;
     packet.put_text(v31 ? "MQIsdp" : "MQTT");
-    packet.put8(static_cast<std::uint8_t>(connect.version));
+    packet.put8(static_cast<std::uint8_t>(fields.version));
     packet.put8(static_cast<std::uint8_t>(flags));
-    packet.put16(connect.keep_alive);
-    if (connect.version == Version::V5) packet.put8(0);  // no properties
-    packet.put_text(connect.client_id);
-    if (connect.username) packet.put_text(*connect.username);
-    if (connect.password) packet.put_text(*connect.password);
+    packet.put16(fields.keep_alive);
+    if (fields.version == Version::V5) {
+        const bool expires = fields.session_expiry != 0;
+        packet.put8(expires ? 5 : 0);
+        if (expires) {
+            packet.put8(kSessionExpiryInterval);
+            packet.put16(fields.session_expiry >> 16U);
+            packet.put16(fields.session_expiry & 0xffffU);
+        }
+    }
+    packet.put_text(fields.client_id);
+    if (fields.username) packet.put_text(*fields.username);
+    if (fields.password) packet.put_text(*fields.password);
     return packet.finish(0x10);
 }
 

@@ -1,4 +1,4 @@
-// The few packets that Sluice writes itself: refusals to clients, and what an MQTT health probe says.
+// The few packets that the balancer writes itself: refusals to clients, and what an MQTT health probe says.
 #pragma once
 
 #include <array>
@@ -30,14 +30,16 @@ enum class Refusal : std::uint8_t {
 std::vector<std::byte> write_refusal(Version version, Refusal refusal);
 
 // Texts are valid UTF-8 of at most 65535 bytes. Before v5 a password needs a user name.
-struct ProbeConnect {
+struct ConnectFields {
     Version version = Version::V311;
     std::string_view client_id = {};
     std::uint16_t keep_alive = 0;
+    bool clean_start = true;
+    std::uint32_t session_expiry = 0;  // seconds; MQTT 5 only
     std::optional<std::string_view> username = {};
     std::optional<std::string_view> password = {};
 };
-std::vector<std::byte> write_connect(const ProbeConnect& connect);  // Clean Start set
+std::vector<std::byte> write_connect(const ConnectFields& fields);
 std::array<std::byte, 2> write_pingreq();
 std::array<std::byte, 2> write_disconnect();
 

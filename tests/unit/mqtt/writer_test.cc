@@ -21,7 +21,7 @@ TEST(Writer, ConnectRoundTrip) {
                 const bool password = (fields & 2) != 0;
                 if (password && !username && version != Version::V5) continue;
                 const std::string id(length, 'p');
-                ProbeConnect probe{.version = version, .client_id = id, .keep_alive = 0x1234};
+                ConnectFields probe{.version = version, .client_id = id, .keep_alive = 0x1234};
                 if (username) probe.username = "usér";
                 if (password) probe.password = std::string_view("se\0cret", 7);
                 const auto bytes = write_connect(probe);
@@ -41,6 +41,17 @@ TEST(Writer, ConnectRoundTrip) {
                 EXPECT_EQ(connect.size, bytes.size());
             }
         }
+    }
+}
+
+TEST(Writer, AsksForASessionThatOutlivesTheConnection) {
+    for (const Version version : {Version::V31, Version::V311, Version::V5}) {
+        const auto bytes = write_connect(
+            {.version = version, .client_id = "c", .clean_start = false, .session_expiry = 0x12345678});
+        const ConnectResult result = read_connect(bytes, 1024);
+        ASSERT_TRUE(std::holds_alternative<Connect>(result));
+        EXPECT_FALSE(std::get<Connect>(result).clean_start);
+        EXPECT_EQ(std::get<Connect>(result).session_expiry, version == Version::V5 ? 0x12345678U : 0U);
     }
 }
 
