@@ -1,0 +1,75 @@
+#include "latencies.h"
+
+#include <boost/histogram.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace sluice::load {
+namespace {
+
+namespace bh = boost::histogram;
+
+// In microseconds.
+constexpr double kShortest = 1;
+constexpr double kLongest = 3.6e9;
+constexpr double kStep = 1.01;
+
+using Axis = bh::axis::regular<double, bh::axis::transform::log>;
+using Histogram = bh::histogram<std::tuple<Axis>, bh::dense_storage<std::uint64_t>>;
+
+Histogram empty() {
+    const auto bins = static_cast<unsigned>(std::ceil(std::log(kLongest / kShortest) / std::log(kStep)));
+    return bh::make_histogram_with(bh::dense_storage<std::uint64_t>(), Axis(bins, kShortest, kLongest));
+}
+
+}  // namespace
+
+struct Latencies::Bins {
+    Histogram histogram = empty();
+};
+
+Latencies::Latencies() : bins_(std::make_unique<Bins>()) {}
+Latencies::~Latencies() = default;
+Latencies::Latencies(Latencies&&) noexcept = default;
+Latencies& Latencies::operator=(Latencies&&) noexcept = default;
+
+void Latencies::add(Duration latency) {
+    latency = std::max(latency, Duration::zero());
+    bins_->histogram(std::chrono::duration<double, std::micro>(latency).count());
+    ++count_;
+    sum_ += latency;
+    largest_ = std::max(largest_, latency);
+}
+
+void Latencies::add(const Latencies& others) {
+    bins_->histogram += others.bins_->histogram;
+    count_ += others.count_;
+    sum_ += others.sum_;
+    largest_ = std::max(largest_, others.largest_);
+}
+
+void Latencies::clear() { *this = Latencies(); }
+
+Duration Latencies::mean() const {
+    return count_ == 0 ? Duration::zero() : sum_ / static_cast<std::int64_t>(count_);
+}
+
+Duration Latencies::percentile(double share) const {
+    if (count_ == 0) return Duration::zero();
+    const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
+    std::uint64_t seen = 0;
+    // The bins before the first and behind the last one hold what is below and above all of them.
+    for (const auto& bin : bh::indexed(bins_->histogram, bh::coverage::all)) {
+        seen += *bin;
+        if (seen < std::max<std::uint64_t>(wanted, 1)) continue;
+        const double upper = bin.bin().upper();
+        if (!std::isfinite(upper)) break;
+        const auto edge =
+            std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::micro>(upper));
+        return std::min(edge, largest_);
+    }
+    return largest_;
+}
+
+}  // namespace sluice::load
