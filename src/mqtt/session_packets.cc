@@ -194,6 +194,13 @@ void write_accepted(bool session_present, std::string_view assigned_client_id, V
     put_text(out, assigned_client_id);
 }
 
+void write_refused(std::uint8_t code, Version version, PacketBytes& out) {
+    put_header(out, PacketType::Connack, 0, 2 + properties_size(version));
+    put8(out, 0);
+    put8(out, code);
+    put_no_properties(out, version);
+}
+
 void write_pingresp(PacketBytes& out) { put_header(out, PacketType::Pingresp, 0, 0); }
 
 void write_server_disconnect(std::uint8_t reason, PacketBytes& out) {

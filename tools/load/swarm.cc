@@ -15,9 +15,8 @@ std::uint32_t microseconds32(Instant t) {
 
 }  // namespace
 
-Swarm::Swarm(const SwarmOptions& options, Transport& transport, Instant start)
+Swarm::Swarm(const SwarmOptions& options, Instant start)
     : options_(options),
-      transport_(transport),
       cells_(options.clients),
       timers_(options.clients, start),
       payload_(options.payload, std::byte{'.'}),
@@ -54,7 +53,7 @@ bool Swarm::connect(Instant now, Id client) {
     enter(client, Phase::Opening);
     ++tally_.attempts;
     timers_.arm(client, now + options_.connect_timeout);
-    if (transport_.open(now, client)) return true;
+    if (transport_->open(now, client)) return true;
     timers_.cancel(client);
     --tally_.attempts;
     enter(client, Phase::Idle);
@@ -69,7 +68,7 @@ void Swarm::on_open(Instant now, Id id) {
 }
 
 bool Swarm::say(Instant now, Id client) {
-    if (!transport_.send(now, client, scratch_)) {
+    if (!transport_->send(now, client, scratch_)) {
         ++tally_.blocked;
         return false;
     }
@@ -88,7 +87,7 @@ std::size_t Swarm::on_bytes(Instant now, Id id, ByteView bytes) {
             return bytes.size();
         }
         const std::size_t size = header->size + header->remaining;
-        if (size > transport_.receive_limit()) {
+        if (size > transport_->receive_limit()) {
             give_up(now, id, "a packet of " + std::to_string(size) + " bytes");
             return bytes.size();
         }
@@ -154,19 +153,19 @@ void Swarm::leave(Instant now, Id client) {
     const auto disconnect = mqtt::write_disconnect();
     scratch_.assign(disconnect.begin(), disconnect.end());
     static_cast<void>(say(now, client));
-    transport_.close(now, client);
+    transport_->close(now, client);
 }
 
 void Swarm::drop(Instant now, Id client) {
     enter(client, Phase::Leaving);
-    transport_.abort(now, client);
+    transport_->abort(now, client);
 }
 
 // What the other side says is wrong, so that nothing can be made of what would follow.
 void Swarm::give_up(Instant now, Id client, const std::string& why) {
     ++tally_.protocol_errors;
     tally_.last_protocol_error = "client " + std::to_string(client) + ": " + why;
-    transport_.abort(now, client);
+    transport_->abort(now, client);
 }
 
 void Swarm::on_end(Instant now, Id id, End end) {
@@ -231,7 +230,7 @@ void Swarm::on_timer(Instant now, Id client) {
 
 void Swarm::time_out(Instant now, Id client) {
     timed_out_ = true;
-    transport_.abort(now, client);
+    transport_->abort(now, client);
     timed_out_ = false;
 }
 

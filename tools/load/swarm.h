@@ -94,9 +94,10 @@ class SwarmWatcher {
 
 class Swarm final : public Events {
   public:
-    Swarm(const SwarmOptions& options, Transport& transport, Instant start);
-
-    void watch(SwarmWatcher& watcher) { watcher_ = &watcher; }  // before anything else
+    Swarm(const SwarmOptions& options, Instant start);
+    // Before anything else; they must outlive this.
+    void use(Transport& transport) { transport_ = &transport; }
+    void watch(SwarmWatcher& watcher) { watcher_ = &watcher; }
 
     // --- orders ---
     // False: no socket or port was left; try later. Requires an idle client.
@@ -181,7 +182,7 @@ class Swarm final : public Events {
     void write_message(Instant now, Id client, std::uint16_t packet_id);
 
     SwarmOptions options_;
-    Transport& transport_;
+    Transport* transport_ = nullptr;
     SwarmWatcher* watcher_ = nullptr;
     LazyArray<Cell> cells_;
     flow::TimerWheel timers_;

@@ -110,7 +110,7 @@ void Swarm::on_connack(Instant now, Id client, ByteView packet) {
         ++tally_.refusals[connack->reason_code];
         timers_.cancel(client);
         enter(client, Phase::Refused);
-        transport_.close(now, client);
+        transport_->close(now, client);
         return;
     }
     ++tally_.accepted;

@@ -81,6 +81,8 @@ void write_unsuback(std::uint16_t packet_id, std::size_t filters, Version versio
 // A CONNACK that accepts. assigned_client_id: version 5 only; empty: none.
 void write_accepted(bool session_present, std::string_view assigned_client_id, Version version,
                     PacketBytes& out);
+// One that refuses, by any code of the version's.
+void write_refused(std::uint8_t code, Version version, PacketBytes& out);
 void write_pingresp(PacketBytes& out);
 // From the server, version 5 only: others have no such packet.
 void write_server_disconnect(std::uint8_t reason, PacketBytes& out);
