@@ -1,6 +1,6 @@
 // What an endpoint remembers, and the steps it is made of. The steps are grouped by role, one file each:
-// endpoint_handshake.cc, endpoint_receive.cc, endpoint_ack.cc, endpoint_send.cc, endpoint_timer.cc;
-// endpoint.cc is the public face. Names follow RFC 9293 section 3.3.1.
+// endpoint_handshake.cc, endpoint_receive.cc, endpoint_ack.cc, endpoint_send.cc, endpoint_timer.cc,
+// endpoint_resume.cc; endpoint.cc is the public face. Names follow RFC 9293 section 3.3.1.
 #pragma once
 
 #include <cstdint>
@@ -91,6 +91,9 @@ struct Endpoint::Impl {
     void on_persist_timer(Instant now, Output& out);
     void arm_send_timers(Instant now);
     Instant next_deadline() const;
+
+    // --- endpoint_resume.cc
+    void resume(const Position& at, Instant now);
 
     // --- endpoint.cc
     std::size_t write(Instant now, ByteView bytes, Output& out);

@@ -159,6 +159,17 @@ class Endpoint {
     bool quiet() const;
     // Sends the ACK that is being delayed, if there is one.
     void acknowledge(Instant now, Output& out);
+    // An endpoint that goes on where another one was. `at` is the other's position() while it was quiet() and
+    // had acknowledge()d, and the other is not used any more. options: those that it had, its
+    // timestamp_offset above all. In between nothing needs to be kept but the position, for at most 24 days
+    // (RFC 7323 section 5.5: older timestamps cannot be compared).
+    //
+    // What was learned of the path is not in a position: round-trip time and congestion window start as after
+    // a handshake (RFC 5681 section 4.1 wants the window no larger after a pause). Statistics start at zero,
+    // and so do the limits on challenge ACKs: of an owner that resumes for every segment they would be no
+    // limits, so he keeps an endpoint that has answered what it did not accept
+    // (Statistics::challenge_acks, paws_rejected, out_of_window) for challenge_ack_interval.
+    static Endpoint resume(const EndpointOptions& options, const Position& at, Instant now);
     // Memory behind this endpoint, in bytes: state and buffers as they are now.
     std::size_t memory_bytes() const;
 

@@ -316,6 +316,17 @@ void Kit::expect_state(State want, Failure failure, Where where) {
     }
 }
 
+void Kit::sleep_and_resume(Where where) {
+    if (!endpoint_.quiet()) {
+        ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << "not quiet";
+        return;
+    }
+    endpoint_.acknowledge(now_, *this);
+    check(where);
+    endpoint_ = Endpoint::resume(options_, endpoint_.position(), now_);
+    check(where);
+}
+
 std::vector<Sent> Kit::drain() {
     std::vector<Sent> all(sent_.begin(), sent_.end());
     sent_.clear();

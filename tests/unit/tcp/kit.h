@@ -108,6 +108,8 @@ class Kit : private Output {
     void shutdown(Where where = Where::current());
     void abort(Where where = Where::current());
     void path_mss(std::uint16_t mss, Where where = Where::current());
+    // Another endpoint takes the place of this one, which must be quiet; an ACK that is owed is sent before.
+    void sleep_and_resume(Where where = Where::current());
 
     // --- what came out ---
     void expect(const Out& want, Where where = Where::current());

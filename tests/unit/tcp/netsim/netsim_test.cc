@@ -216,6 +216,36 @@ TEST(Netsim, ManySmallWritesArrive) {
     ASSERT_EQ(simulation.run(), "");
 }
 
+TEST(Netsim, EndsThatSleepWheneverTheyAreQuietLoseNothing) {
+    for (std::uint64_t seed = 1; seed <= 16; ++seed) {
+        SimulationOptions options =
+            both_ways(60'000, {.jitter = 2ms, .loss = 0.05, .duplicate = 0.05, .reorder = 0.05});
+        set_options(options, with_features(seed % 8));
+        options.client.sleeps = true;
+        options.server.sleeps = seed % 3 != 0;
+        options.client.write_chunk = 700;
+        options.client.write_interval = 300ms;
+        options.server.write_chunk = 5000;
+        options.server.write_interval = 1100ms;
+        options.seed = seed;
+        Simulation simulation(options);
+        ASSERT_EQ(simulation.run(), "");
+        EXPECT_GT(simulation.sleeps(), 20U);
+    }
+}
+
+TEST(Netsim, SleepingEndsOverACleanWireNeedNoRetransmission) {
+    SimulationOptions options = both_ways(60'000);
+    options.client.sleeps = options.server.sleeps = true;
+    options.client.write_chunk = options.server.write_chunk = 100;
+    options.client.write_interval = 90ms;
+    options.server.write_interval = 110ms;
+    Simulation simulation(options);
+    ASSERT_EQ(simulation.run(), "");
+    EXPECT_EQ(simulation.retransmits(), 0U);
+    EXPECT_GT(simulation.sleeps(), 600U);
+}
+
 TEST(Netsim, SimultaneousOpenAndCloseSurviveLoss) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         SimulationOptions options = both_ways(30'000, {.loss = 0.1, .duplicate = 0.1, .reorder = 0.1});

@@ -85,6 +85,7 @@ Instant Simulation::next_event() const {
     for (std::size_t i = 0; i < 2; ++i) {
         next = std::min({next, links_[i].next_arrival(), sides_[i].endpoint.next_deadline()});
         if (sides_[i].endpoint.readable() != 0) next = std::min(next, std::max(now_, sides_[i].next_read));
+        if (sides_[i].next_write > now_) next = std::min(next, sides_[i].next_write);
     }
     return next;
 }
@@ -97,6 +98,7 @@ std::string Simulation::step() {
         std::string wrong = deliver(sides_[i], links_[1 - i]);
         if (wrong.empty()) wrong = run_timers(sides_[i]);
         if (wrong.empty()) wrong = serve_application(i);
+        if (wrong.empty() && sides_[i].options.sleeps) wrong = put_to_sleep(sides_[i]);
         if (!wrong.empty()) return wrong;
     }
     return check_progress();
@@ -125,6 +127,23 @@ std::string Simulation::run_timers(Side& side) {
     return {};
 }
 
+std::string Simulation::put_to_sleep(Side& side) {
+    const Endpoint::Statistics& seen = side.endpoint.statistics();
+    const std::uint32_t unaccepted = seen.challenge_acks + seen.paws_rejected + seen.out_of_window;
+    if (unaccepted != side.unaccepted) {  // the limits on what it answers must outlast the sleep
+        side.unaccepted = unaccepted;
+        side.awake_until = now_ + side.options.endpoint.challenge_ack_interval;
+    }
+    if (!side.endpoint.quiet() || now_ < side.awake_until) return {};
+    side.endpoint.acknowledge(now_, side);
+    std::string wrong = look(side);
+    if (!wrong.empty()) return wrong;
+    side.endpoint = Endpoint::resume(side.options.endpoint, side.endpoint.position(), now_);
+    side.unaccepted = 0;
+    ++side.slept;
+    return look(side);
+}
+
 std::string Simulation::serve_application(std::size_t index) {
     std::string wrong = read_some(index);
     return wrong.empty() ? write_some(index) : wrong;
@@ -133,13 +152,15 @@ std::string Simulation::serve_application(std::size_t index) {
 std::string Simulation::write_some(std::size_t index) {
     Side& side = sides_[index];
     const std::string& bytes = stream(index);
-    while (side.written < side.options.bytes && side.endpoint.writable() != 0) {
+    while (side.written < side.options.bytes && side.endpoint.writable() != 0 && now_ >= side.next_write) {
         const std::size_t offset = side.written % kPeriod;
         const std::size_t size = std::min({side.options.write_chunk, kPeriod - offset,
                                            static_cast<std::size_t>(side.options.bytes - side.written)});
         const std::size_t taken =
             side.endpoint.write(now_, as_bytes(std::string_view(bytes).substr(offset, size)), side);
         side.written += taken;
+        if (side.options.write_interval != Duration::zero())
+            side.next_write = now_ + side.options.write_interval;
         std::string wrong = look(side);
         if (!wrong.empty()) return wrong;
         if (taken == 0) return "writable() promised room and write() took nothing";

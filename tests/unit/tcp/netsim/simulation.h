@@ -18,9 +18,11 @@ struct SideOptions {
     EndpointOptions endpoint;
     std::uint64_t bytes = 0;            // to write
     std::size_t write_chunk = 16384;    // most a write() is given
+    Duration write_interval{0};         // 0: writes as soon as there is room; else a chunk at a time
     std::size_t read_chunk = SIZE_MAX;  // most that is consumed at a time
     Duration read_interval{0};          // 0: reads as soon as something is there
     Duration first_read{0};             // nothing is read before
+    bool sleeps = false;                // whenever it is quiet, another endpoint takes its place
 };
 
 struct SimulationOptions {
@@ -47,6 +49,7 @@ class Simulation {
     std::uint32_t retransmits() const {
         return client().statistics().retransmits + server().statistics().retransmits;
     }
+    std::uint64_t sleeps() const { return sides_[0].slept + sides_[1].slept; }
     std::uint64_t segments() const { return links_[0].sent() + links_[1].sent(); }
 
   private:
@@ -69,6 +72,10 @@ class Simulation {
         std::uint64_t written = 0;
         std::uint64_t read = 0;
         Instant next_read{};
+        Instant next_write{};
+        std::uint64_t slept = 0;
+        std::uint32_t unaccepted = 0;  // segments, as counted when it was last looked
+        Instant awake_until{};
         bool saw_end = false;
         std::vector<Segment> fresh;  // sent during the call; their bytes are not looked at
     };
@@ -81,6 +88,7 @@ class Simulation {
     std::string serve_application(std::size_t index);
     std::string write_some(std::size_t index);
     std::string read_some(std::size_t index);
+    std::string put_to_sleep(Side& side);
     std::string look(Side& side);  // the monitor, after a call
     std::string check_progress();
     Instant next_event() const;
