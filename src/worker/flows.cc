@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "sluice/tcp/frame.h"
 #include "sluice/tcp/isn.h"
-#include "worker/segment_frame.h"
 
 namespace sluice::worker {
 namespace {
@@ -207,7 +207,8 @@ void Flows::reset(Instant now, const FourTuple& tuple, const Arrival& arrival, c
     }
     auto frame = output_.allocate();
     if (!frame) return;
-    write_segment(*frame, tuple, topology_.ports()[arrival.port].mac, arrival.source_mac, *answer);
+    frame->length = tcp::write_segment(tuple, topology_.ports()[arrival.port].mac, arrival.source_mac,
+                                       *answer, frame->writable());
     output_.send(arrival.port, *frame);
     counters_.add(Counter::TcpResetsSent);
 }
@@ -310,7 +311,8 @@ bool Flows::kill(Instant now, std::uint32_t id, const FourTuple& client) {
 void Flows::to_client(const session::Connection& c, const tcp::Segment& segment) {
     auto frame = output_.allocate();
     if (!frame) return;
-    write_segment(*frame, c.client, topology_.ports()[c.path.port].mac, c.path.mac, segment);
+    frame->length = tcp::write_segment(c.client, topology_.ports()[c.path.port].mac, c.path.mac, segment,
+                                       frame->writable());
     output_.send(c.path.port, *frame);
 }
 
@@ -322,7 +324,8 @@ void Flows::to_broker(const session::Connection& c, const tcp::Segment& segment)
     }
     auto frame = output_.allocate();
     if (!frame) return;
-    write_segment(*frame, c.upstream, topology_.ports()[hop->port].mac, MacAddress{}, segment);
+    frame->length = tcp::write_segment(c.upstream, topology_.ports()[hop->port].mac, MacAddress{}, segment,
+                                       frame->writable());
     switch (output_.send_via(now_, *hop, *frame)) {
         case FrameOutput::Fate::Sent:
             if (!awaiting_neighbor_.empty()) awaiting_neighbor_.erase(hop->neighbor);

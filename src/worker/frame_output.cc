@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "sluice/neighbor/frames.h"
 #include "sluice/wire/ethernet.h"
-#include "worker/neighbor_frames.h"
 
 namespace sluice::worker {
 namespace {
@@ -144,7 +144,7 @@ void FrameOutput::Way::solicit(const neighbor::Solicitation& solicitation) {
     if (!frame) return;
     const MacAddress& own = output.topology_.ports()[index].mac;
     frame->length = static_cast<std::uint32_t>(
-        write_question(own, *source, solicitation.target, solicitation.to, frame->writable()));
+        neighbor::write_question(own, *source, solicitation.target, solicitation.to, frame->writable()));
     output.counters_.add(Counter::NeighborSolicitations);
     output.send(index, *frame);
 }
@@ -180,7 +180,7 @@ void FrameOutput::announce(std::uint16_t port, const IpAddress& address) {
     auto frame = allocate();
     if (!frame) return;
     frame->length = static_cast<std::uint32_t>(
-        write_announcement(topology_.ports()[port].mac, address, frame->writable()));
+        neighbor::write_announcement(topology_.ports()[port].mac, address, frame->writable()));
     send(port, *frame);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sluice/tcp/frame.h"
 #include "sluice/wire/checksum.h"
 #include "sluice/wire/icmp.h"
 #include "sluice/wire/icmpv6.h"
@@ -151,19 +152,12 @@ bool Input::on_tcp(Instant now, const port::Frame& frame, const Arrival& arrival
         if (owner != worker_) return hand_over(frame, owner);
     }
     if (!checksum_good(now, arrival, packet, view->bytes())) return false;
-    const auto header = view->header();
-    if (!header) {
+    const auto segment = tcp::read_segment(*view);
+    if (!segment) {
         counters_.add(Counter::DropTcpMalformed);
         return false;
     }
-    const bool taken = deliver(now, arrival, tuple,
-                               {.seq = tcp::Seq(header->sequence),
-                                .ack = tcp::Seq(header->acknowledgement),
-                                .flags = header->flags,
-                                .window = header->window,
-                                .options = header->options,
-                                .payload = view->payload(),
-                                .payload_tail = {}});
+    const bool taken = deliver(now, arrival, tuple, *segment);
     return !taken && forwarder_.forward(now, frame) == Forwarder::Fate::Sent;
 }
 

@@ -1,5 +1,6 @@
 #include "worker/local_protocols.h"
 
+#include "sluice/neighbor/frames.h"
 #include "sluice/wire/arp.h"
 #include "sluice/wire/frame.h"
 #include "sluice/wire/icmp.h"
@@ -41,14 +42,9 @@ bool LocalProtocols::on_arp(Instant now, const Arrival& arrival, ByteView payloa
     if (packet.operation != wire::ArpOperation::Request || !for_us || !answer) return true;
     auto frame = output_.allocate();
     if (!frame) return true;
-    frame->length =
-        static_cast<std::uint32_t>(wire::write_arp_frame(packet.sender_mac,
-                                                         {.operation = wire::ArpOperation::Reply,
-                                                          .sender_mac = topology_.ports()[arrival.port].mac,
-                                                          .sender_ip = packet.target_ip,
-                                                          .target_mac = packet.sender_mac,
-                                                          .target_ip = packet.sender_ip},
-                                                         frame->writable()));
+    frame->length = static_cast<std::uint32_t>(neighbor::write_answer(topology_.ports()[arrival.port].mac,
+                                                                      packet.target_ip, packet.sender_mac,
+                                                                      packet.sender_ip, frame->writable()));
     output_.send(arrival.port, *frame);
     counters_.add(Counter::ArpReplies);
     return true;
@@ -121,20 +117,9 @@ bool LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const 
     if (!answer) return true;
     auto frame = output_.allocate();
     if (!frame) return true;
-    // RFC 4861 section 7.2.4: a probe for duplicates has no source to answer to, so everybody is told.
-    const bool duplicate_probe = packet.source.is_unspecified();
-    const IpAddress to = duplicate_probe ? wire::all_nodes_multicast() : packet.source;
-    const MacAddress own = topology_.ports()[arrival.port].mac;
-    frame->length = static_cast<std::uint32_t>(wire::write_neighbor_advertisement_frame(
-        {.source_mac = own,
-         .destination_mac = duplicate_probe ? wire::multicast_mac(to) : arrival.source_mac,
-         .source = question->target,
-         .destination = to},
-        {.target = question->target,
-         .solicited = !duplicate_probe,
-         .override_entry = true,
-         .target_mac = own},
-        frame->writable()));
+    frame->length = static_cast<std::uint32_t>(neighbor::write_answer(topology_.ports()[arrival.port].mac,
+                                                                      question->target, arrival.source_mac,
+                                                                      packet.source, frame->writable()));
     output_.send(arrival.port, *frame);
     counters_.add(Counter::NdpAdvertisements);
     return true;

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "sluice/tcp/frame.h"
 #include "sluice/tcp/isn.h"
-#include "worker/segment_frame.h"
 
 namespace sluice::worker {
 namespace {
@@ -204,8 +204,8 @@ void Prober::Out::send(const tcp::Segment& segment) {
     auto frame = prober.output_.allocate();
     if (!frame) return;
     const NextHop& hop = target.aim->hop;
-    write_segment(*frame, prober.tuple_of(target), prober.topology_.ports()[hop.port].mac, MacAddress{},
-                  segment);
+    frame->length = tcp::write_segment(prober.tuple_of(target), prober.topology_.ports()[hop.port].mac,
+                                       MacAddress{}, segment, frame->writable());
     unreachable = prober.output_.send_via(now, hop, *frame) == FrameOutput::Fate::Failed;
 }
 

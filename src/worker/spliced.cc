@@ -4,9 +4,9 @@
 #include <array>
 
 #include "sluice/session/connection.h"
+#include "sluice/tcp/frame.h"
 #include "sluice/tcp/isn.h"
 #include "sluice/wire/frame.h"
-#include "worker/segment_frame.h"
 
 namespace sluice::worker {
 namespace {
@@ -181,8 +181,8 @@ void Spliced::reset_both(const splice::Record<kFamily>& record) {
         for (const tcp::Segment& segment : resets.segments()) {
             auto frame = output_.allocate();
             if (!frame) return;
-            write_segment(*frame, record.leg(direction).tuple(), topology_.ports()[way.port].mac, way.mac,
-                          segment);
+            frame->length = tcp::write_segment(record.leg(direction).tuple(), topology_.ports()[way.port].mac,
+                                               way.mac, segment, frame->writable());
             output_.send(way.port, *frame);
         }
     }
