@@ -224,7 +224,9 @@ Endpoint::Position Endpoint::Impl::position() const {
             .receive_scale = receive_scale,
             .window_scale = scaling,
             .timestamps = timestamps,
-            .sack = sack};
+            .sack = sack,
+            .smoothed_rtt = rto.smoothed(),
+            .rtt_variation = rto.variation()};
 }
 
 Endpoint::Endpoint(const EndpointOptions& options) : impl_(std::make_unique<Impl>(options)) {}

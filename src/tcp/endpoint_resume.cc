@@ -24,6 +24,7 @@ void Endpoint::Impl::resume(const Position& at, Instant now) {
     scoreboard.start(snd_una);
     recovery_point = iss;
     congestion.start(send_mss(), false);
+    rto.restore(at.smoothed_rtt, at.rtt_variation);
     last_text_sent = now;
 
     irs = at.receive_next.retreat(1);

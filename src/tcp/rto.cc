@@ -27,7 +27,19 @@ void RetransmissionTimer::sample(Duration rtt, std::uint32_t per_round_trip) {
         variation_ += change / (change > Duration::zero() ? 4 : 4 * weight);
         smoothed_ += error / (8 * weight);
     }
+    compute();
+}
+
+void RetransmissionTimer::compute() {
     value_ = std::clamp(smoothed_ + std::max(kGranularity, 4 * variation_), minimum_, maximum_);
+}
+
+void RetransmissionTimer::restore(Duration smoothed, Duration variation) {
+    if (smoothed <= Duration::zero()) return;
+    smoothed_ = smoothed;
+    variation_ = variation;
+    measured_ = true;
+    compute();
 }
 
 void RetransmissionTimer::back_off() { value_ = std::min(value_ * 2, maximum_); }

@@ -16,6 +16,8 @@ class RetransmissionTimer {
     // rtt: a valid measurement, not negative. per_round_trip: how many samples one round trip yields, at
     // least 1; more of them weigh less each (RFC 7323 appendix G), except where they raise the variation.
     void sample(Duration rtt, std::uint32_t per_round_trip = 1);
+    // Goes on with what another timer measured, when it measured anything: smoothed is not zero.
+    void restore(Duration smoothed, Duration variation);
     // The timer expired (RFC 6298 (5.5)).
     void back_off();
     // RFC 6298 (5.7): the handshake is over, needed a retransmission, and perhaps gave no sample.
@@ -25,8 +27,11 @@ class RetransmissionTimer {
     Duration maximum() const { return maximum_; }
     bool measured() const { return measured_; }
     Duration smoothed() const { return smoothed_; }  // zero until measured
+    Duration variation() const { return variation_; }
 
   private:
+    void compute();
+
     Duration smoothed_{0};
     Duration variation_{0};
     Duration initial_;

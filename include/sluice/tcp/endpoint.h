@@ -152,6 +152,8 @@ class Endpoint {
         bool window_scale;
         bool timestamps;
         bool sack;
+        Duration smoothed_rtt{0};   // SRTT of RFC 6298; zero until measured
+        Duration rtt_variation{0};  // RTTVAR
     };
     Position position() const;
     // Established, and nothing is held or on its way in either direction, except that an ACK of ours may be
@@ -164,10 +166,9 @@ class Endpoint {
     // timestamp_offset above all. In between nothing needs to be kept but the position, for at most 24 days
     // (RFC 7323 section 5.5: older timestamps cannot be compared).
     //
-    // What was learned of the path is not in a position: round-trip time and congestion window start as after
-    // a handshake (RFC 5681 section 4.1 wants the window no larger after a pause). Statistics start at zero,
-    // and so do the limits on challenge ACKs: of an owner that resumes for every segment they would be no
-    // limits, so he keeps an endpoint that has answered what it did not accept
+    // The congestion window starts as after a handshake (RFC 5681 section 4.1 wants it no larger after a
+    // pause). Statistics start at zero, and so do the limits on challenge ACKs: of an owner that resumes for
+    // every segment they would be no limits, so he keeps an endpoint that has answered what it did not accept
     // (Statistics::challenge_acks, paws_rejected, out_of_window) for challenge_ack_interval.
     static Endpoint resume(const EndpointOptions& options, const Position& at, Instant now);
     // Memory behind this endpoint, in bytes: state and buffers as they are now.

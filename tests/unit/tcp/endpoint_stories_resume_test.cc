@@ -25,7 +25,8 @@ bool same(const Endpoint::Position& a, const Endpoint::Position& b) {
            a.last_timestamp_received == b.last_timestamp_received && a.send_mss == b.send_mss &&
            a.peer_mss == b.peer_mss && a.receive_mss == b.receive_mss && a.send_scale == b.send_scale &&
            a.receive_scale == b.receive_scale && a.window_scale == b.window_scale &&
-           a.timestamps == b.timestamps && a.sack == b.sack;
+           a.timestamps == b.timestamps && a.sack == b.sack && a.smoothed_rtt == b.smoothed_rtt &&
+           a.rtt_variation == b.rtt_variation;
 }
 
 TEST(ResumeStory, ThePositionIsTheSameAfterwards) {
@@ -74,16 +75,36 @@ TEST(ResumeStory, AnAckThatIsOwedLeavesBefore) {
     k->expect_nothing();
 }
 
-TEST(ResumeStory, ALostSegmentIsSentAgain) {
-    auto k = slept();
-    k->write("abc");
-    k->expect({.seq = 1, .data = "abc"});
-    const auto waited = k->wait_for_output(5s);
+TEST(ResumeStory, ALostSegmentIsSentAgainAfterTheMeasuredTime) {
+    Kit k;
+    k.open();
+    k.write("abc");
+    k.expect({.seq = 1, .data = "abc"});
+    k.advance(150ms);
+    k.recv({.ack = 4});
+    const Endpoint::Position at = k.endpoint().position();
+    k.sleep_and_resume();
+    k.write("de");
+    k.expect({.seq = 4, .data = "de"});
+    const auto waited = k.wait_for_output(5s);
     ASSERT_TRUE(waited);
-    EXPECT_EQ(*waited, EndpointOptions{}.initial_rto);
-    k->expect({.seq = 1, .data = "abc"});
-    k->recv({.ack = 4});
-    EXPECT_TRUE(k->endpoint().quiet());
+    EXPECT_EQ(*waited, at.smoothed_rtt + 4 * at.rtt_variation);
+    k.expect({.seq = 4, .data = "de"});
+    k.recv({.ack = 6});
+    EXPECT_TRUE(k.endpoint().quiet());
+}
+
+TEST(ResumeStory, WithoutAMeasurementItIsTheInitialTime) {
+    Endpoint::Position at{};
+    at.peer_mss = at.send_mss = 1460;
+    at.send_window = 1000;
+    struct Nowhere final : Output {
+        void send(const Segment&) override {}
+    } out;
+    const Instant now{1h};
+    Endpoint endpoint = Endpoint::resume(plain_options(), at, now);
+    endpoint.write(now, as_bytes("abc"), out);
+    EXPECT_EQ(endpoint.next_deadline() - now, EndpointOptions{}.initial_rto);
 }
 
 TEST(ResumeStory, DuplicateAcksWithSackRepairALoss) {
