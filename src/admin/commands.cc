@@ -6,7 +6,7 @@
 #include <numeric>
 #include <span>
 
-#include "json.h"
+#include "reply.h"
 #include "sluice/base/words.h"
 
 namespace sluice::admin {
@@ -330,11 +330,6 @@ Json run(View& view, std::string_view line) {
     return command->run(view, arguments);
 }
 
-std::string dump(const Json& json) {
-    return json.dump(-1, ' ', false,
-                     Json::error_handler_t::replace);  // bytes that are no UTF-8 become U+FFFD
-}
-
 }  // namespace
 
 const char* to_string(Wish wish) {
@@ -346,14 +341,19 @@ const char* to_string(Wish wish) {
     return "?";
 }
 
-std::string answer(View& view, std::string_view line) {
+Json reply_to(View& view, std::string_view line) {
     try {
-        return dump(run(view, line));
+        return run(view, line);
     } catch (const ReloadRefused& refused) {
-        return dump({{"error", refused.what()}, {"problems", refused.problems}});
+        return {{"error", refused.what()}, {"problems", refused.problems}};
     } catch (const std::exception& error) {
-        return dump({{"error", error.what()}});
+        return {{"error", error.what()}};
     }
+}
+
+std::string answer(View& view, std::string_view line) {
+    return reply_to(view, line)
+        .dump(-1, ' ', false, Json::error_handler_t::replace);  // bytes that are no UTF-8 become U+FFFD
 }
 
 }  // namespace sluice::admin

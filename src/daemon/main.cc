@@ -15,9 +15,12 @@
 #include "sluice/admin/commands.h"
 #include "sluice/admin/http_server.h"
 #include "sluice/admin/server.h"
+#include "sluice/admin/telemetry.h"
 #include "sluice/config/reader.h"
 #include "sluice/daemon/command_line.h"
 #include "sluice/daemon/control.h"
+#include "sluice/daemon/enquiries.h"
+#include "sluice/port/dpdk_telemetry.h"
 #include "workers.h"
 
 namespace sluice::daemon {
@@ -25,6 +28,8 @@ namespace {
 
 // Workers answer within microseconds; two seconds mean that one hangs.
 constexpr Duration kPatience = 2s;
+// Longer than control may itself wait for workers.
+constexpr Duration kEnquiryPatience = 5s;
 
 bool wait_for_worker(const std::function<bool()>& done) {
     const Instant start = monotonic_now();
@@ -50,6 +55,24 @@ class StopAtEnd {
     Control& control_;
 };
 
+// Whoever asks on DPDK's telemetry socket. At the end those who wait are sent away first, as nobody answers
+// any more, and then nobody is left inside.
+class Telemetry {
+  public:
+    explicit Telemetry(Enquiries& enquiries)
+        : enquiries_(enquiries),
+          socket_(admin::telemetry_commands(), [&](std::string_view command, std::string_view parameter) {
+              return enquiries.ask(command, parameter);
+          }) {}
+    ~Telemetry() { enquiries_.close(); }
+    Telemetry(const Telemetry&) = delete;
+    Telemetry& operator=(const Telemetry&) = delete;
+
+  private:
+    Enquiries& enquiries_;
+    port::DpdkTelemetry socket_;
+};
+
 // What Prometheus and people with a browser are shown.
 std::optional<admin::HttpServer::Page> page(Control& control, std::string_view path) {
     if (path == "/") {
@@ -70,7 +93,12 @@ void balance(config::Config config, const std::string& path) {
     // Before the hardware: a second daemon ends here and has touched nothing.
     admin::Server server(control.config().admin.socket,
                          [&](std::string_view line) { return admin::answer(control, line); });
-    std::vector<admin::Service*> services{&server};
+    Enquiries enquiries(
+        [&](const std::string& command, const std::string& parameter) {
+            return admin::answer_telemetry(control, command, parameter);
+        },
+        kEnquiryPatience);
+    std::vector<admin::Service*> services{&server, &enquiries};
     std::optional<admin::HttpServer> metrics;
     if (const auto& address = control.config().admin.metrics) {
         metrics.emplace(*address, [&](std::string_view path) { return page(control, path); });
@@ -88,6 +116,7 @@ void balance(config::Config config, const std::string& path) {
                     .wait = wait_for_worker,
                     .load_configuration = [&path] { return config::load(path); }});
     ControlLoop loop(control, services, signals);
+    const Telemetry telemetry(enquiries);
 
     const StopAtEnd stop(control);
     workers.launch();
