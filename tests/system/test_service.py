@@ -4,6 +4,7 @@ Every test begins with the service stopped, and the unit as it is in the tree; d
 """
 
 import ctypes
+import json
 import os
 import re
 import stat
@@ -97,6 +98,16 @@ class ServiceTest(LabTest):
 
     def setting(self, name):
         return self.lab.sluice_side.run(["sysctl", "-n", name]).stdout.strip()
+
+    def test_root_asks_the_telemetry_socket(self):
+        self.start()
+        self.serve("telemetry")
+        answer = self.machine.run("env", "RUNTIME_DIRECTORY=/run/sluice", "dpdk-telemetry.py", "--file-prefix", "sluice",
+                                  input="/sluice/counters\nquit\n").stdout
+        self.assertEqual(json.loads(answer)["/sluice/counters"]["connack_accepted"],
+                         self.lab.counter("connack_accepted"))
+        self.machine.run("systemctl", "stop", "sluice")
+        self.assertFalse(self.machine.path("/run/sluice").exists())
 
     def test_serves_with_the_units_rights_and_no_others(self):
         self.lab.sluice_side.sysctl(net__ipv6__conf__front__disable_ipv6=0)  # what the service has to set itself
