@@ -12,7 +12,6 @@ namespace {
 
 using port::telemetry_error;
 using port::TelemetryDict;
-using port::TelemetryEntry;
 using port::TelemetryValue;
 
 // --- from JSON ---
