@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Runs the system tests: tests/system/run.py [--soak SECONDS] [--churn CYCLES] [FILTER]
+"""Runs the system tests: tests/system/run.py [--soak SECONDS] [--churn CYCLES] [--story CLIENTS] [FILTER]
 
 One line for each test as it ends, what went wrong where it failed, and "N passed, N failed" as the last line. FILTER is a
 part of a test's name, for example placement or test_clients.MosquittoTest. The options make the long tests longer:
---soak 600 soak, --churn 200000 churn.
+--soak 600 soak, --churn 200000 churn, --story 1000000 stories.
 """
 
 import argparse
@@ -68,8 +68,9 @@ def main():
     parser.add_argument("filter", nargs="?", default="", help="part of the names of the tests to run")
     parser.add_argument("--soak", type=int, default=scale.soak_seconds, metavar="SECONDS", help="length of the soak")
     parser.add_argument("--churn", type=int, default=scale.churn_cycles, metavar="CYCLES", help="cycles of the churn")
+    parser.add_argument("--story", type=int, default=scale.story_clients, metavar="CLIENTS", help="size of the stories")
     arguments = parser.parse_args()
-    scale.soak_seconds, scale.churn_cycles = arguments.soak, arguments.churn
+    scale.soak_seconds, scale.churn_cycles, scale.story_clients = arguments.soak, arguments.churn, arguments.story
     if os.geteuid() != 0:
         print("The system tests make network namespaces, so they need root.\n0 passed, 1 failed")
         return 1

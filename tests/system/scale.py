@@ -2,3 +2,4 @@
 
 soak_seconds = 20
 churn_cycles = 6000
+story_clients = 50_000

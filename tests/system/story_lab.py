@@ -1,0 +1,156 @@
+"""A whole fleet without a kernel between: sluice-load's clients, sluiced, sluice-load's brokers, three processes that
+are joined by DPDK's memif ports (shared memory). No namespace is needed, and a million connections fit on two cores.
+
+    sluice-load CLIENTS --memif-- [front  sluiced  back] --memif-- sluice-load broker (six addresses)
+"""
+
+import atexit
+import contextlib
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from lab import BUILD, table, wait_for
+from ledger import Ledger, sweep
+
+TARGET = "10.1.0.1:1883"
+CLIENTS = "10.1.1.1-10.1.1.24"
+SOURCES = "10.2.1.1-10.2.1.24"
+BROKERS = [f"10.2.0.{n}" for n in range(2, 8)]
+RING = 11  # memif's rings have 2^11 slots
+
+
+def resident_bytes(pid):
+    """What the process has of memory now."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise ProcessLookupError(pid)
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+class StoryLab:
+    """Options: `clients`, how many there will be; `brokers`, further words for the brokers' command line."""
+
+    def __init__(self, clients, brokers=(), runtime=None):
+        self._clients = clients
+        self._more = list(brokers)
+        self._runtime = runtime or {}
+
+    def __enter__(self):
+        sweep()
+        self._ledger = Ledger()
+        atexit.register(self._ledger.clear)
+        try:
+            self._build()
+        except BaseException:
+            self._ledger.clear()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._ledger.clear()
+        atexit.unregister(self._ledger.clear)
+
+    def _build(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-story-"))
+        self._ledger.add("folders", str(self.folder))
+        self.socket = self.folder / "admin.sock"
+        config = self.folder / "sluice.toml"
+        config.write_text(self._config())
+        self.sluiced = self._start([BUILD / "sluiced", "--config", config], "sluiced")
+        wait_for("sluiced to answer", self._answers, 30)
+        self.empty_bytes = resident_bytes(self.sluiced.pid)
+        listen = [word for address in BROKERS for word in ("--listen", f"{address}:1883")]
+        self.broker_results = self.folder / "broker.json"
+        self.broker = self._start([BUILD / "sluice-load", "broker", *listen, "-n", self._clients + 10_000, "--prefix", 16,
+                                   "--device", self._memif("back", "client"), "--json", self.broker_results, *self._more],
+                                  "broker")
+        wait_for("all brokers to be up", self._all_up, 30)
+
+    def _memif(self, name, role):
+        return f"net_memif{name == 'back':d},role={role},id=0,socket={self.folder}/{name}.sock,socket-abstract=no,rsize={RING}"
+
+    def _config(self):
+        parts = [table("[runtime]", {"workers": 1, "max_connections": self._clients + 10_000, "shutdown_timeout": "1s",
+                                     **self._runtime}),
+                 table("[admin]", {"socket": str(self.socket)})]
+        for name, network in (("front", "10.1.0.1/16"), ("back", "10.2.0.1/16")):
+            parts.append(table("[[port]]", {"name": name, "device": self._memif(name, "server"), "addresses": [network]}))
+        parts.append(table("[[listener]]", {"name": "mqtt", "address": TARGET, "pool": "brokers"}))
+        parts.append(table("[[pool]]", {"name": "brokers", "source_addresses": [SOURCES], "slow_start": "0s"}))
+        parts.append(table("[pool.health]", {"type": "tcp"}))
+        parts += [table("[[pool.backend]]", {"name": f"broker-{n}", "address": f"{address}:1883"})
+                  for n, address in enumerate(BROKERS, 1)]
+        return "\n".join(parts)
+
+    def _start(self, words, name):
+        with open(self.folder / f"{name}.log", "ab") as log:
+            process = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                       start_new_session=True)
+        self._ledger.add("processes", process.pid)
+        return process
+
+    def admin(self, command):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(10)
+            sock.connect(str(self.socket))
+            sock.sendall(command.encode() + b"\n")
+            with sock.makefile("rb") as lines:
+                return json.loads(lines.readline())
+
+    def counters(self):
+        return {c["name"]: c["value"] for c in self.admin("show counters all")["counters"]}
+
+    def _answers(self):
+        with contextlib.suppress(OSError, ValueError):
+            return self.admin("show info")
+
+    def _all_up(self):
+        return {b["state"] for b in self.admin("show backends")["backends"]} == {"up"}
+
+    def run(self, *words, timeout):
+        """sluice-load's clients, to the end; their results, with what sluiced took at its largest."""
+        results = self.folder / "clients.json"
+        process = self._start([BUILD / "sluice-load", *words, "-t", TARGET, "-s", CLIENTS, "--prefix", 16, "--device",
+                               self._memif("front", "client"), "--json", results], "clients")
+        peak = {"connections": 0, "spliced": 0, "resident_bytes": 0}
+
+        def over():
+            info = self.admin("show info")["info"]
+            if info["connections"] >= peak["connections"]:
+                peak.update(connections=info["connections"], spliced=info["spliced"],
+                            resident_bytes=resident_bytes(self.sluiced.pid))
+            return process.poll() is not None
+
+        wait_for("the clients to end", over, timeout)
+        if process.returncode != 0:
+            raise RuntimeError(f"sluice-load ended with {process.returncode}\n{self.diagnostics()}")
+        report = json.loads(results.read_text())
+        report["sluiced"] = {**peak, "bytes_per_connection": (peak["resident_bytes"] - self.empty_bytes) /
+                             max(1, peak["connections"]), "cpu_seconds": cpu_seconds(self.sluiced.pid)}
+        return report
+
+    def end_broker(self):
+        """Ends the brokers; their results."""
+        self.broker.terminate()
+        self.broker.wait(20)
+        return json.loads(self.broker_results.read_text())
+
+    def keep_results(self, folder):
+        """Copies the results of both sides there."""
+        for file in self.folder.glob("*.json"):
+            shutil.copy(file, folder)
+
+    def diagnostics(self, lines=25):
+        text = []
+        for log in sorted(self.folder.glob("*.log")):
+            text += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-lines:]]
+        return "\n".join(text)
