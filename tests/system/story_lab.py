@@ -127,6 +127,7 @@ class StoryLab:
             info = self.admin("show info")["info"]
             if info["connections"] >= peak["connections"]:
                 peak.update(connections=info["connections"], spliced=info["spliced"],
+                            used_bytes_per_connection=info["used_bytes_per_connection"],
                             resident_bytes=resident_bytes(self.sluiced.pid))
             return process.poll() is not None
 
@@ -134,7 +135,7 @@ class StoryLab:
         if process.returncode != 0:
             raise RuntimeError(f"sluice-load ended with {process.returncode}\n{self.diagnostics()}")
         report = json.loads(results.read_text())
-        report["sluiced"] = {**peak, "bytes_per_connection": (peak["resident_bytes"] - self.empty_bytes) /
+        report["sluiced"] = {**peak, "resident_bytes_per_connection": (peak["resident_bytes"] - self.empty_bytes) /
                              max(1, peak["connections"]), "cpu_seconds": cpu_seconds(self.sluiced.pid)}
         return report
 

@@ -12,7 +12,7 @@ from story_lab import StoryLab
 class StoryTest(unittest.TestCase):
     def setUp(self):
         self.clients = scale.story_clients
-        # Faster than the fleets were, so that the wait is short: a fiftieth of all each second, never below theirs.
+        # Faster than the fleets were, so that the wait is short, and never slower.
         self.rate = max(1000, min(self.clients // 10, 10_000))
         self.lab = self.enterContext(StoryLab(self.clients, brokers=["--watch-placement", str(self.clients)]))
 
@@ -33,7 +33,9 @@ class StoryTest(unittest.TestCase):
         self.assertEqual(broker["moved"], 0)
         self.assertEqual(broker["connects"], report["connects"]["accepted"])
         self.assertEqual(len(broker["addresses"]), 6)
-        self.assertLess(report["sluiced"]["bytes_per_connection"], 400)
+        self.assertLess(report["sluiced"]["used_bytes_per_connection"], 256)
+        if self.clients >= 1_000_000:  # else packet buffers and the program itself weigh more
+            self.assertLess(report["sluiced"]["resident_bytes_per_connection"], 350)
         return report, broker
 
     def test_courier(self):

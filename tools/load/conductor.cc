@@ -205,12 +205,13 @@ void Conductor::after_hold(Instant now) {
 
 // --- coming and going
 
-Id Conductor::next_connected() {
+// Who leaves has had the answer to his last message. The number of clients: there is nobody.
+Id Conductor::next_leaver() {
     const std::uint32_t clients = swarm_.options().clients;
     for (std::uint32_t looked = 0; looked < clients; ++looked) {
         const Id client = leaver_;
         leaver_ = leaver_ + 1 == clients ? 0 : leaver_ + 1;
-        if (swarm_.connected(client)) return client;
+        if (swarm_.at_rest(client)) return client;
     }
     return clients;
 }
@@ -224,8 +225,10 @@ bool Conductor::churn(Instant now) {
         busy = true;
     }
     std::uint64_t due = std::min<std::uint64_t>(churn_.due(now), kOrdersAtOnce);
-    while (due-- > 0 && swarm_.tally().connected > 0 && swarm_.tally().leaving < plan_.window) {
-        swarm_.leave(now, next_connected());
+    while (due-- > 0 && swarm_.tally().leaving < plan_.window) {
+        const Id client = next_leaver();
+        if (client == swarm_.options().clients) break;
+        swarm_.leave(now, client);
         churn_.did();
         busy = true;
     }
@@ -332,7 +335,7 @@ bool Conductor::again(Instant now) {
     }
     std::uint32_t orders = kOrdersAtOnce;
     while (orders-- > 0 && going_again_ < wanted && swarm_.tally().leaving < plan_.window) {
-        const Id client = next_connected();
+        const Id client = next_leaver();
         if (client == swarm_.options().clients) break;
         swarm_.leave(now, client);
         ++going_again_;

@@ -87,7 +87,7 @@ class Conductor final : public SwarmWatcher {
     bool wants_to_publish(Id client) const;
     bool messages_done() const;
     bool publishes() const;
-    Id next_connected();
+    Id next_leaver();
     void count_arrival(Instant now);
     void watch_for_outages(Instant now);
     void begin_outage(Instant now, std::vector<Outage>& list);

@@ -5,6 +5,7 @@
 
 #include <iostream>
 #include <stdexcept>
+#include <thread>
 
 #include "sluice/port/dpdk_port.h"
 
@@ -33,6 +34,11 @@ PacketNetworkOptions network_of(const Options& options) {
         (gateway.is_v4() ? network.gateway_v4 : network.gateway_v6) = gateway;
     }
     return network;
+}
+
+// A port that is made of shared memory finds its peer a moment later; what is sent before is lost.
+void wait_for_link(const port::Port& port) {
+    for (int i = 0; i < 500 && !port.link().up; ++i) std::this_thread::sleep_for(10ms);
 }
 
 }  // namespace
@@ -65,6 +71,7 @@ DpdkHardware::DpdkHardware(const Options& options) {
     port_ =
         port::open_dpdk_port(*environment_, {.name = "load", .device = device, .mtu = network.mtu}, error);
     if (!port_) throw std::runtime_error(error);
+    wait_for_link(*port_);
 }
 
 void DpdkHardware::run(const std::function<void()>& function) {

@@ -112,6 +112,8 @@ class Swarm final : public Events {
     // How many messages the client has published, over all its connections.
     std::uint32_t published(Id client) const { return cells_[client].published; }
     bool connected(Id client) const { return cells_[client].phase == Phase::Ready; }
+    // Connected, and no message of its own is under way.
+    bool at_rest(Id client) const { return connected(client) && cells_[client].stage == Stage::None; }
     // DISCONNECT and an orderly close; requires connected().
     void leave(Instant now, Id client);
     // A reset, as of a device that loses its power; requires connected().
