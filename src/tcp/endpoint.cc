@@ -291,6 +291,11 @@ bool Endpoint::quiet() const { return impl_->quiet(); }
 void Endpoint::acknowledge(Instant now, Output& out) {
     if (impl_->owes_ack()) impl_->send_ack(now, out);
 }
+void Endpoint::prefetch() const {
+    constexpr std::size_t kLine = 64;
+    const auto* const at = reinterpret_cast<const std::byte*>(impl_.get());
+    for (std::size_t i = 0; i < sizeof(Impl); i += kLine) __builtin_prefetch(at + i, 1);
+}
 std::size_t Endpoint::memory_bytes() const {
     return sizeof(Impl) + impl_->send_buffer.capacity() + impl_->reassembly.capacity();
 }

@@ -22,6 +22,19 @@ std::optional<std::uint32_t> ConnectionNames::find(const FourTuple& tuple) const
     return id && *id < capacity_ ? id : std::nullopt;
 }
 
+void ConnectionNames::guess(std::span<const FourTuple> tuples, std::span<std::uint32_t> ids) const {
+    if (!accepted_) {
+        for (std::size_t i = 0; i < tuples.size(); ++i) ids[i] = find(tuples[i]).value_or(kNobody);
+        return;
+    }
+    const flow::ClientIndex& index = accepted_->index;
+    for (const FourTuple& tuple : tuples) index.prefetch(index.hash(tuple));
+    for (std::size_t i = 0; i < tuples.size(); ++i) {
+        ids[i] = index.candidate(index.hash(tuples[i]));
+        if (ids[i] != kNobody) __builtin_prefetch(&accepted_->tuples[ids[i]]);
+    }
+}
+
 std::optional<std::uint32_t> ConnectionNames::add(const FourTuple& tuple) {
     Accepted& a = *accepted_;
     if (a.free.empty() && a.fresh == capacity_) return std::nullopt;

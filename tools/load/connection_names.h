@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "addressing.h"
@@ -29,6 +30,9 @@ class ConnectionNames {
     IpFamily family(std::uint32_t id) const {
         return (accepted_ ? accepted_->tuples[id].local.address : addressing_->source(id)).family();
     }
+    // Guesses what find() will say, of as many tuples as ids; kNobody where it will find nothing.
+    static constexpr std::uint32_t kNobody = flow::kNoEntry;
+    void guess(std::span<const FourTuple> tuples, std::span<std::uint32_t> ids) const;
     std::optional<std::uint32_t> find(const FourTuple& tuple) const;
 
     // Of accepted ones. add: nullopt when all numbers are in use.

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kBursts = 4;
 constexpr std::size_t kAllocateAtOnce = 64;
+constexpr Duration kEpoch = 100ms;
 
 }  // namespace
 
@@ -43,11 +44,15 @@ PacketNetwork::~PacketNetwork() {
 }
 
 std::size_t PacketNetwork::receive(Instant now) {
-    ++turn_;
+    if (now >= next_epoch_) {
+        ++epoch_;
+        next_epoch_ = now + kEpoch;
+    }
     std::size_t received = 0;
     for (std::size_t burst = 0; burst < kBursts; ++burst) {
         std::array<port::Frame, kBurst> frames;
         const std::size_t n = port_.receive(0, frames);
+        announce(std::span(frames).first(n));
         for (const port::Frame& frame : std::span(frames).first(n)) {
             if (!on_frame(now, frame)) ++totals_.dropped;
         }
@@ -158,9 +163,9 @@ const IpAddress& PacketNetwork::next_hop(const IpAddress& destination) const {
 
 std::optional<MacAddress> PacketNetwork::mac_of(Instant now, const IpAddress& neighbor) {
     Known& known = known_[load16(std::as_bytes(neighbor.bytes()).data() + 14) % known_.size()];
-    if (known.turn == turn_ && known.address == neighbor) return known.mac;
+    if (known.epoch == epoch_ && known.address == neighbor) return known.mac;
     const std::optional<MacAddress> mac = neighbors_.lookup(now, neighbor, link_);
-    if (mac) known = {.address = neighbor, .mac = *mac, .turn = turn_};
+    if (mac) known = {.address = neighbor, .mac = *mac, .epoch = epoch_};
     return mac;
 }
 
@@ -182,7 +187,7 @@ void PacketNetwork::Link::solicit(const neighbor::Solicitation& solicitation) {
 }
 
 void PacketNetwork::Link::resolved(const neighbor::Resolution& resolution) {
-    ++network.turn_;
+    ++network.epoch_;
     const auto entry = network.waiting_.find(resolution.address);
     if (entry == network.waiting_.end()) return;
     const std::vector<port::Frame> frames = std::move(entry->second);
@@ -198,6 +203,6 @@ void PacketNetwork::Link::resolved(const neighbor::Resolution& resolution) {
     }
 }
 
-void PacketNetwork::Link::moved(const IpAddress&, const MacAddress&) { ++network.turn_; }
+void PacketNetwork::Link::moved(const IpAddress&, const MacAddress&) { ++network.epoch_; }
 
 }  // namespace sluice::load

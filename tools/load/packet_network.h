@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,8 @@ class PacketNetwork {
     // Told of what concerns connections, from within receive() and on_timer().
     class Upward {
       public:
+        // Segments of these tuples may follow at once: time to bring what they need into the cache.
+        virtual void on_burst(std::span<const FourTuple> tuples) = 0;
         // The segment is whole, its checksum right, tuple.local an own address.
         virtual void on_segment(Instant now, const FourTuple& tuple, const tcp::Segment& segment) = 0;
         // A segment that began at `sequence` cannot get there. Nobody vouches for who says so.
@@ -91,13 +94,14 @@ class PacketNetwork {
         void moved(const IpAddress& address, const MacAddress& mac) override;
         PacketNetwork& network;
     };
-    // A next hop's MAC, for the length of a turn: consecutive segments mostly share few of them.
+    // A next hop's MAC, for a while: the table is asked often enough to notice who is gone.
     struct Known {
         IpAddress address;
         MacAddress mac;
-        std::uint32_t turn = 0;
+        std::uint32_t epoch = 0;
     };
 
+    void announce(std::span<const port::Frame> frames);
     // True when the frame holds what is right and for us.
     bool on_frame(Instant now, const port::Frame& frame);
     bool on_arp(Instant now, ByteView payload);
@@ -132,7 +136,8 @@ class PacketNetwork {
     Link link_;
     neighbor::Table neighbors_;
     std::array<Known, 256> known_{};
-    std::uint32_t turn_ = 1;
+    std::uint32_t epoch_ = 1;
+    Instant next_epoch_{};
     absl::flat_hash_map<IpAddress, std::vector<port::Frame>> waiting_;
     std::size_t waiting_frames_ = 0;
     std::vector<port::Frame> lost_;  // their next hop did not answer; told at on_timer()

@@ -13,6 +13,28 @@
 
 namespace sluice::load {
 
+// A guess: what looks like a TCP packet without IP options.
+void PacketNetwork::announce(std::span<const port::Frame> frames) {
+    constexpr std::size_t kAt = wire::kEthernetHeaderSize;
+    for (const port::Frame& frame : frames) __builtin_prefetch(frame.data);
+    std::array<FourTuple, kBurst> tuples;
+    std::size_t n = 0;
+    for (const port::Frame& frame : frames) {
+        const ByteView bytes = frame.bytes();
+        if (bytes.size() < kAt + 60) continue;
+        const std::byte* const ip = bytes.data() + kAt;
+        if (load16(ip - 2) == wire::kEtherTypeIpv4 && load8(ip) == 0x45 &&
+            load8(ip + 9) == wire::kProtocolTcp) {
+            tuples[n++] = {.local = {IpAddress::v4(bytes.subspan<kAt + 16, 4>()), load16(ip + 22)},
+                           .remote = {IpAddress::v4(bytes.subspan<kAt + 12, 4>()), load16(ip + 20)}};
+        } else if (load16(ip - 2) == wire::kEtherTypeIpv6 && load8(ip + 6) == wire::kProtocolTcp) {
+            tuples[n++] = {.local = {IpAddress::v6(bytes.subspan<kAt + 24, 16>()), load16(ip + 42)},
+                           .remote = {IpAddress::v6(bytes.subspan<kAt + 8, 16>()), load16(ip + 40)}};
+        }
+    }
+    upward_.on_burst(std::span(tuples).first(n));
+}
+
 bool PacketNetwork::on_frame(Instant now, const port::Frame& frame) {
     const auto ethernet = wire::EthernetView::parse(frame.bytes());
     if (!ethernet || frame.multi_segment) return false;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <absl/container/flat_hash_set.h>
@@ -99,12 +100,14 @@ class PacketTransport final : public Transport, PacketNetwork::Upward {
                     port::Port& port, port::FramePool& pool, Events& events);
 
     // --- packet_transport.cc: from below
+    void on_burst(std::span<const FourTuple> tuples) override;
     void on_segment(Instant now, const FourTuple& tuple, const tcp::Segment& segment) override;
     void on_unreachable(Instant now, const FourTuple& tuple, tcp::Seq sequence) override;
     void on_too_big(Instant now, const FourTuple& tuple, tcp::Seq sequence, std::uint32_t mtu) override;
     void accept(Instant now, const FourTuple& tuple, const tcp::Segment& syn);
     bool begins_anew(Id id, const tcp::Segment& segment);
     void refuse(Instant now, const FourTuple& tuple, const tcp::Segment& segment);
+    std::size_t run_timers(Instant now);
     void on_due(Instant now, std::uint32_t place);
 
     // --- packet_connections.cc: cells and endpoints; open(), send(), close(), abort()
@@ -138,6 +141,7 @@ class PacketTransport final : public Transport, PacketNetwork::Upward {
     PacketNetwork network_;
     TokenBucket resets_{10000, 10000};
     std::vector<std::byte> scratch_;  // bytes that wrap around in an endpoint's ring
+    std::vector<std::uint32_t> due_;  // places whose timers have fired
     std::vector<pollfd> handles_;
     Totals totals_;
     std::uint32_t cells_used_ = 0;  // this and those above were never used

@@ -171,6 +171,8 @@ class Endpoint {
     // every segment they would be no limits, so he keeps an endpoint that has answered what it did not accept
     // (Statistics::challenge_acks, paws_rejected, out_of_window) for challenge_ack_interval.
     static Endpoint resume(const EndpointOptions& options, const Position& at, Instant now);
+    // Brings into the cache what a segment or the timer will touch. For a burst: of all, then use all.
+    void prefetch() const;
     // Memory behind this endpoint, in bytes: state and buffers as they are now.
     std::size_t memory_bytes() const;
 
