@@ -29,7 +29,7 @@ std::vector<IpAddress> addresses_of(const std::vector<SocketAddress>& listen) {
     std::vector<IpAddress> own;
     for (const SocketAddress& l : listen) own.push_back(l.address);
     std::ranges::sort(own);
-    own.erase(std::ranges::unique(own).begin(), own.end());
+    own.erase(std::unique(own.begin(), own.end()), own.end());
     return own;
 }
 
