@@ -1,48 +1,54 @@
-// Connections over the kernel's sockets, for any host and any peer: one epoll, sockets that never block. A
-// process gets as many files as RLIMIT_NOFILE allows; the hard limit is taken at the start.
+// Connections by the kernel's TCP: non-blocking sockets, epoll. For as many as files and ports allow, some
+// ten thousand. An idle connection costs 72 bytes here; what was not taken or could not be sent yet comes on
+// top while it waits.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "byte_queue.h"
 #include "sluice/flow/timer_wheel.h"
+#include "socket_listener.h"
 #include "transport.h"
 
 namespace sluice::load {
 
+// Clients have targets, the accepting side has addresses to listen on: one of both.
 struct SocketOptions {
-    // Clients: connection n goes to target n % size, from source n % size; without sources from wherever the
-    // kernel likes.
-    std::vector<SocketAddress> targets;
-    std::vector<IpAddress> sources;
-    // Brokers: where connections are accepted; port 0 is any free one.
-    std::vector<SocketAddress> listen;
-    Id capacity = 1000;
-    std::size_t receive_limit = 256 * 1024;
-    std::size_t send_limit = 1024 * 1024;
-    Duration connect_timeout = 30s;
-    Duration close_timeout = 10s;
+    // Taken as Addressing does: consecutive clients take the sources in turn, a round later the next target.
+    // Without sources, or with unspecified ones, the kernel chooses; the port is always the kernel's choice.
+    std::vector<SocketAddress> targets{};
+    std::vector<IpAddress> sources{};
+    std::vector<SocketAddress> listen{};  // port 0: a free one
+
+    std::uint32_t capacity = 0;  // connections
+    std::size_t receive_limit = std::size_t{256} * 1024;
+    std::size_t send_limit = std::size_t{1024} * 1024;
+    Duration connect_timeout = 30s;  // a handshake that takes longer has timed out
+    Duration close_timeout = 10s;    // so long the other side may be silent after close()
 };
 
 class SocketTransport final : public Transport {
   public:
-    // nullptr, with a sentence for the user in `error`, when an address cannot be listened on.
-    static std::unique_ptr<SocketTransport> make(const SocketOptions& options, Events& events, Instant start,
+    // now: the first instant. events outlives it. Raises the process's limit on files as far as that may be.
+    // nullptr, with a sentence for the operator in `error`, when that cannot be.
+    static std::unique_ptr<SocketTransport> make(const SocketOptions& options, Events& events, Instant now,
                                                  std::string& error);
-    ~SocketTransport() override;
+    ~SocketTransport() override;  // resets what is open, and tells nobody
     SocketTransport(const SocketTransport&) = delete;
     SocketTransport& operator=(const SocketTransport&) = delete;
 
-    // What `listen` became: the same addresses with the ports that were found.
-    const std::vector<SocketAddress>& listening() const { return listening_; }
-
     Id capacity() const override { return options_.capacity; }
     std::size_t receive_limit() const override { return options_.receive_limit; }
+    // On the accepting side false.
     bool open(Instant now, Id id) override;
+    // Where nothing waits yet, all is taken, even more than send_limit at once.
     bool send(Instant now, Id id, ByteView bytes) override;
     void close(Instant now, Id id) override;
     void abort(Instant now, Id id) override;
@@ -51,54 +57,73 @@ class SocketTransport final : public Transport {
     void rest(Instant now, Duration at_most) override;
     Totals totals() const override;
 
-  private:
-    enum class State : std::uint8_t { Free, Connecting, Open, Closing };
-    // What few connections have: bytes that wait.
-    struct Waiting {
-        std::vector<std::byte> out;  // to be sent
-        std::size_t sent = 0;        // of it
-        std::vector<std::byte> in;   // that nobody took yet
-    };
-    struct Connection {
-        int fd = -1;
-        std::uint32_t generation = 0;  // tells this use of the number from others, in what epoll reports
-        State state = State::Free;
-        bool peer_closed = false;
-        bool shut = false;     // our FIN is out
-        bool writing = false;  // epoll tells when it can be written to
-        bool reading = true;   // epoll tells when it can be read from
-        std::unique_ptr<Waiting> waiting;
-    };
+    // What is listened on, in the order of the options, with the kernel's ports.
+    const std::vector<SocketAddress>& listening() const { return listeners_.addresses(); }
 
-    SocketTransport(const SocketOptions& options, Events& events, Instant start);
-    std::string listen_on(const SocketAddress& address);
-    void accept_from(Instant now, std::size_t listener);
-    void pause_accepting(bool pause);
-    std::optional<Id> free_id();
-    void adopt(Instant now, Id id, int fd, State state);
-    void on_event(Instant now, Id id, std::uint32_t events);
+  private:
+    enum class Phase : std::uint8_t { Free, Connecting, Open };
+
+    struct Connection {
+        std::unique_ptr<ByteQueue> incoming;  // what on_bytes() left
+        std::unique_ptr<ByteQueue> outgoing;  // what the kernel has not taken yet
+        int socket = -1;
+        std::uint32_t generation = 0;  // goes up whenever a connection ends; the rest begins anew
+        SocketAddress remote;
+        Phase phase = Phase::Free;
+        std::uint8_t watched = 0;  // EPOLLIN, EPOLLOUT
+        bool closed = false;       // close() was called
+        bool fin_sent = false;
+        bool peer_closed = false;  // and on_bytes() was given all
+        bool failed = false;       // it ends with `failure`, which is told in a turn
+        End failure = End::Reset;
+    };
+    static_assert(sizeof(Connection) <= 56);
+
+    SocketTransport(const SocketOptions& options, Events& events, Instant now);
+    bool set_up(std::string& error);
+    bool check_sources(std::string& error) const;
+
+    bool in_use(Id id) const { return id < connections_.size() && connections_[id].phase != Phase::Free; }
+    // Whether it still is the connection that it was.
+    bool is_still(Id id, std::uint32_t generation) const { return connections_[id].generation == generation; }
+    std::uint64_t tag(Id id) const { return std::uint64_t{connections_[id].generation} << 32U | id; }
+    bool wants_bytes(const Connection& c) const;
+    void watch(Instant now, Id id);
+    bool begin(Id id, int socket, const SocketAddress& remote, Phase phase);
+    void fail(Instant now, Id id, End how, Instant told_at);
+    void end(Instant now, Id id, End how);
+    void release(Id id);
+
+    // --- socket_transport_io.cc: what epoll and the timers tell
+    void on_event(Instant now, std::uint64_t tag, std::uint32_t events);
+    void on_due(Instant now, std::uint32_t timer);
+    void accept(Instant now, std::size_t listener);
+    bool admit(Instant now, const SocketListeners::Arrival& arrival);
+    void resume_listeners();
     void on_connected(Instant now, Id id);
     void read(Instant now, Id id);
     void deliver(Instant now, Id id, ByteView fresh);
+    void on_peer_closed(Instant now, Id id);
+    void on_hang_up(Instant now, Id id);
+    std::size_t write(Instant now, Id id, ByteView bytes);
     void flush(Instant now, Id id);
-    void finish_closing(Instant now, Id id);
-    void watch(Id id);
-    void end(Instant now, Id id, End why);
-    bool still(Id id, std::uint32_t generation) const {
-        return connections_[id].generation == generation && connections_[id].state != State::Free;
-    }
+    void finish_sending(Id id);
+    void renew_limit(Instant now, Id id);
+    void store(std::unique_ptr<ByteQueue>& queue, ByteView bytes);
+    void discard(std::unique_ptr<ByteQueue>& queue);
 
     const SocketOptions options_;
     Events& events_;
-    int epoll_ = -1;
-    std::vector<int> listeners_;
-    std::vector<SocketAddress> listening_;
-    bool accepting_ = true;
+    int epoll_;
     std::vector<Connection> connections_;
-    std::vector<Id> free_;  // used before
-    Id fresh_ = 0;          // from here on never used
-    flow::TimerWheel timers_;
-    std::unique_ptr<std::array<std::byte, 64 * 1024>> scratch_;
+    flow::TimerWheel timers_;  // by id; capacity() stands for the listeners
+    SocketListeners listeners_;
+    bool resume_due_ = false;   // the listeners rest, and something they lacked is there again
+    std::vector<Id> free_ids_;  // of what was accepted, the last one first
+    Id used_ = 0;               // this and those above were never used
+    std::array<::epoll_event, 256> ready_{};
+    std::vector<std::byte> scratch_;
+    std::uint64_t queue_bytes_ = 0;
     Totals totals_;
 };
 
