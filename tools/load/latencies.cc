@@ -60,14 +60,13 @@ Duration Latencies::percentile(double share) const {
     const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
     std::uint64_t seen = 0;
     // The bins before the first and behind the last one hold what is below and above all of them.
-    for (const auto& bin : bh::indexed(bins_->histogram, bh::coverage::all)) {
-        seen += *bin;
+    const Axis& axis = bins_->histogram.axis<0>();
+    for (int bin = -1; bin <= axis.size(); ++bin) {
+        seen += bins_->histogram.at(bin);
         if (seen < std::max<std::uint64_t>(wanted, 1)) continue;
-        const double upper = bin.bin().upper();
-        if (!std::isfinite(upper)) break;
-        const auto edge =
-            std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::micro>(upper));
-        return std::min(edge, largest_);
+        if (bin == axis.size()) break;
+        const std::chrono::duration<double, std::micro> edge(axis.value(bin + 1));
+        return std::min(std::chrono::duration_cast<Duration>(edge), largest_);
     }
     return largest_;
 }
