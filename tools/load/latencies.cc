@@ -42,15 +42,6 @@ void Latencies::add(Duration latency) {
     largest_ = std::max(largest_, latency);
 }
 
-void Latencies::add(const Latencies& others) {
-    bins_->histogram += others.bins_->histogram;
-    count_ += others.count_;
-    sum_ += others.sum_;
-    largest_ = std::max(largest_, others.largest_);
-}
-
-void Latencies::clear() { *this = Latencies(); }
-
 Duration Latencies::mean() const {
     return count_ == 0 ? Duration::zero() : sum_ / static_cast<std::int64_t>(count_);
 }

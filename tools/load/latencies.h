@@ -18,8 +18,6 @@ class Latencies {
 
     // A negative one, of two clocks that differ, counts as the shortest.
     void add(Duration latency);
-    void add(const Latencies& others);
-    void clear();
 
     std::uint64_t count() const { return count_; }
     // Zero without values. The largest is exact.

@@ -39,18 +39,5 @@ TEST(Latencies, TakeAnyValue) {
     EXPECT_LE(latencies.percentile(0.5), 1us);
 }
 
-TEST(Latencies, CanBeAddedUp) {
-    Latencies a;
-    Latencies b;
-    a.add(1ms);
-    b.add(3ms);
-    a.add(b);
-    EXPECT_EQ(a.count(), 2U);
-    EXPECT_EQ(a.largest(), 3ms);
-    EXPECT_EQ(a.mean(), 2ms);
-    a.clear();
-    EXPECT_EQ(a.count(), 0U);
-}
-
 }  // namespace
 }  // namespace sluice::load
