@@ -17,6 +17,7 @@ constexpr std::size_t kSmallest5 = 3;
 ConnackError error_of(PropertyError error) {
     switch (error) {
         case PropertyError::BadLength: return ConnackError::BadPropertyLength;
+        case PropertyError::Unknown:
         case PropertyError::BadProperty:
         case PropertyError::Duplicate:
         case PropertyError::BadString: return ConnackError::BadProperty;

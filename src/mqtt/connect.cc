@@ -126,6 +126,7 @@ std::optional<ConnectError> take_string(Cursor& cursor, std::string_view& text) 
 ConnectError error_of(PropertyError error) {
     switch (error) {
         case PropertyError::BadLength: return ConnectError::BadPropertyLength;
+        case PropertyError::Unknown: return ConnectError::UnknownProperty;
         case PropertyError::BadProperty: return ConnectError::BadProperty;
         case PropertyError::Duplicate: return ConnectError::DuplicateProperty;
         case PropertyError::BadString: return ConnectError::BadString;
@@ -236,7 +237,8 @@ const char* to_string(ConnectError error) {
         case ConnectError::PasswordWithoutUsername: return "password without user name";
         case ConnectError::BadString: return "bad UTF-8 string";
         case ConnectError::EmptyClientId: return "empty client ID";
-        case ConnectError::BadProperty: return "unknown property or forbidden value";
+        case ConnectError::UnknownProperty: return "unknown property";
+        case ConnectError::BadProperty: return "forbidden value of a property";
         case ConnectError::DuplicateProperty: return "property occurs twice";
         case ConnectError::BadPropertyLength: return "bad property length";
         case ConnectError::FieldPastEnd: return "field runs past the end";

@@ -120,7 +120,7 @@ std::variant<Properties, PropertyError> take_properties(Cursor& cursor, Property
         // The identifier is a Variable Byte Integer too, but all that exist take one byte.
         const std::uint8_t id = *rest.take8();
         const Rule* rule = rule_for(id, place);
-        if (rule == nullptr) return PropertyError::BadProperty;
+        if (rule == nullptr) return PropertyError::Unknown;
         const std::uint64_t bit = std::uint64_t{1} << id;
         if ((seen & bit) != 0 && id != kUserProperty) return PropertyError::Duplicate;
         seen |= bit;

@@ -16,7 +16,8 @@ enum class PropertyPlace : std::uint8_t { Connect, Will, Connack };
 
 enum class PropertyError : std::uint8_t {
     BadLength,    // the block runs past its packet, or a property past the block
-    BadProperty,  // unknown here, a forbidden value, or a combination the standard calls a protocol error
+    Unknown,      // no property, or none of this place: a malformed packet (section 2.2.2.2)
+    BadProperty,  // a forbidden value, or a combination the standard calls a protocol error
     Duplicate,    // only User Property may repeat
     BadString,    // not UTF-8 as MQTT wants it
 };

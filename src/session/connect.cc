@@ -33,6 +33,7 @@ Rejection rejection_of(mqtt::ConnectError error) {
             return {Counter::ConnectPasswordWithoutUsername, Refusal::MalformedPacket};
         case ConnectError::BadString: return {Counter::ConnectBadString, Refusal::MalformedPacket};
         case ConnectError::EmptyClientId: return {Counter::ConnectEmptyClientId, Refusal::ClientIdNotValid};
+        case ConnectError::UnknownProperty: return {Counter::ConnectBadProperty, Refusal::MalformedPacket};
         case ConnectError::BadProperty: return {Counter::ConnectBadProperty, Refusal::ProtocolError};
         case ConnectError::DuplicateProperty:
             return {Counter::ConnectDuplicateProperty, Refusal::ProtocolError};

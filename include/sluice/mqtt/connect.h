@@ -44,7 +44,8 @@ enum class ConnectError : std::uint8_t {
     PasswordWithoutUsername,  // 3.x only, v5 allows it
     BadString,                // not UTF-8, or contains U+0000 or a surrogate
     EmptyClientId,            // empty where the version refuses it (3.1; 3.1.1 without Clean Session)
-    BadProperty,              // unknown in CONNECT or in the will, or its value is out of range
+    UnknownProperty,          // no property, or none of a CONNECT or of its Will
+    BadProperty,              // a forbidden value, or authentication data without a method
     DuplicateProperty,
     BadPropertyLength,  // property block or property runs past its end
     FieldPastEnd,       // a field runs past Remaining Length, or it is too small for any CONNECT

@@ -401,17 +401,18 @@ TEST(ConnectProperties, EachIsGoodInItsPlaceAndOnlyThere) {
     for (const PropertyCase& p : valid_properties()) {
         known[p.id] = true;
         const std::string text = property(p.id, p.value);
-        EXPECT_EQ(refused(v5_with(text)), p.connect ? std::nullopt : std::optional(ConnectError::BadProperty))
+        EXPECT_EQ(refused(v5_with(text)),
+                  p.connect ? std::nullopt : std::optional(ConnectError::UnknownProperty))
             << p.id;
         EXPECT_EQ(refused(v5_with_will(text)),
-                  p.will ? std::nullopt : std::optional(ConnectError::BadProperty))
+                  p.will ? std::nullopt : std::optional(ConnectError::UnknownProperty))
             << p.id;
     }
     known[0x16] = true;  // goes with 0x15 only, see below
     for (unsigned id = 0; id < 256; ++id) {
         if (known[id]) continue;
-        EXPECT_EQ(refused(v5_with(property(id, u32(1)))), ConnectError::BadProperty) << id;
-        EXPECT_EQ(refused(v5_with_will(property(id, u32(1)))), ConnectError::BadProperty) << id;
+        EXPECT_EQ(refused(v5_with(property(id, u32(1)))), ConnectError::UnknownProperty) << id;
+        EXPECT_EQ(refused(v5_with_will(property(id, u32(1)))), ConnectError::UnknownProperty) << id;
     }
 }
 

@@ -66,6 +66,8 @@ std::vector<Case> cases() {
          ConnectParts{.flags = 0, .client_id = ""}.bytes(), bad_client_id},
         {ConnectError::EmptyClientId, Counter::ConnectEmptyClientId,
          ConnectParts{.version = Version::V31, .client_id = ""}.bytes(), bad_client_id},
+        {ConnectError::UnknownProperty, Counter::ConnectBadProperty,
+         v5({.properties = property(0x2b, u16(0))}), malformed},
         {ConnectError::BadProperty, Counter::ConnectBadProperty, v5({.properties = property(0x21, u16(0))}),
          protocol_error},
         {ConnectError::DuplicateProperty, Counter::ConnectDuplicateProperty, v5({.properties = twice}),
