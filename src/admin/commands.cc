@@ -351,9 +351,6 @@ Json reply_to(View& view, std::string_view line) {
     }
 }
 
-std::string answer(View& view, std::string_view line) {
-    return reply_to(view, line)
-        .dump(-1, ' ', false, Json::error_handler_t::replace);  // bytes that are no UTF-8 become U+FFFD
-}
+std::string answer(View& view, std::string_view line) { return text_of(reply_to(view, line)); }
 
 }  // namespace sluice::admin

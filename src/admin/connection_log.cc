@@ -48,7 +48,7 @@ std::string to_line(const ConnectionEnd& end) {
                  {"from_broker_bytes", end.bytes_from_broker},
                  {"duration_seconds", static_cast<double>(milliseconds) / 1000}};
     if (end.client_id_cut) json["client_id_cut"] = true;
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return text_of(json);
 }
 
 ConnectionLog::~ConnectionLog() {

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "sluice/base/terminal.h"
+
 namespace sluice::admin {
 namespace {
 
@@ -99,6 +101,11 @@ Json tally_json(const backend::BackendTally& tally, const backend::Traffic& traf
 }
 
 }  // namespace
+
+std::string text_of(const Json& json) {
+    // Bytes that are no UTF-8 become U+FFFD.
+    return escape_terminal(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 Json to_json(const Info& info) {
     return {{"version", info.version},

@@ -3,12 +3,16 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "sluice/admin/view.h"
 
 namespace sluice::admin {
 
 using Json = nlohmann::ordered_json;  // people read it too: keys stay in the order they were written
+
+// As it goes out: in one line, valid UTF-8 whatever clients sent, and without signs that a terminal obeys.
+std::string text_of(const Json& json);
 
 Json to_json(const Info& info);
 Json to_json(const ListenerRow& row);

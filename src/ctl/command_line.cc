@@ -5,6 +5,7 @@
 
 #include <ostream>
 
+#include "sluice/base/terminal.h"
 #include "sluice/base/words.h"
 #include "sluice/ctl/client.h"
 #include "sluice/ctl/render.h"
@@ -91,7 +92,7 @@ int run(const Options& options, std::ostream& out, std::ostream& err) {
         const auto reply = nlohmann::ordered_json::parse(Conversation(options.socket).ask(line));
         const bool refused = reply.contains("error");
         if (options.json) {
-            out << reply.dump(2) << '\n';
+            out << escape_terminal(reply.dump(2)) << '\n';
         } else if (refused) {
             err << render_refusal(reply);
         } else {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/terminal.h"
 #include "sluice/ctl/table.h"
 
 namespace sluice::ctl {
@@ -178,12 +179,9 @@ std::string reload_text(const Json& report) {
     return text + (applied ? "\nthis is in force now\n" : "\na dry run: nothing has changed\n");
 }
 
-// TOML knows JSON's strings, numbers and arrays as they are, but for one character.
-std::string toml_value(const Json& value) {
-    std::string text;
-    for (const char c : value.dump()) text += c == '\x7f' ? "\\u007f" : std::string(1, c);
-    return text;
-}
+// TOML knows JSON's strings, numbers and arrays as they are, but for DEL, which is escaped here with the
+// rest.
+std::string toml_value(const Json& value) { return escape_terminal(value.dump()); }
 
 // The file that would say the same: first a section's keys, then the sections within it.
 void append_toml(std::string& text, const std::string& path, const Json& section) {

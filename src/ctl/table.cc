@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "sluice/base/terminal.h"
+
 namespace sluice::ctl {
 namespace {
 
@@ -25,8 +27,7 @@ bool is_printable(std::string_view sequence) {
     for (std::size_t i = 1; i < sequence.size(); ++i) {
         if ((byte(i) & 0xc0U) != 0x80U) return false;
     }
-    if (sequence.size() == 1) return byte(0) >= 0x20 && byte(0) != 0x7f;
-    return !(byte(0) == 0xc2 && byte(1) < 0xa0);  // U+0080 to U+009F: C1 controls
+    return !steers_terminal(sequence);
 }
 
 void append_padded(std::string& line, const Cell& cell, std::size_t column_width, bool right) {

@@ -94,6 +94,14 @@ TEST(Commands, ShowConnectionsMakesClientTextValidUtf8) {
     EXPECT_EQ(row["idle_seconds"], 0.25);
 }
 
+TEST(Commands, AnswersHoldNothingThatATerminalWouldObey) {
+    FakeView view;
+    const std::string id = "caf\xc3\xa9\x7f\xc2\x9b\xe2\x80\xae";
+    const std::string reply = answer(view, "explain \"" + id + "\"");
+    EXPECT_NE(reply.find("\"caf\xc3\xa9\\u007f\\u009b\\u202e\""), std::string::npos) << reply;
+    EXPECT_EQ(json::parse(reply)["client_id"], id);
+}
+
 TEST(Commands, ShowConnectionsReadsItsFilter) {
     FakeView view;
     ask(view,

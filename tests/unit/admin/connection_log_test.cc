@@ -181,5 +181,14 @@ TEST(ConnectionLog, CountsTheLinesOfAFullDisk) {
     EXPECT_EQ(log.lost(), 2U);
 }
 
+// xterm and others take U+009B for ESC [, and some signs turn the line around.
+TEST(ConnectionLog, HoldsNothingThatATerminalWouldObey) {
+    ConnectionEnd end = some_end();
+    end.client_id = "a\x7f\xc2\x9b\xe2\x80\xae\x1b[2Jb";
+    const std::string line = to_line(end);
+    EXPECT_NE(line.find(R"("client_id":"a\u007f\u009b\u202e\u001b[2Jb")"), std::string::npos) << line;
+    EXPECT_EQ(json::parse(line)["client_id"], end.client_id);
+}
+
 }  // namespace
 }  // namespace sluice::admin

@@ -145,6 +145,17 @@ TEST(Run, PrintsATableOrJson) {
     EXPECT_EQ(json.err, "");
 }
 
+// Of an older daemon, perhaps, that does not escape it.
+TEST(Run, PrintsNothingThatATerminalWouldObey) {
+    const Daemon daemon(
+        [](std::string_view) { return "{\"rows\":[{\"id\":\"a\x7f\xc2\x9b\xe2\x80\xae\"}]}"; });
+    const Ran table = ran({.socket = daemon.socket(), .words = {"show", "connections"}, .top = {}});
+    EXPECT_EQ(table.out, "ID\na\\x7f\\xc2\\x9b\\xe2\\x80\\xae\n");
+    const Ran json =
+        ran({.socket = daemon.socket(), .json = true, .words = {"show", "connections"}, .top = {}});
+    EXPECT_NE(json.out.find(R"("a\u007f\u009b\u202e")"), std::string::npos) << json.out;
+}
+
 TEST(Run, QuotesWordsSoThatTheyArriveWhole) {
     const Daemon daemon([](std::string_view line) { return nlohmann::json({{"line", line}}).dump(); });
     const Ran r =

@@ -61,6 +61,9 @@ TEST(Printable, KeepsTextAndShowsControlsAsCode) {
     EXPECT_EQ(printable("\xc2\x9b"
                         "31m"),
               "\\xc2\\x9b31m");  // C1 control: CSI
+    EXPECT_EQ(printable("a\xe2\x80\xae"
+                        "b"),
+              "a\\xe2\\x80\\xaeb");  // U+202E: from here on to the left
     EXPECT_EQ(printable("\xff"
                         "a\xe2\x82"),
               "\\xffa\\xe2\\x82");
