@@ -1,12 +1,14 @@
 #include "sluice/admin/connection_log.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include "json.h"
 
@@ -25,6 +27,25 @@ std::string time_text(std::chrono::system_clock::time_point time) {
     std::string fraction = std::to_string(milliseconds % 1000);
     fraction.insert(0, 3 - fraction.size(), '0');
     return std::string(text, size) + "." + fraction + "Z";
+}
+
+// Of a file that was there: a process that was killed, or a full disk, may have left a part of a line.
+bool ends_within_line(int fd, const std::string& path) {
+    struct ::stat facts {};
+    if (::fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size == 0) return false;
+    const int reader = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (reader < 0) return false;
+    char last = '\n';
+    const bool known = ::pread(reader, &last, 1, facts.st_size - 1) == 1;
+    ::close(reader);
+    return known && last != '\n';
+}
+
+bool same_file(int a, int b) {
+    struct ::stat first {};
+    struct ::stat second {};
+    return ::fstat(a, &first) == 0 && ::fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
 }
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
@@ -64,8 +85,13 @@ std::optional<std::string> ConnectionLog::open(const std::string& path) {
     }
     const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
     if (fd < 0) return "the connection log " + path + " cannot be opened: " + std::strerror(errno);
+    if (fd_ >= 0 && same_file(fd_, fd)) {
+        ::close(fd);  // what is kept goes there, behind what has gone
+        return std::nullopt;
+    }
     close();
     fd_ = fd;
+    torn_ = ends_within_line(fd, path);
     return std::nullopt;
 }
 
@@ -80,6 +106,13 @@ void ConnectionLog::give_up_buffer() {
     lost_ += buffered_;
     buffer_.clear();
     buffered_ = 0;
+    torn_ = std::exchange(within_line_, false) || torn_;
+}
+
+// False when that must wait.
+bool ConnectionLog::end_torn_line() {
+    torn_ = torn_ && ::write(fd_, "\n", 1) != 1;
+    return !torn_;
 }
 
 void ConnectionLog::append(const ConnectionEnd& end) {
@@ -95,12 +128,13 @@ void ConnectionLog::append(const ConnectionEnd& end) {
 // A reader of a pipe that is slow, or a full disk, takes a part or nothing.
 void ConnectionLog::flush() {
     if (fd_ < 0 || buffer_.empty()) return;
-    const ::ssize_t n = ::write(fd_, buffer_.data(), buffer_.size());
+    const ::ssize_t n = torn_ && !end_torn_line() ? -1 : ::write(fd_, buffer_.data(), buffer_.size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n < 0) return give_up_buffer();
     const auto written = static_cast<std::size_t>(n);
     buffered_ -= static_cast<std::uint64_t>(
         std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(written), '\n'));
+    if (written != 0) within_line_ = buffer_[written - 1] != '\n';
     buffer_.erase(0, written);
 }
 

@@ -53,8 +53,11 @@ class ConnectionLog {
   private:
     void close();
     void give_up_buffer();
+    bool end_torn_line();
 
     int fd_ = -1;
+    bool within_line_ = false;  // the file has the first part of what is in buffer_
+    bool torn_ = false;         // the file ends within a line whose rest is lost
     std::string buffer_;
     std::uint64_t buffered_ = 0;  // lines in buffer_
     std::uint64_t lost_ = 0;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -172,6 +174,31 @@ TEST(ConnectionLog, ANewFileBeginsWithAWholeLine) {
     EXPECT_EQ(content(folder.file("log")), to_line(some_end()) + "\n");
 }
 
+TEST(ConnectionLog, KeepsWhatASlowReaderHasNotTakenWhenItIsTheSamePipe) {
+    const Folder folder;
+    const std::string pipe = folder.file("pipe");
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+    ASSERT_GE(reader, 0);
+    ConnectionLog log;
+    ASSERT_EQ(log.open(pipe), std::nullopt);
+    const std::string line = to_line(some_end()) + "\n";
+    for (int i = 0; i < 1000; ++i) log.append(some_end());
+    log.flush();  // as much as the pipe holds, to somewhere in a line
+    ASSERT_EQ(log.open(pipe), std::nullopt);
+    std::string text;
+    for (int turn = 0; turn < 100; ++turn) {
+        char block[65536];
+        const ::ssize_t n = ::read(reader, block, sizeof block);
+        if (n > 0) text.append(block, static_cast<std::size_t>(n));
+        log.flush();
+    }
+    ::close(reader);
+    EXPECT_EQ(log.lost(), 0U);
+    EXPECT_EQ(text.size(), 1000 * line.size());
+    EXPECT_TRUE(text.ends_with("\n" + line));
+}
+
 TEST(ConnectionLog, CountsTheLinesOfAFullDisk) {
     ConnectionLog log;
     ASSERT_EQ(log.open("/dev/full"), std::nullopt);
@@ -179,6 +206,36 @@ TEST(ConnectionLog, CountsTheLinesOfAFullDisk) {
     log.append(some_end());
     log.flush();
     EXPECT_EQ(log.lost(), 2U);
+}
+
+TEST(ConnectionLog, ALineBehindOneThatWasCutInTwoIsWhole) {
+    const Folder folder;
+    const std::string path = folder.file("log");
+    std::ofstream(path) << "cut";  // by a process that was killed
+    const std::string line = to_line(some_end()) + "\n";
+    ConnectionLog log;
+    ASSERT_EQ(log.open(path), std::nullopt);
+    log.append(some_end());
+    log.flush();
+    EXPECT_EQ(content(path), "cut\n" + line);
+
+    // A full disk: the file takes half of the second line.
+    const std::size_t room = content(path).size() + line.size() + line.size() / 2;
+    struct rlimit before {};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit narrow { room, before.rlim_max };
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &narrow), 0);
+    log.append(some_end());
+    log.append(some_end());
+    log.flush();
+    log.flush();
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    std::signal(SIGXFSZ, old_handler);
+    EXPECT_EQ(log.lost(), 1U);
+    log.append(some_end());
+    log.flush();
+    EXPECT_EQ(content(path), "cut\n" + line + line + line.substr(0, line.size() / 2) + "\n" + line);
 }
 
 // xterm and others take U+009B for ESC [, and some signs turn the line around.
