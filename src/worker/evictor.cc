@@ -45,7 +45,8 @@ void Evictor::use(Instant now, const backend::Snapshot& snapshot) {
                 before, [&](const Job& job) { return job.pool == p && job.backend == b; });
             Job& job = jobs_.emplace_back();
             if (known != before.end()) job = *known;
-            if (known == before.end()) job.next = now;
+            // A pause by another rate may be hours longer.
+            if (known == before.end() || known->drain_rate != pool.drain_rate) job.next = now;
             job.pool = p;
             job.backend = b;
             job.position = pool.backends[b].position;

@@ -259,13 +259,12 @@ TEST_P(Evictor, ARemovedPoolIsEmptiedToo) {
 
 INSTANTIATE_TEST_SUITE_P(Workers, Evictor, testing::Values(1U, 3U));
 
-TEST(EvictorOfSeveralWorkers, SkewedLoadsFinishTogether) {
-    const test::Setup setup = one_pool(3, 300);
-    Lab lab(setup);
+// To the first broker, so many of each worker.
+void fill_unevenly(Lab& lab, const std::vector<int>& wanted) {
     lab.set_down({1});
-    const worker::Owner owner(3);
-    const std::array<int, 3> wanted{450, 120, 30};
-    for (std::uint32_t w = 0; w < 3; ++w) {
+    const auto workers = static_cast<std::uint32_t>(wanted.size());
+    const worker::Owner owner(workers);
+    for (std::uint32_t w = 0; w < workers; ++w) {
         for (int n = 0; n < wanted[w];) {
             const SocketAddress from = lab.next_client_address();
             if (owner.of_client({lab.listener(), from}) != w) continue;
@@ -276,6 +275,24 @@ TEST(EvictorOfSeveralWorkers, SkewedLoadsFinishTogether) {
     }
     lab.run(milliseconds(50));
     lab.set_down({});
+}
+
+// A worker with few of many connections waits long between two of them.
+TEST(EvictorOfSeveralWorkers, AnotherRateHoldsAtOnce) {
+    Lab lab(one_pool(2, 1));
+    fill_unevenly(lab, {300, 3});
+    lab.reload(with_state(one_pool(2, 1), "maintenance"));
+    lab.run(milliseconds(100));
+    EXPECT_GT(lab.load(0), 290U);
+    lab.reload(with_state(one_pool(2, 1000), "maintenance"));
+    EXPECT_EQ(endings(lab, Counter::ClosedMaintenance, seconds(2)).size(), 303U);
+    EXPECT_EQ(lab.load(0), 0U);
+}
+
+TEST(EvictorOfSeveralWorkers, SkewedLoadsFinishTogether) {
+    const test::Setup setup = one_pool(3, 300);
+    Lab lab(setup);
+    fill_unevenly(lab, {450, 120, 30});
     lab.reload(with_state(setup, "maintenance"));
     const Instant from = lab.now;
     std::array<Duration, 3> took{};
