@@ -7,6 +7,18 @@ namespace {
 
 re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
 
+std::string_view captured(std::string_view client_id, const re2::RE2& pattern) {
+    re2::StringPiece group;
+    if (!re2::RE2::PartialMatch(piece(client_id), pattern, &group)) return {};
+    return {group.data(), group.size()};
+}
+
+std::optional<std::uint64_t> hash_of(std::string_view key) {
+    return key.empty() ? std::nullopt : std::optional(balance::key_hash(key));
+}
+
+}  // namespace
+
 bool fits(const Route& route, const ClientFacts& client) {
     if (route.listener && *route.listener != client.listener) return false;
     if (!client.client_id.starts_with(route.client_id_prefix)) return false;
@@ -24,18 +36,6 @@ bool fits(const Route& route, const ClientFacts& client) {
     return !route.client_id_pattern ||
            re2::RE2::PartialMatch(piece(client.client_id), *route.client_id_pattern);
 }
-
-std::string_view captured(std::string_view client_id, const re2::RE2& pattern) {
-    re2::StringPiece group;
-    if (!re2::RE2::PartialMatch(piece(client_id), pattern, &group)) return {};
-    return {group.data(), group.size()};
-}
-
-std::optional<std::uint64_t> hash_of(std::string_view key) {
-    return key.empty() ? std::nullopt : std::optional(balance::key_hash(key));
-}
-
-}  // namespace
 
 Routed route(const Snapshot& snapshot, const ClientFacts& client) {
     for (std::uint32_t i = 0; i < snapshot.routes.size(); ++i) {

@@ -33,13 +33,43 @@ std::uint32_t first_active(const std::vector<Named>& all) {
     return static_cast<std::uint32_t>(found - all.begin());
 }
 
-std::string why_passed_over(Instant now, const backend::Backend& first, std::uint64_t connections) {
+// Not for its pace in a slow start, which each worker keeps for itself and which is not asked here.
+std::string why_passed_over(const backend::Backend& first, std::uint64_t connections) {
     if (first.configured != config::BackendState::Up) return "is not to take new clients";
     if (!first.healthy) return "is down";
     if (first.max_connections != 0 && connections >= first.max_connections)
         return "is at its max_connections";
-    if (first.slow_start.until > now) return "is in slow start";
     return "is above its bounded_load";
+}
+
+// The client has nothing that the pool's key is made of.
+std::string why_no_key(const backend::Pool& pool, const std::string& client_id) {
+    if (pool.hash_key == config::HashKey::ClientId && pool.hash_pattern && !client_id.empty()) {
+        return "hash_pattern finds nothing in its client_id";
+    }
+    return fmt::format("its {} is empty", name(pool.hash_key));
+}
+
+std::string pace_of(Instant now, const backend::Backend& broker) {
+    if (broker.slow_start.until <= now) return "";
+    return fmt::format(
+        "; it is in slow start, at {:.0f} clients a second, and who comes in between goes to another one",
+        broker.slow_start.rate);
+}
+
+// Where it cannot be known whether a route fits.
+void require_address(const backend::Snapshot& snapshot, const backend::ClientFacts& client,
+                     const backend::Routed& routed) {
+    const IpFamily family = snapshot.listeners[client.listener].address.address.family();
+    const std::size_t asked = routed.route ? *routed.route + 1 : snapshot.routes.size();
+    for (std::size_t i = 0; i < asked; ++i) {
+        backend::Route route = snapshot.routes[i];
+        const bool may_fit = std::ranges::any_of(
+            route.networks, [&](const IpPrefix& network) { return network.address.family() == family; });
+        route.networks.clear();
+        if (!may_fit || !backend::fits(route, client)) continue;
+        throw admin::Refused(fmt::format("route {} looks at the client's IP address: add address=IP", i + 1));
+    }
 }
 
 std::string conditions_of(const config::Route& route) {
@@ -61,12 +91,29 @@ std::string conditions_of(const config::Route& route) {
 
 backend::Routed Control::route_of(const admin::Question& question, const backend::ClientFacts& client) const {
     const backend::Snapshot& snapshot = store_.newest();
-    if (question.pool.empty()) return backend::route(snapshot, client);
+    if (question.pool.empty()) {
+        const backend::Routed routed = backend::route(snapshot, client);
+        if (!question.address) require_address(snapshot, client, routed);
+        return routed;
+    }
     return {.pool = position_of(snapshot.pools, question.pool, "pool"), .refuse = {}, .route = {}};
 }
 
+// Why the client is refused before a broker is chosen; nullopt: it is not.
+std::optional<std::string> Control::why_refused(const admin::Question& question,
+                                                const backend::ClientFacts& client) const {
+    const backend::Listener& listener = store_.newest().listeners[client.listener];
+    if (question.pool.empty() && question.address && !listener.admits(*question.address)) {
+        return fmt::format("listener {} does not admit its address", listener.name);
+    }
+    if (client.version == mqtt::Version::V31 && client.client_id.empty()) {
+        return "MQTT 3.1 wants a client ID that is not empty";
+    }
+    return std::nullopt;
+}
+
 std::string Control::explain_choice(const backend::Choice& choice, const backend::Pool& pool,
-                                    std::optional<std::uint64_t> key) const {
+                                    const std::string& client_id, std::optional<std::uint64_t> key) const {
     switch (choice.outcome) {
         case backend::Choice::Outcome::NoneUsable:
             return "no broker of the pool takes clients: each is down, drained, in maintenance or of weight "
@@ -78,11 +125,11 @@ std::string Control::explain_choice(const backend::Choice& choice, const backend
         const std::uint32_t i = pool.maglev->lookup(*key);
         const backend::Backend& first = pool.backends[i];
         return fmt::format("the first choice of its {} hash, {}, {}; this one is next", name(pool.hash_key),
-                           first.name, why_passed_over(now_, first, load_.connections(first.position)));
+                           first.name, why_passed_over(first, load_.connections(first.position)));
     }
     if (choice.by_key) return fmt::format("the first choice of its {} hash", name(pool.hash_key));
     if (pool.balance == config::Balance::Maglev) {
-        return fmt::format("its {} is empty, so the least loaded broker is taken", name(pool.hash_key));
+        return why_no_key(pool, client_id) + ", so the least loaded broker is taken";
     }
     return fmt::format(
         "balance = {} looks at load and turn, not at the client: the next one may go elsewhere",
@@ -101,10 +148,16 @@ admin::Explanation Control::explain(const admin::Question& question) {
         .username = question.username,
         .address = question.address.value_or(IpAddress{}),
     };
-    const backend::Routed routed = route_of(question, client);
     admin::Explanation explanation;
     explanation.client_id = question.client_id;
     explanation.listener = snapshot.listeners[listener].name;
+    if (auto why = why_refused(question, client)) {
+        explanation.refused = true;
+        explanation.route_text = "none is asked";
+        explanation.why = *std::move(why);
+        return explanation;
+    }
+    const backend::Routed routed = route_of(question, client);
     if (routed.route) {
         explanation.route = *routed.route + 1;
         explanation.route_text = conditions_of(roster_.routes[*routed.route].config);
@@ -118,10 +171,11 @@ admin::Explanation Control::explain(const admin::Question& question) {
         return explanation;
     }
     const backend::Pool& pool = snapshot.pools[routed.pool];
-    if (pool.hash_key == config::HashKey::ClientIp && !question.address) {
+    const bool no_address = pool.hash_key == config::HashKey::ClientIp && !question.address;
+    if (no_address && pool.balance == config::Balance::Maglev) {
         throw admin::Refused("pool " + pool.name + " hashes the client's IP address: add address=IP");
     }
-    const auto key = backend::balancing_key(pool, client);
+    const auto key = no_address ? std::nullopt : backend::balancing_key(pool, client);
     const backend::Choice choice = chooser_.choose(now_, snapshot, routed.pool, key, {});
     explanation.pool = pool.name;
     explanation.hash = key;
@@ -130,12 +184,13 @@ admin::Explanation Control::explain(const admin::Question& question) {
     }
     explanation.by_key = choice.by_key;
     explanation.displaced = choice.displaced;
-    explanation.why = explain_choice(choice, pool, key);
+    explanation.why = explain_choice(choice, pool, question.client_id, key);
     if (choice.outcome == backend::Choice::Outcome::Chosen) {
         const backend::Backend& broker = pool.backends[choice.backend];
         explanation.backend = broker.name;
         explanation.address = broker.address;
         explanation.state = state_of(now_, broker);
+        explanation.why += pace_of(now_, broker);
     }
     return explanation;
 }

@@ -181,7 +181,7 @@ struct Explanation {
     std::string listener;
     std::optional<std::uint32_t> route;  // number of the [[route]] that decided, from 1; nullopt: none fits
     std::string route_text;              // its conditions, or why there was none to ask
-    bool refused = false;                // by the route; nothing below is meaningful then, but `why`
+    bool refused = false;                // before a broker is chosen; of what is below, `why` says by whom
     std::string pool;
     std::optional<std::uint64_t> hash;   // of the balancing key; nullopt when the key is empty
     std::optional<std::uint32_t> slot;   // of the pool's hash table; nullopt where none was asked

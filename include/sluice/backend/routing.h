@@ -24,6 +24,8 @@ struct Routed {
     std::optional<std::uint32_t> route;          // that decided; nullopt: none fits, the listener's pool
 };
 Routed route(const Snapshot& snapshot, const ClientFacts& client);
+// Whether all conditions of the route hold for the client.
+bool fits(const Route& route, const ClientFacts& client);
 
 // The hash of the pool's balancing key; nullopt when the client has none: an empty one, or a client ID that
 // hash_pattern does not fit or captures nothing of.

@@ -141,8 +141,10 @@ class Control final : public admin::View, public admin::MetricsView {
     admin::ConnectionRow describe(const worker::ConnectionRow& row, std::uint32_t worker) const;
     // explain.cc
     backend::Routed route_of(const admin::Question& question, const backend::ClientFacts& client) const;
+    std::optional<std::string> why_refused(const admin::Question& question,
+                                           const backend::ClientFacts& client) const;
     std::string explain_choice(const backend::Choice& choice, const backend::Pool& pool,
-                               std::optional<std::uint64_t> key) const;
+                               const std::string& client_id, std::optional<std::uint64_t> key) const;
 
     config::Config file_;    // as it was read last
     config::Config config_;  // what runs: the file's, with the operator's changes
