@@ -48,19 +48,35 @@ const config::Backend* find(const config::Config& config, const std::string& poo
 std::optional<SocketAddress> destination(const backend::Pool& pool, std::uint64_t key) {
     const std::uint32_t i = pool.maglev->lookup(key, [&](std::uint32_t b) {
         return pool.backends[b].standing != backend::Standing::Active ||
-               pool.backends[b].configured != config::BackendState::Up || !pool.backends[b].healthy;
+               pool.backends[b].configured != config::BackendState::Up ||
+               // Nothing is down that is not probed; what a reload ceases to probe is told so only by it.
+               (!pool.backends[b].healthy && pool.health.type != config::HealthType::None);
     });
     if (i == balance::Maglev::kNone) return std::nullopt;
     return pool.backends[i].address;
 }
 
+bool same_pattern(const backend::Pattern& a, const backend::Pattern& b) {
+    return a == b || (a && b && a->pattern() == b->pattern());
+}
+
+// Whether a client has the same key in both, and its broker by it.
+bool same_keys(const backend::Pool& before, const backend::Pool& after) {
+    return before.balance == config::Balance::Maglev && after.balance == config::Balance::Maglev &&
+           before.hash_key == after.hash_key && same_pattern(before.hash_pattern, after.hash_pattern);
+}
+
+// Where the keys are not the same, one says nothing about the other. A pool that goes by load spreads its
+// clients by weight, as its table does.
 double moved_share(const backend::Pool& before, const backend::Pool& after) {
     constexpr std::uint32_t kSample = 20'000;
     SplitMix64 keys(1);
+    SplitMix64 other_keys(2);
+    const bool same = same_keys(before, after);
     std::uint32_t moved = 0;
     for (std::uint32_t i = 0; i < kSample; ++i) {
         const std::uint64_t key = keys.next();
-        if (destination(before, key) != destination(after, key)) ++moved;
+        if (destination(before, key) != destination(after, same ? key : other_keys.next())) ++moved;
     }
     return static_cast<double>(moved) / kSample;
 }
@@ -196,8 +212,11 @@ std::vector<admin::ReloadReport::Move> Control::moves_to(const backend::Roster& 
     std::vector<admin::ReloadReport::Move> moves;
     for (std::size_t p = 0; p < before.pools.size(); ++p) {
         const backend::Pool& pool = after->pools[p];
-        if (pool.standing != backend::Standing::Active || pool.balance != config::Balance::Maglev ||
-            before.pools[p].balance != config::Balance::Maglev) {
+        if (pool.standing != backend::Standing::Active ||
+            before.pools[p].standing != backend::Standing::Active) {
+            continue;
+        }
+        if (pool.balance != config::Balance::Maglev && before.pools[p].balance != config::Balance::Maglev) {
             continue;
         }
         moves.push_back({.pool = pool.name, .share = moved_share(before.pools[p], pool)});

@@ -209,7 +209,7 @@ struct ReloadReport {
         std::string pool;
         double share = 0;  // of its client IDs that have another broker afterwards, 0..1
     };
-    std::vector<Move> moves;  // of the pools that choose by hash
+    std::vector<Move> moves;  // of the pools that choose by hash, before or afterwards
 };
 
 // The file was not taken, and nothing has changed.

@@ -68,10 +68,11 @@ max_connections = 5
 )";
 
 // runtime: lines for [runtime].
+inline std::string file_of(std::string_view text, std::string_view runtime = "") {
+    return "[runtime]\nmax_connections = 1000\n" + std::string(runtime) + std::string(text);
+}
 inline config::Config config_of(std::string_view text, std::string_view runtime = "") {
-    const std::string whole =
-        "[runtime]\nmax_connections = 1000\n" + std::string(runtime) + std::string(text);
-    config::LoadResult loaded = config::read(whole, "test.toml");
+    config::LoadResult loaded = config::read(file_of(text, runtime), "test.toml");
     for (const auto& problem : loaded.problems) ADD_FAILURE() << config::to_string(problem);
     return std::move(loaded.config).value();
 }
@@ -115,7 +116,8 @@ struct Bench {
                         .frames = &frames,
                         .dpdk = "22.11",
                         .hugepages = false,
-                        .wait = stepping()});
+                        .wait = stepping(),
+                        .load_configuration = [this] { return config::read(file, "test.toml"); }});
     }
 
     // Waits by stepping the workers, `patience` times at most.
@@ -137,6 +139,7 @@ struct Bench {
     }
 
     Instant now{1h};
+    std::string file;  // what a reload reads
     int patience = 100;
     Control control;
     worker::Topology topology;
