@@ -56,8 +56,8 @@ std::string on_line(const Place& place) {
 std::string to_string(const Problem& problem) {
     std::string out = problem.file;
     if (problem.line != 0) out += ":" + std::to_string(problem.line);
-    if (!problem.key.empty()) out += ": " + problem.key;
-    out += ": " + problem.message;
+    if (!problem.key.empty()) out += (out.empty() ? "" : ": ") + problem.key;
+    out += (out.empty() ? "" : ": ") + problem.message;
     if (!problem.remedy.empty()) out += "; " + problem.remedy;
     return printable(out);
 }

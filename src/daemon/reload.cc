@@ -277,8 +277,8 @@ void Control::add_backend(const std::string& pool_name, const std::string& name,
     pool->backends.push_back(std::move(backend));
     const std::vector<config::Problem> problems = config::check(wanted);
     if (!problems.empty()) throw admin::Refused(config::to_string(problems.front()));
-    spdlog::info("pool {}: broker {} ({}) added", pool_name, name, address.to_string());
     go_over_to(std::move(wanted));
+    spdlog::info("pool {}: broker {} ({}) added", pool_name, name, address.to_string());
 }
 
 void Control::remove_backend(const std::string& name) {

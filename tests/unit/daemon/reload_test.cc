@@ -86,5 +86,97 @@ TEST(Moves, BackToABrokerThatWasDownWhereProbesEnd) {
     EXPECT_EQ(moves(bench, kOnePool).at("brokers"), 0);
 }
 
+// Source addresses and ports of `brokers` are those of `two`, whose backends are others.
+constexpr std::string_view kShared = R"(
+[[pool]]
+name = "two"
+source_addresses = ["10.1.0.10"]
+[[pool.backend]]
+name = "b9"
+address = "10.1.0.29:1883"
+)";
+
+class Backends : public testing::Test {
+  protected:
+    std::string add(const std::string& name, const char* address, const char* pool = "brokers") {
+        return refusal([&] { bench_.control.add_backend(pool, name, *SocketAddress::parse(address), 100); });
+    }
+    std::string remove(const std::string& name) {
+        return refusal([&] { bench_.control.remove_backend(name); });
+    }
+    static std::string refusal(const std::function<void()>& command) {
+        try {
+            command();
+        } catch (const admin::Refused& refused) {
+            return refused.what();
+        }
+        return "";
+    }
+    std::string state_of(const std::string& name) {
+        std::string states;
+        for (const admin::BackendRow& row : bench_.control.backends()) {
+            if (row.name == name) states.append(states.empty() ? "" : ", ").append(row.state);
+        }
+        return states;
+    }
+
+    const CapturedLog log_;
+    Bench bench_{config_of(std::string(kOnePool) + std::string(kShared))};
+};
+
+TEST_F(Backends, AreRefusedInTheWordsOfTheFile) {
+    EXPECT_EQ(add("b3", "10.1.0.23:1883", "nowhere"), "no pool is named 'nowhere'; see show pools");
+    EXPECT_EQ(add("b 3", "10.1.0.23:1883"),
+              "backend.name: \"b 3\" is no name; use at most 64 letters, digits, and the signs . _ - :");
+    EXPECT_EQ(add("b1", "10.1.0.23:1883").find("backend.name: the name \"b1\" is taken; "), 0U);
+    EXPECT_EQ(add("b3", "10.1.0.21:1883").find("backend.address: the address \"10.1.0.21:1883\" is taken; "),
+              0U);
+    EXPECT_EQ(add("b3", "[fd00::5]:1883"),
+              "backend.address: the pool has no IPv6 source address to reach it from; add one to "
+              "source_addresses");
+    EXPECT_EQ(add("b3", "10.9.0.1:1883").find("backend.address: 10.9.0.1 cannot be reached from "), 0U);
+    EXPECT_EQ(add("b3", "10.1.0.2:1884"),
+              "backend.address: 10.1.0.2 is one of Sluice's own addresses; give the broker's own address");
+    EXPECT_EQ(bench_.control.backends().size(), 3U);
+    EXPECT_EQ(log_.count("added"), 0U);
+}
+
+TEST_F(Backends, ComeAfterAProbeAndGoWithTheNextReload) {
+    EXPECT_EQ(add("b3", "10.1.0.23:1883"), "");
+    EXPECT_EQ(state_of("b3"), "down");
+    EXPECT_EQ(log_.count("info: pool brokers: broker b3 (10.1.0.23:1883) added"), 1U);
+    bench_.file = file_of(std::string(kOnePool) + std::string(kShared));
+    const admin::ReloadReport report = bench_.control.reload(false);
+    ASSERT_EQ(report.changes.size(), 1U);
+    EXPECT_EQ(report.changes[0].what, "backend brokers/b3");
+    EXPECT_EQ(report.changes[0].kind, "removed");
+}
+
+TEST_F(Backends, ReturnToTheirPlaceUnderAnyName) {
+    EXPECT_EQ(remove("b1"), "");
+    EXPECT_EQ(remove("b1"), "no backend is named 'b1'; see show backends");
+    EXPECT_EQ(remove("b2").find("'b2' is the only backend of pool brokers; "), 0U);
+    EXPECT_EQ(add("again", "10.1.0.21:1883"), "");
+    EXPECT_EQ(state_of("b1"), "");
+    EXPECT_EQ(state_of("again"), "slow-start");
+    // The name is free, whoever had it.
+    EXPECT_EQ(add("b1", "10.1.0.24:1883"), "");
+    EXPECT_EQ(state_of("b1"), "down");
+}
+
+// What was refused last, by what is still there, is not said to have been done.
+TEST_F(Backends, AreNotSaidToBeAddedWhereConnectionsOfOthersAreInTheWay) {
+    EXPECT_EQ(remove("b2"), "");
+    EXPECT_EQ(
+        add("b2", "10.1.0.22:1883", "two")
+            .find("pool two reaches backend b2 from source addresses of pool brokers, whose connections "
+                  "are still there"),
+        0U);
+    EXPECT_EQ(log_.count("added"), 0U);
+    bench_.pass(2s);  // nobody was there
+    EXPECT_EQ(add("b2", "10.1.0.22:1883", "two"), "");
+    EXPECT_EQ(log_.count("info: pool two: broker b2 (10.1.0.22:1883) added"), 1U);
+}
+
 }  // namespace
 }  // namespace sluice::daemon
