@@ -140,8 +140,8 @@ void Control::on_event(std::uint32_t worker, const worker::Event& event) {
         case worker::Event::Kind::AttemptSucceeded: on_health(event); return;
         case worker::Event::Kind::OffloadHint:
             if (hints_.due(now_, event.port, event.address)) {
-                spdlog::warn("{}",
-                             OffloadHints::text(event.fault, config_.ports[event.port].name, event.address));
+                spdlog::warn("{}", OffloadHints::text(event.fault, crew_.ports[event.port]->info().name,
+                                                      event.address));
             }
             return;
     }

@@ -86,6 +86,19 @@ TEST(Moves, BackToABrokerThatWasDownWhereProbesEnd) {
     EXPECT_EQ(moves(bench, kOnePool).at("brokers"), 0);
 }
 
+// Workers number ports as they were at start.
+TEST(Reload, PortsKeepTheirNamesInWhateverOrderTheFileHasThem) {
+    const CapturedLog log;
+    const std::string other =
+        "[[port]]\nname = \"back\"\ninterface = \"veth1\"\naddresses = [\"10.2.0.2/24\"]\n";
+    Bench bench(config_of(with(kOnePool, "[[listener]]", other)));
+    bench.file = file_of(other + std::string(kOnePool));
+    EXPECT_TRUE(bench.control.reload(false).changes.empty());
+    bench.memory_ports[0]->inject(from_hex(kPartialSyn));
+    bench.pass(1s);
+    EXPECT_EQ(log.count("port front: 10.1.0.1 sends packets with unfinished checksums"), 1U);
+}
+
 // Source addresses and ports of `brokers` are those of `two`, whose backends are others.
 constexpr std::string_view kShared = R"(
 [[pool]]
