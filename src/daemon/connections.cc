@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -57,6 +58,8 @@ constexpr std::array kPhases{session::Phase::Handshake,  session::Phase::AwaitCo
                              session::Phase::Relayed,    session::Phase::Spliced,
                              session::Phase::Refusing,   session::Phase::Closing};
 
+bool is_leased(const worker::ConnectionRow& row) { return !row.upstream.local.address.is_unspecified(); }
+
 std::string_view shown_client_id(const worker::ConnectionRow& row) {
     return {row.client_id.data(), row.client_id_shown};
 }
@@ -72,7 +75,12 @@ class Matcher {
     bool operator()(const worker::ConnectionRow& row) const {
         if (phase_ && row.phase != *phase_) return false;
         if (filter_.backend && !is_wanted_backend(row)) return false;
-        if (filter_.address && !is_wanted(row.client.remote) && !is_wanted(row.upstream.local)) return false;
+        if (filter_.address && !is_wanted(row.client.remote) &&
+            (!is_leased(row) || !is_wanted(row.upstream.local))) {
+            return false;
+        }
+        // Before its CONNECT a client has no client ID, which is not an empty one.
+        if (filter_.client_id && row.mqtt_version == 0) return false;
         // Of a longer client ID only the beginning is known; it is compared as far as it goes.
         const std::string_view shown = shown_client_id(row);
         if (filter_.client_id && (filter_.client_id->size() != row.client_id_size ||
@@ -85,6 +93,18 @@ class Matcher {
             if (!shown.starts_with(prefix.substr(0, shown.size()))) return false;
         }
         return true;
+    }
+    // Whether the client ID of a row that fits may go on otherwise than was asked.
+    bool is_guess(const worker::ConnectionRow& row) const {
+        const std::size_t asked = std::max(filter_.client_id ? filter_.client_id->size() : 0,
+                                           filter_.client_id_prefix ? filter_.client_id_prefix->size() : 0);
+        return asked > row.client_id_shown;
+    }
+    // Pools that have a backend of the name.
+    std::size_t pools() const {
+        std::set<std::uint32_t> pools;
+        for (const auto& [pool, backend] : wanted_) pools.insert(pool);
+        return pools.size();
     }
 
   private:
@@ -137,7 +157,6 @@ std::string version_name(std::uint8_t level) {
 admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::uint32_t worker) const {
     const backend::Snapshot& snapshot = store_.newest();
     const backend::Pool& pool = snapshot.pools[row.pool];
-    const bool leased = !row.upstream.local.address.is_unspecified();
     return {.id = row.id,
             .worker = worker,
             .phase = session::to_string(row.phase),
@@ -145,7 +164,7 @@ admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::ui
             .pool = pool.name,
             .backend = row.backend == session::kNoBackend ? "" : pool.backends[row.backend].name,
             .client = row.client.remote,
-            .source = leased ? std::optional(row.upstream.local) : std::nullopt,
+            .source = is_leased(row) ? std::optional(row.upstream.local) : std::nullopt,
             .client_id = std::string(shown_client_id(row)),
             .client_id_cut = row.client_id_size > row.client_id_shown,
             .version = version_name(row.mqtt_version),
@@ -205,13 +224,28 @@ admin::ConnectionList Control::connections(const admin::ConnectionFilter& filter
     return list;
 }
 
+// What is shown too much does no harm; here, who is not meant must not be met.
 std::uint64_t Control::kill_connections(const admin::ConnectionFilter& filter) {
+    if (filter.client_id_prefix && filter.client_id_prefix->empty()) {
+        throw admin::Refused("an empty client_id_prefix= fits every connection; use another filter");
+    }
+    const Matcher matches(filter, store_.newest());
+    if (matches.pools() > 1) {
+        throw admin::Refused("several pools have a backend named '" + *filter.backend + "'; write POOL/" +
+                             *filter.backend);
+    }
     std::vector<std::vector<KillInspection::Victim>> victims(link_->size());
     std::size_t found = 0;
+    std::size_t guesses = 0;
     each_connection(filter, [&](const worker::ConnectionRow& row, std::uint32_t worker) {
         victims[worker].emplace_back(row.id, row.client);
+        guesses += matches.is_guess(row) ? 1 : 0;
         return ++found < filter.limit;
     });
+    if (guesses > 1) {
+        throw admin::Refused(std::to_string(guesses) +
+                             " connections fit as far as their client IDs are known; say which by address=");
+    }
     std::uint64_t killed = 0;
     for (std::uint32_t w = 0; w < link_->size(); ++w) {
         const auto inspection = std::make_shared<KillInspection>(std::move(victims[w]));
