@@ -103,7 +103,7 @@ void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     // whoever sent it, and no client shall take brokers out of the pool; only "unavailable" is the broker's
     // own word (read_connack).
     if (c_.phase == Phase::Connecting) {
-        s_.transmitter.attempt_failed(broker().position, failure);
+        s_.transmitter.attempt_failed(broker().position, failure, c_.asked);
     }
     c_.upstream_end->abort(now, to_broker_);
     give_up_upstream(now);
@@ -207,7 +207,7 @@ bool Session::read_connack(Instant now) {
     count(Counter::ConnackRefused);
     if (connack->unavailable(*c_.version)) {
         s_.transmitter.attempt_failed(broker().position,
-                                      {backend::ProbeFailure::Rejected, connack->reason_code});
+                                      {backend::ProbeFailure::Rejected, connack->reason_code}, c_.asked);
     }
     if (!connack->try_another(*c_.version) || c_.sent_beyond_connect || !another_broker_left(now))
         return true;

@@ -38,6 +38,7 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
                     .worker = options.index},
       slab_(options.max_connections),
       wheel_(options.max_connections, now),
+      succeeded_(backend::kMaxBackends, Instant::min()),
       failing_(backend::kMaxBackends, false),
       resets_(1000, 1000),
       now_(now) {}
@@ -343,7 +344,11 @@ std::uint16_t Flows::broker_mss(const IpAddress& source) const {
     return topology_.ports()[topology_.owned(source)->port].mss(source.family());
 }
 
-void Flows::attempt_failed(std::uint32_t backend, const backend::Outcome& outcome) {
+// A broker that has taken another client since this attempt began is there: segments got lost on the way, or
+// its queue was full for a moment. Where many attempts fail together, as after a jam, none of them tells
+// more.
+void Flows::attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) {
+    if (succeeded_[backend] >= since) return;
     failing_[backend] = true;
     mail_.post({.kind = Event::Kind::AttemptFailed,
                 .backend = backend,
@@ -352,6 +357,7 @@ void Flows::attempt_failed(std::uint32_t backend, const backend::Outcome& outcom
 }
 
 void Flows::attempt_succeeded(std::uint32_t backend) {
+    succeeded_[backend] = now_;
     if (!failing_[backend]) return;
     failing_[backend] = !mail_.post({.kind = Event::Kind::AttemptSucceeded, .backend = backend});
 }

@@ -74,7 +74,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void to_client(const session::Connection& connection, const tcp::Segment& segment) override;
     void to_broker(const session::Connection& connection, const tcp::Segment& segment) override;
     std::uint16_t broker_mss(const IpAddress& source) const override;
-    void attempt_failed(std::uint32_t backend, const backend::Outcome& outcome) override;
+    void attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) override;
     void attempt_succeeded(std::uint32_t backend) override;
     std::optional<session::Hop> broker_hop(const session::Connection& connection) override;
     bool splice(const session::Connection& connection, const splice::Joint& joint) override;
@@ -108,7 +108,8 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     session::Surroundings surroundings_;
     flow::Slab<session::Connection> slab_;
     flow::TimerWheel wheel_;
-    std::vector<bool> failing_;  // by backend position: an AttemptFailed was the last that control heard
+    std::vector<Instant> succeeded_;  // by backend position: when it took a client last
+    std::vector<bool> failing_;       // by backend position: an AttemptFailed was the last that control heard
     TokenBucket resets_;
     Instant now_;  // of the event being driven; Transmitter's calls happen within it
     bool accepting_ = true;

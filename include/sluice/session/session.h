@@ -40,8 +40,8 @@ class Transmitter {
     // Largest TCP payload, without options, that the way from `source` to a broker takes.
     virtual std::uint16_t broker_mss(const IpAddress& source) const = 0;
     // A broker refused or ignored a client's connection, or said that it is unavailable; or it took one.
-    // backend: position over all pools.
-    virtual void attempt_failed(std::uint32_t backend, const backend::Outcome& outcome) = 0;
+    // backend: position over all pools. since: when the attempt that failed was begun; kNever: not known.
+    virtual void attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) = 0;
     virtual void attempt_succeeded(std::uint32_t backend) = 0;
     // The way to the connection's broker; nullopt while its neighbor is being asked for.
     virtual std::optional<Hop> broker_hop(const Connection& connection) = 0;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "worker/packets.h"
 
@@ -80,6 +81,33 @@ TEST(Failover, ABrokerThatIsSilentIsPassedOverAfterAttemptTimeout) {
     const auto failed = attempts(lab, worker::Event::Kind::AttemptFailed);
     ASSERT_EQ(failed.size(), 1U);
     EXPECT_EQ(failed[0].failure, backend::ProbeFailure::Silent);
+}
+
+// A client whose SYNs to the broker get lost goes on to another one; but the broker took a client meanwhile,
+// so it is not unwell.
+TEST(Failover, ABrokerThatTookAnotherClientMeanwhileHasNotFailed) {
+    for (const bool other_comes : {false, true}) {
+        const Setup setup{.brokers = 2, .pool = "attempt_timeout = \"2s\""};
+        const auto choice = order(setup);
+        Lab lab(setup);
+        std::optional<std::uint16_t> unlucky;  // source port
+        lab.lose_sent = [&](std::uint16_t port, ByteView frame) {
+            if (port != 1 || frame.size() < 54 || load8(frame.data() + 23) != 6) return false;
+            const std::uint16_t from = load16(frame.data() + 34);
+            if (!unlucky) unlucky = from;
+            return from == *unlucky;
+        };
+        Socket& client = lab.connect(kId);
+        lab.run(milliseconds(1000));
+        if (other_comes) {
+            EXPECT_EQ(lab.connect(kId).received, kConnackAccepted);
+            EXPECT_EQ(lab.broker_of(kId), lab.brokers[choice[0]].get());
+        }
+        lab.run(milliseconds(1100));
+        EXPECT_EQ(client.received, kConnackAccepted);
+        EXPECT_EQ(lab.count(Counter::UpstreamSilent), 1U);
+        EXPECT_EQ(attempts(lab, worker::Event::Kind::AttemptFailed).size(), other_comes ? 0U : 1U);
+    }
 }
 
 TEST(Failover, ALostSynIsRepeatedToTheSameBroker) {
