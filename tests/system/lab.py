@@ -105,11 +105,16 @@ class Broker:
 
     def demand_password(self, username, password):
         """Before start(): only this user is let in."""
+        self.know_password(username, password)
+        self._config.write_text(self._config.read_text().replace("allow_anonymous true", "allow_anonymous false"))
+
+    def know_password(self, username, password):
+        """Before start(): of those who name a user only this one is let in."""
         passwords = self._config.with_suffix(".passwords")
         subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, username, password], check=True)
         passwords.chmod(0o644)  # mosquitto reads it as somebody else
-        self._config.write_text(self._config.read_text().replace("allow_anonymous true",
-                                                                 f"allow_anonymous false\npassword_file {passwords}"))
+        with open(self._config, "a", encoding="utf-8") as config:
+            config.write(f"password_file {passwords}\n")
 
     def start(self):
         self._process = self._namespace.start(["mosquitto", "-c", self._config], self.log)

@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree
 
 import mqtt_raw
+from dashboard_image import INTERVAL, PICTURES, pictures
 from lab import CLIENTS, FRONT, FRONT6, ROOT, table, wait_for
 from labtest import LabTest
 from prometheus import ADDRESS, FILES, METRICS, Dashboard, Prometheus, get, legend, metrics_page
@@ -216,6 +218,13 @@ class MetricsTest(LabTest):
         names = [legend(target["legendFormat"], labels).strip() for labels, _ in answer]
         self.assertEqual(len(set(names)), len(names), "two series of one name")
         self.assertNotIn("", names)
+
+    def test_its_picture_can_be_drawn(self):
+        start = self.began // INTERVAL * INTERVAL
+        made = pictures(self.prometheus, start, start + 10 * INTERVAL)
+        self.assertEqual(set(made), set(PICTURES))
+        texts = {element.text for picture in made.values() for element in xml.etree.ElementTree.fromstring(picture).iter()}
+        self.assertLessEqual({"Overview", "Connections by phase", "spliced", "State", "down", "3 0x05", "10 s"}, texts)
 
     def test_variables_of_the_dashboard_have_their_values(self):
         values = {name: self.prometheus.ask(f"label/{label}/values", **{"match[]": selector})

@@ -51,6 +51,13 @@ class PackageTest(LabTest):
         for example in self.machine.run("sh", "-c", f"ls {EXAMPLES}/*.toml").stdout.split():
             self.machine.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sluiced", "--config", example,
                              "--check-config")
+        self.machine.run("promtool", "check", "config", f"{EXAMPLES}/prometheus/prometheus.yml")
+        self.machine.run("test", "-s", f"{EXAMPLES}/grafana/sluice.json")
+        for page in (ROOT / "doc").glob("*.md"):
+            if page.name != "benchmarks.md":  # for those who work on it
+                self.machine.run("sh", "-c", f"ls /usr/share/doc/sluice/{page.name}*")
+        for picture in (ROOT / "doc/images").iterdir():
+            self.machine.run("test", "-s", f"/usr/share/doc/sluice/images/{picture.name}")
         account = self.machine.run("getent", "passwd", "sluice").stdout.strip().split(":")
         self.assertEqual(account[6], "/usr/sbin/nologin")
         for page in self.machine.run("sh", "-c", "dpkg --listfiles sluice | grep /man/.*gz").stdout.split():
