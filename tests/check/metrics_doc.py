@@ -4,7 +4,7 @@ alerts, dashboard) names one that is not on the page.
 
     tests/check/metrics_doc.py PROGRAM [--write]
 
-PROGRAM prints a page (tests/check/metrics_page.cc). Without --write: prints what is wrong and exits 1 when there is
+PROGRAM prints a page (tests/check/metrics_page.cc). Every alert has its case in alerts_test.yml. Without --write: prints what is wrong and exits 1 when there is
 something. With --write: makes the table first. The counters of doc/counters.md are on the page each by its name, and not
 in the table.
 """
@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COUNTERS = ROOT / "doc/counters.md"
 PAGE = ROOT / "doc/metrics.md"
 ALERTS = ROOT / "conf/prometheus/alerts.yml"
+ALERTS_TEST = ROOT / "tests/check/alerts_test.yml"
 DASHBOARD = ROOT / "conf/grafana/sluice.json"
 NAMING = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "doc").glob("*.md")),
           *sorted((ROOT / "doc/man").glob("*")), ALERTS, *sorted((ROOT / "conf").glob("*.toml"))]
@@ -125,6 +126,9 @@ def faults(found):
             yield f"{COUNTERS}: the page of metrics lacks the counter {name}"
         if severity == "error" and name not in ALERTS.read_text(encoding="utf-8"):
             yield f"{ALERTS}: nothing looks at {name}, whose severity is error"
+    for alert in re.findall(r"- alert: (\w+)", ALERTS.read_text(encoding="utf-8")):
+        if f'"{alert}"' not in ALERTS_TEST.read_text(encoding="utf-8"):
+            yield f"{ALERTS_TEST}: {alert} never fires"
     if manual_table() != table(found):
         yield f"{PAGE} has not the table that the page makes; run tests/check/metrics_doc.py PROGRAM --write"
     for path in NAMING:
