@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The table of metrics in doc/metrics.md is what Sluice's page makes of it, and nothing else that names metrics (manual,
-alerts, dashboard) names one that is not on the page.
+"""The table of metrics in doc/metrics.md is what Sluice's page makes of it, and nothing else that names metrics
+(manual, alerts, dashboard) names one that is not on the page.
 
     tests/check/metrics_doc.py PROGRAM [--write]
 
-PROGRAM prints a page (tests/check/metrics_page.cc). Every alert has its case in alerts_test.yml. Without --write: prints what is wrong and exits 1 when there is
-something. With --write: makes the table first. The counters of doc/counters.md are on the page each by its name, and not
-in the table.
+PROGRAM prints a page (tests/check/metrics_page.cc). Without --write: prints what is wrong and exits 1 when there is
+something. With --write: makes the table first. The counters of doc/counters.md are on the page each by its name, and
+not in the table. Every alert has its case in alerts_test.yml.
 """
 
 import json

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Makes doc/images/dashboard.svg and dashboard-latencies.svg: Grafana's dashboard of two minutes in which clients come and
+"""Makes doc/images/dashboard.svg and dashboard-latencies.svg: the dashboard over two minutes in which clients come and
 talk, some are refused, one broker is emptied for maintenance and another one is killed and comes back.
 
     tests/system/dashboard_image.py [FOLDER]

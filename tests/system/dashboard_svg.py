@@ -78,8 +78,8 @@ class Drawing:
 
     def whole(self, title, width, height):
         return "\n".join([
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
-            f"<title>{escape(title)}</title>", f'<rect width="{width}" height="{height}" fill="{PAGE}"/>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+            f'height="{height}">', f"<title>{escape(title)}</title>", f'<rect width="{width}" height="{height}" fill="{PAGE}"/>',
             '<g font-family="Inter, Roboto, Helvetica, Arial, DejaVu Sans, sans-serif">', *self._out, "</g>", "</svg>", ""])
 
 
@@ -120,7 +120,8 @@ class Panel:
         """Where things are plotted: between the title and what comes below, with room for labels at the left."""
         self.left, self.right = self.x + left, self.x + self.width - 14
         self.upper, self.lower = self.y + 32, self.y + self.height - below - 20
-        every = next(s for s in (5, 10, 15, 30, 60, 120, 300, 600) if (self.end - self.start) / s * 75 <= self.width)
+        most = self.width / 75
+        every = next(s for s in (5, 10, 15, 30, 60, 120, 300, 600) if (self.end - self.start) / s <= most)
         for when in range(math.ceil(self.start / every) * every, math.floor(self.end) + 1, every):
             self.drawing.line(self.across(when), self.upper, self.across(when), self.lower, GRID)
             if self.left + 20 < self.across(when) < self.right - 16:
@@ -168,8 +169,8 @@ class Panel:
         self.left, self.right = self.x + 1, self.x + self.width - 1
         self.upper, self.lower = self.y + self.height - 24, self.y + self.height - 1
         self.area(points, max(value for _, value in points) or 1, color, 0.15)
-        self.drawing.text(self.x + self.width / 2, self.y + self.height * 0.66, shown(value, self.unit, self.defaults.get("decimals")),
-                          28, color, "middle", 500)
+        self.drawing.text(self.x + self.width / 2, self.y + self.height * 0.66,
+                          shown(value, self.unit, self.defaults.get("decimals")), 28, color, "middle", 500)
 
     def timeseries(self):
         custom = self.defaults["custom"]
@@ -195,7 +196,8 @@ class Panel:
     def label(self, mark, marks):
         """All labels of an axis in the unit of its end."""
         factor, suffix = scale_of(self.unit, marks[-1])
-        decimals = next(d for d in range(4) if abs((step := (marks[1] / factor)) * 10 ** d - round(step * 10 ** d)) < 1e-6)
+        step = marks[1] / factor
+        decimals = next(d for d in range(4) if d == 3 or abs(step * 10 ** d - round(step * 10 ** d)) < 1e-6)
         return f"{mark / factor:.{decimals}f}{suffix}"
 
     def stack(self):
@@ -235,7 +237,7 @@ class Panel:
                 state = mapping[f"{value:g}"]
                 self.drawing.box(self.across(begin), y, width, row * 0.9, NAMED[state["color"]], ' fill-opacity="0.8"')
                 if width > 7 * len(state["text"]) + 8:
-                    self.drawing.text(self.across(begin) + 6, y + row * 0.45 + 4, state["text"], 11, "#111217", weight=500)
+                    self.drawing.text(self.across(begin) + 6, y + row * 0.45 + 4, state["text"], 11, PAGE, weight=500)
         x = self.x + 10
         for key in sorted({f"{value:g}" for _, points in self.series for _, value in points}):
             self.drawing.box(x, self.lower + 25, 12, 3, NAMED[mapping[key]["color"]], ' rx="1"')
@@ -268,11 +270,13 @@ class Panel:
         for n, (bound, _) in enumerate(buckets):
             y = self.lower - row * (n + 1)
             if n % 3 == 0:
-                self.drawing.text(self.left - 6, y + row / 2 + 3.5, "+Inf" if bound == math.inf else shown(bound, unit), 10,
-                                  anchor="end")
+                label = "+Inf" if bound == math.inf else shown(bound, unit)
+                self.drawing.text(self.left - 6, y + row / 2 + 3.5, label, 10, anchor="end")
         for n, when, count in cells:
             x = max(self.across(when - self.step), self.left)
-            self.drawing.box(x + 0.5, self.lower - row * (n + 1) + 0.5, self.across(when) - x - 1, row - 1, heat(count / most))
+            if when > self.start:
+                self.drawing.box(x + 0.5, self.lower - row * (n + 1) + 0.5, self.across(when) - x - 1, row - 1,
+                                 heat(count / most))
         self.heat_scale(most)
 
     def heat_scale(self, most):
