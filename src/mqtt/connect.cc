@@ -143,7 +143,10 @@ std::optional<ConnectError> skip_will_properties(Cursor& cursor) {
 std::optional<ConnectError> take_connect_properties(Cursor& cursor, Connect& connect) {
     const auto result = take_properties(cursor, PropertyPlace::Connect);
     if (const auto* error = std::get_if<PropertyError>(&result)) return error_of(*error);
-    connect.session_expiry = std::get<Properties>(result).session_expiry;
+    const auto& properties = std::get<Properties>(result);
+    connect.session_expiry = properties.session_expiry;
+    connect.receive_maximum = properties.receive_maximum;
+    connect.maximum_packet_size = properties.maximum_packet_size;
     return std::nullopt;
 }
 

@@ -20,4 +20,24 @@ std::variant<PacketHeader, NeedMore, BadPacket> read_packet_header(ByteView byte
                         .remaining = remaining.value};
 }
 
+const char* to_string(PacketError error) {
+    switch (error) {
+        case PacketError::BadFlags: return "bad flags in the fixed header";
+        case PacketError::BadLength: return "bad length";
+        case PacketError::BadPacketId: return "packet identifier 0";
+        case PacketError::BadQos: return "bad QoS";
+        case PacketError::BadString: return "bad UTF-8 string";
+        case PacketError::BadTopic: return "bad topic name";
+        case PacketError::BadTopicAlias: return "topic alias that was not announced";
+        case PacketError::BadFilter: return "bad topic filter";
+        case PacketError::BadOptions: return "bad subscription options";
+        case PacketError::NoFilter: return "no topic filter";
+        case PacketError::BadReason: return "reason code that does not belong to the packet";
+        case PacketError::UnknownProperty: return "unknown property";
+        case PacketError::BadProperty: return "bad property";
+        case PacketError::BadPropertyLength: return "bad property length";
+    }
+    return "unknown";
+}
+
 }  // namespace sluice::mqtt

@@ -2,10 +2,10 @@
 
 #include <cassert>
 
+#include "appender.h"
+
 namespace sluice::mqtt {
 namespace {
-
-constexpr std::uint8_t kSessionExpiryInterval = 0x11;  // property, MQTT 5 section 3.1.2.11.2
 
 struct Codes {
     std::uint8_t v3;  // 0: no code
@@ -29,75 +29,135 @@ Codes codes_of(Refusal refusal) {
     return {0, 0x80};  // unreachable: the enumerators are all above
 }
 
-class Packet {
-  public:
-    void put8(std::uint8_t value) { bytes_.push_back(std::byte{value}); }
-    void put16(std::size_t value) {
-        put8(static_cast<std::uint8_t>(value >> 8U));
-        put8(static_cast<std::uint8_t>(value));
-    }
-    void put_text(std::string_view text) {
-        assert(text.size() <= 0xffff);
-        put16(text.size());
-        const ByteView raw = as_bytes(text);
-        bytes_.insert(bytes_.end(), raw.begin(), raw.end());
-    }
-    // Puts the fixed header in front of what was written.
-    std::vector<std::byte> finish(std::uint8_t first_byte) {
-        Packet whole;
-        whole.put8(first_byte);
-        std::size_t rest = bytes_.size();
-        do {
-            whole.put8(static_cast<std::uint8_t>((rest & 0x7fU) | (rest > 0x7f ? 0x80U : 0U)));
-            rest >>= 7U;
-        } while (rest != 0);
-        whole.bytes_.insert(whole.bytes_.end(), bytes_.begin(), bytes_.end());
-        return std::move(whole.bytes_);
-    }
+constexpr std::uint8_t kSessionExpiry = 0x11;
+constexpr std::uint8_t kAssignedClientId = 0x12;
+constexpr std::uint8_t kServerKeepAlive = 0x13;
+constexpr std::uint8_t kReceiveMaximum = 0x21;
+constexpr std::uint8_t kRetainAvailable = 0x25;
+constexpr std::uint8_t kMaximumPacketSize = 0x27;
+constexpr std::uint8_t kSubscriptionIdsAvailable = 0x29;
+constexpr std::uint8_t kSharedSubscriptionsAvailable = 0x2a;
 
-  private:
-    std::vector<std::byte> bytes_;
-};
+std::size_t field_size(std::size_t content) { return 2 + content; }
+
+std::size_t connect_size(const ConnectFields& connect, std::string_view name) {
+    std::size_t size = field_size(name.size()) + 4 + field_size(connect.client_id.size());
+    if (connect.version == Version::V5) {
+        size += 1 + (connect.session_expiry != 0 ? 5 : 0) + (connect.will ? 1 : 0);
+    }
+    if (connect.will)
+        size += field_size(connect.will->topic.size()) + field_size(connect.will->payload.size());
+    if (connect.username) size += field_size(connect.username->size());
+    if (connect.password) size += field_size(connect.password->size());
+    return size;
+}
+
+unsigned connect_flags(const ConnectFields& connect) {
+    unsigned flags = (connect.clean_start ? 0x02U : 0U) | (connect.username ? 0x80U : 0U) |
+                     (connect.password ? 0x40U : 0U);
+    if (connect.will) {
+        flags |= 0x04U | static_cast<unsigned>(connect.will->qos) << 3U | (connect.will->retain ? 0x20U : 0U);
+    }
+    return flags;
+}
+
+std::size_t block_size(const ConnackFields& fields) {
+    std::size_t size = 0;
+    if (fields.assigned_client_id) size += 1 + field_size(fields.assigned_client_id->size());
+    if (fields.server_keep_alive) size += 3;
+    if (fields.receive_maximum != 0) size += 3;
+    if (fields.maximum_packet_size != 0) size += 5;
+    for (const bool can : {fields.retain, fields.subscription_ids, fields.shared_subscriptions}) {
+        if (!can) size += 2;
+    }
+    return size;
+}
+
+void put_block(Appender& packet, const ConnackFields& fields) {
+    packet.put_varint(block_size(fields));
+    if (fields.assigned_client_id) {
+        packet.put8(kAssignedClientId);
+        packet.put_text(*fields.assigned_client_id);
+    }
+    if (fields.server_keep_alive) {
+        packet.put8(kServerKeepAlive);
+        packet.put16(*fields.server_keep_alive);
+    }
+    if (fields.receive_maximum != 0) {
+        packet.put8(kReceiveMaximum);
+        packet.put16(fields.receive_maximum);
+    }
+    if (fields.maximum_packet_size != 0) {
+        packet.put8(kMaximumPacketSize);
+        packet.put32(fields.maximum_packet_size);
+    }
+    const auto put_lack = [&](bool can, std::uint8_t id) {
+        if (can) return;
+        packet.put8(id);
+        packet.put8(0);
+    };
+    put_lack(fields.retain, kRetainAvailable);
+    put_lack(fields.subscription_ids, kSubscriptionIdsAvailable);
+    put_lack(fields.shared_subscriptions, kSharedSubscriptionsAvailable);
+}
 
 }  // namespace
 
 std::vector<std::byte> write_refusal(Version version, Refusal refusal) {
     const Codes codes = codes_of(refusal);
     const bool v5 = version == Version::V5;
-    if (!v5 && codes.v3 == 0) return {};
-    Packet packet;
-    packet.put8(0);  // no session
-    packet.put8(v5 ? codes.v5 : codes.v3);
-    if (v5) packet.put8(0);  // no properties
-    return packet.finish(0x20);
+    std::vector<std::byte> bytes;
+    if (v5 || codes.v3 != 0) append_connack(bytes, version, v5 ? codes.v5 : codes.v3, false);
+    return bytes;
 }
 
-std::vector<std::byte> write_connect(const ConnectFields& fields) {
-    assert(fields.version == Version::V5 || fields.username || !fields.password);
-    const bool v31 = fields.version == Version::V31;
-    const unsigned flags =
-        (fields.clean_start ? 0x02U : 0U) | (fields.username ? 0x80U : 0U) | (fields.password ? 0x40U : 0U);
-    Packet packet;
-    packet.put_text(v31 ? "MQIsdp" : "MQTT");
-    packet.put8(static_cast<std::uint8_t>(fields.version));
-    packet.put8(static_cast<std::uint8_t>(flags));
-    packet.put16(fields.keep_alive);
-    if (fields.version == Version::V5) {
-        const bool expires = fields.session_expiry != 0;
-        packet.put8(expires ? 5 : 0);
-        if (expires) {
-            packet.put8(kSessionExpiryInterval);
-            packet.put16(fields.session_expiry >> 16U);
-            packet.put16(fields.session_expiry & 0xffffU);
+void append_connack(std::vector<std::byte>& out, Version version, std::uint8_t code, bool session_present,
+                    const ConnackFields& fields) {
+    assert(!session_present || (code == 0 && version != Version::V31));
+    const std::size_t block = block_size(fields);
+    const bool v5 = version == Version::V5;
+    Appender packet(out, PacketType::Connack, 0, 2 + (v5 ? varint_size(block) + block : 0));
+    packet.put8(session_present ? 1 : 0);
+    packet.put8(code);
+    if (v5) put_block(packet, fields);
+}
+
+std::vector<std::byte> write_connect(const ConnectFields& connect) {
+    std::vector<std::byte> bytes;
+    append_connect(bytes, connect);
+    return bytes;
+}
+
+void append_connect(std::vector<std::byte>& out, const ConnectFields& connect) {
+    assert(connect.version == Version::V5 || connect.username || !connect.password);
+    assert(!connect.will || connect.will->qos <= 2);
+    const bool v5 = connect.version == Version::V5;
+    const std::string_view name = connect.version == Version::V31 ? "MQIsdp" : "MQTT";
+    Appender packet(out, PacketType::Connect, 0, connect_size(connect, name));
+    packet.put_text(name);
+    packet.put8(static_cast<std::uint8_t>(connect.version));
+    packet.put8(static_cast<std::uint8_t>(connect_flags(connect)));
+    packet.put16(connect.keep_alive);
+    if (v5) {
+        packet.put8(connect.session_expiry != 0 ? 5 : 0);
+        if (connect.session_expiry != 0) {
+            packet.put8(kSessionExpiry);
+            packet.put32(connect.session_expiry);
         }
     }
-    packet.put_text(fields.client_id);
-    if (fields.username) packet.put_text(*fields.username);
-    if (fields.password) packet.put_text(*fields.password);
-    return packet.finish(0x10);
+    packet.put_text(connect.client_id);
+    if (connect.will) {
+        if (v5) packet.put8(0);  // no properties
+        packet.put_text(connect.will->topic);
+        packet.put_field(connect.will->payload);
+    }
+    if (connect.username) packet.put_text(*connect.username);
+    if (connect.password) packet.put_text(*connect.password);
 }
 
 std::array<std::byte, 2> write_pingreq() { return {std::byte{0xc0}, std::byte{0}}; }
+
+std::array<std::byte, 2> write_pingresp() { return {std::byte{0xd0}, std::byte{0}}; }
 
 // In v5, no reason code means normal disconnection (section 3.14.2.1).
 std::array<std::byte, 2> write_disconnect() { return {std::byte{0xe0}, std::byte{0}}; }

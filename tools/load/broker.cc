@@ -1,241 +1,246 @@
-// How a client is let in, and how it goes. What it says meanwhile is in broker_packets.cc.
+// Of a broker: connections, bytes and time. What packets say is in broker_packets.cc, CONNECT in
+// broker_connect.cc.
 #include "broker.h"
 
-#include <absl/hash/hash.h>
-
 #include <algorithm>
-#include <charconv>
+#include <cassert>
+#include <utility>
 
-#include "sluice/mqtt/writer.h"
+#include "sluice/mqtt/acknowledge.h"
 
 namespace sluice::load {
 namespace {
 
-constexpr std::size_t kMaxConnect = 64 * 1024;
+constexpr std::uint8_t kSuccess = 0x00;
+constexpr std::uint8_t kMalformedPacket = 0x81;
+constexpr std::uint8_t kKeepAliveTimeout = 0x8d;
+constexpr std::uint8_t kPacketTooLarge = 0x95;
+// So much may come before a delayed CONNACK, in receive limits.
+constexpr std::size_t kHeldLimits = 4;
+// So that packets do not wait behind a crowd of timers.
 constexpr std::size_t kTimersAtOnce = 1024;
-
-std::uint64_t hash_of(std::string_view client_id) { return absl::Hash<std::string_view>()(client_id); }
 
 }  // namespace
 
-Broker::Broker(const BrokerOptions& options, Id capacity, Instant start)
-    : options_(options), cells_(capacity), timers_(capacity, start), placement_(options.watch_placement) {}
-
-std::uint64_t Broker::memory_bytes() const {
-    return cells_.size() * sizeof(Cell) + timers_.capacity() * flow::TimerWheel::kBytesPerTimer +
-           placement_.size();
+BrokerSink::BrokerSink(const BrokerOptions& options, Id capacity, Instant start)
+    : options_(options),
+      start_(start),
+      peers_(capacity),
+      timers_(capacity, start),
+      next_turn_(start),
+      courier_(options.queue_limit),
+      places_(options.numbered_clients) {
+    // A tenth of a second's worth at once, as what comes at a steady rate is never quite even.
+    if (options.accept_rate != 0) rate_.emplace(options.accept_rate, options.accept_rate / 10 + 1);
 }
 
-std::uint16_t Broker::address_of(Id id) {
-    const SocketAddress local = transport_->tuple(id).local;
-    auto found =
-        std::ranges::find(addresses_, local, &std::pair<SocketAddress, BrokerTally::Address*>::first);
-    if (found == addresses_.end()) {
-        addresses_.emplace_back(local, &tally_.addresses[local]);
-        found = addresses_.end() - 1;
-    }
-    return static_cast<std::uint16_t>(found - addresses_.begin());
+void BrokerSink::use(Transport& transport) {
+    transport_ = &transport;
+    courier_.use(transport);
 }
 
-void Broker::on_open(Instant now, Id id) {
-    cells_[id] = {.phase = Phase::Greeting, .address = address_of(id), .heard = milliseconds32(now)};
-    ++tally_.connections;
-    timers_.arm(id, now + options_.connect_timeout);
+void BrokerSink::on_open(Instant now, Id id) {
+    ++statistics_.opened;
+    used_ = std::max(used_, std::uint64_t{id} + 1);
+    Peer& peer = peers_[id];
+    peer = Peer{};
+    peer.phase = Phase::AwaitConnect;
+    peer.heard = milliseconds32(now);
+    peer.listener = listener_of(transport_->tuple(id).local);
+    if (options_.connect_timeout > Duration{0}) timers_.arm(id, now + options_.connect_timeout);
 }
 
-std::size_t Broker::on_bytes(Instant now, Id id, ByteView bytes) {
-    cells_[id].heard = milliseconds32(now);
-    std::size_t taken = 0;
-    while (taken < bytes.size()) {
-        const ByteView rest = bytes.subspan(taken);
-        Cell& cell = cells_[id];
-        if (cell.phase == Phase::Greeting) {
-            const std::size_t size = greet(now, id, rest);
-            if (size == 0) break;
-            taken += size;
-            continue;
-        }
-        if (cell.phase != Phase::Connected) return bytes.size();
-        if (cell.skip != 0) {
-            const std::size_t size = std::min<std::size_t>(cell.skip, rest.size());
-            cell.skip -= static_cast<std::uint32_t>(size);
-            tally_.published_bytes += size;
-            taken += size;
-            continue;
-        }
-        const auto read = mqtt::read_packet_header(rest);
-        if (std::holds_alternative<mqtt::NeedMore>(read)) break;
-        const auto* const header = std::get_if<mqtt::PacketHeader>(&read);
-        if (header == nullptr) {
-            give_up(now, id, "no MQTT packet");
-            return bytes.size();
-        }
-        const std::size_t size = header->size + header->remaining;
-        if (size > transport_->receive_limit()) {
-            const std::size_t beginning = skip_large(now, id, *header, rest);
-            if (beginning == 0) break;
-            taken += beginning;
-            continue;
-        }
-        if (rest.size() < size) break;
-        on_packet(now, id, *header, rest.first(size));
-        taken += size;
-    }
-    return taken;
-}
-
-// The bytes of the CONNECT; 0 when more is needed, or none will be.
-std::size_t Broker::greet(Instant now, Id id, ByteView bytes) {
-    const auto result = mqtt::read_connect(bytes, kMaxConnect);
-    if (std::holds_alternative<mqtt::NeedMore>(result)) return 0;
-    if (const auto* const malformed = std::get_if<mqtt::Malformed>(&result)) {
-        give_up(now, id, std::string("CONNECT: ") + mqtt::to_string(malformed->reason));
+std::size_t BrokerSink::on_bytes(Instant now, Id id, ByteView bytes) {
+    Peer& peer = peers_[id];
+    peer.heard = milliseconds32(now);
+    if (peer.phase == Phase::Free || peer.phase == Phase::Closing) return bytes.size();
+    if (peer.phase == Phase::Delayed || (!held_.empty() && held_.contains(id))) {
+        hold(now, id, bytes);
         return bytes.size();
     }
-    const auto& connect = std::get<mqtt::Connect>(result);
-    cells_[id].version = static_cast<std::uint8_t>(connect.version);
-    const std::size_t size = connect.size;
-    if (options_.connack != 0) {
-        refuse(now, id, connect.version, options_.connack);
-    } else {
-        let_in(now, id, connect);
+    const std::size_t taken = consume(now, id, bytes);
+    if (takes(id)) return taken;
+    if (peer.phase == Phase::Delayed && taken < bytes.size()) hold(now, id, bytes.subspan(taken));
+    return bytes.size();
+}
+
+void BrokerSink::on_end(Instant, Id id, End end) {
+    ++statistics_.ends[static_cast<std::size_t>(end)];
+    leave(id);
+    held_.erase(id);
+    peers_[id].phase = Phase::Free;
+}
+
+std::size_t BrokerSink::consume(Instant now, Id id, ByteView bytes) {
+    Bytes out = std::exchange(scratch_, {});
+    out.clear();
+    std::size_t at = 0;
+    while (at < bytes.size() && takes(id)) {
+        const std::size_t taken = step(now, id, bytes.subspan(at), out);
+        if (taken == 0) break;
+        at += taken;
     }
+    flush(now, id, out);
+    scratch_ = std::move(out);
+    return at;
+}
+
+std::size_t BrokerSink::step(Instant now, Id id, ByteView bytes, Bytes& out) {
+    Peer& peer = peers_[id];
+    if (peer.phase == Phase::AwaitConnect) return step_connect(now, id, bytes, out);
+    if (peer.skip != 0) return pass_over(peer, bytes, out);
+    const auto result = mqtt::read_packet_header(bytes);
+    if (std::holds_alternative<mqtt::NeedMore>(result)) return 0;
+    const auto* header = std::get_if<mqtt::PacketHeader>(&result);
+    if (header == nullptr) {
+        fail(now, id, Fault::BadHeader, kMalformedPacket, out);
+        return bytes.size();
+    }
+    const std::size_t size = header->size + header->remaining;
+    if (size > bytes.size()) return step_large(now, id, *header, bytes, out);
+    on_packet(now, id, *header, bytes.subspan(header->size, header->remaining), out);
     return size;
 }
 
-void Broker::refuse(Instant now, Id id, mqtt::Version version, std::uint8_t code) {
-    ++tally_.refused;
-    scratch_.clear();
-    mqtt::write_refused(code, version, scratch_);
-    timers_.cancel(id);
-    cells_[id].phase = Phase::Closing;
-    static_cast<void>(say(now, id));
-    transport_->close(now, id);
-}
-
-void Broker::let_in(Instant now, Id id, const mqtt::Connect& connect) {
-    Cell& cell = cells_[id];
-    cell.keep_alive = connect.keep_alive;
-    std::string assigned;
-    if (connect.client_id.empty()) assigned = "assigned-" + std::to_string(++assigned_);
-    const std::string_view client_id = assigned.empty() ? connect.client_id : assigned;
-    if (options_.take_over) take_over(now, id, client_id);
-    if (options_.watch_placement != 0) watch_placement(client_id, cell.address);
-    accept(now, id, assigned);
-}
-
-void Broker::accept(Instant now, Id id, std::string_view assigned) {
-    Cell& cell = cells_[id];
-    cell.phase = Phase::Connected;
-    ++tally_.connects;
-    tally_.peak_connected = std::max(tally_.peak_connected, ++tally_.connected);
-    count_connect(now, cell.address);
-    if (options_.keep_alive && cell.keep_alive != 0) {
-        timers_.arm(id, now + std::chrono::milliseconds(cell.keep_alive * 1500));
-    } else {
-        timers_.cancel(id);
+// A packet that has not arrived whole, and perhaps never can.
+std::size_t BrokerSink::step_large(Instant now, Id id, const mqtt::PacketHeader& header, ByteView bytes,
+                                   Bytes& out) {
+    if (header.size + header.remaining <= transport_->receive_limit()) return 0;
+    Peer& peer = peers_[id];
+    if (header.type != mqtt::PacketType::Publish || options_.route) {
+        fail(now, id, Fault::TooLarge, kPacketTooLarge, out);
+        return bytes.size();
     }
-    scratch_.clear();
-    mqtt::write_accepted(false, assigned, version(id), scratch_);
-    static_cast<void>(say(now, id));
-}
-
-void Broker::count_connect(Instant now, std::uint16_t address) {
-    const auto count = [now](Instant& second, std::uint32_t& in_second, std::uint32_t& fastest) {
-        if (now - second >= 1s) {
-            second = now;
-            in_second = 0;
-        }
-        fastest = std::max(fastest, ++in_second);
-    };
-    BrokerTally::Address& row = *addresses_[address].second;
-    ++row.connects;
-    ++row.connected;
-    count(row.second, row.in_second, row.fastest);
-    count(second_, in_second_, tally_.fastest);
-}
-
-// [MQTT-3.1.4-3]: the older connection is ended.
-void Broker::take_over(Instant now, Id id, std::string_view client_id) {
-    const std::uint64_t hash = hash_of(client_id);
-    if (const auto other = by_client_.find(hash); other != by_client_.end()) {
-        const Id older = other->second;
-        ++tally_.taken_over;
-        if (version(older) == mqtt::Version::V5) {
-            constexpr std::uint8_t kSessionTakenOver = 0x8e;
-            scratch_.clear();
-            mqtt::write_server_disconnect(kSessionTakenOver, scratch_);
-            static_cast<void>(say(now, older));
-        }
-        transport_->abort(now, older);
+    const auto result = mqtt::read_publish_front(header, bytes.subspan(header.size), peer.version);
+    if (const auto* error = std::get_if<mqtt::PacketError>(&result)) {
+        fail(now, id, *error, out);
+        return bytes.size();
     }
-    by_client_[hash] = id;
-    client_of_[id] = hash;
+    const auto* front = std::get_if<mqtt::PublishFront>(&result);
+    if (front == nullptr) {
+        if (bytes.size() < transport_->receive_limit()) return 0;
+        fail(now, id, Fault::TooLarge, kPacketTooLarge, out);
+        return bytes.size();
+    }
+    ++statistics_.publishes[front->publish.qos];
+    statistics_.payload_bytes += front->payload_size;
+    peer.skip = static_cast<std::uint32_t>(front->payload_size - front->publish.payload.size());
+    peer.skipped_id = front->publish.packet_id;
+    peer.skipped_qos = front->publish.qos;
+    return bytes.size();
 }
 
-void Broker::watch_placement(std::string_view client_id, std::uint16_t address) {
-    const std::size_t digits = client_id.find_last_not_of("0123456789") + 1;
-    std::uint32_t number = 0;
-    const auto [end, error] =
-        std::from_chars(client_id.data() + digits, client_id.data() + client_id.size(), number);
-    if (error != std::errc{} || end == client_id.data() + digits || number >= placement_.size()) return;
-    const auto here = static_cast<std::uint8_t>(address % 255 + 1);
-    if (placement_[number] != 0 && placement_[number] != here) ++tally_.moved;
-    placement_[number] = here;
+std::size_t BrokerSink::pass_over(Peer& peer, ByteView bytes, Bytes& out) {
+    const std::size_t passed = std::min<std::size_t>(peer.skip, bytes.size());
+    peer.skip -= static_cast<std::uint32_t>(passed);
+    if (peer.skip == 0) acknowledge(peer.skipped_qos, peer.skipped_id, peer.version, out);
+    return passed;
 }
 
-bool Broker::say(Instant now, Id id) { return transport_->send(now, id, scratch_); }
-
-void Broker::give_up(Instant now, Id id, const std::string& why) {
-    ++tally_.protocol_errors;
-    tally_.last_protocol_error = transport_->tuple(id).remote.to_string() + ": " + why;
+void BrokerSink::hold(Instant now, Id id, ByteView bytes) {
+    Bytes& held = held_[id];
+    held.insert(held.end(), bytes.begin(), bytes.end());
+    if (peers_[id].phase != Phase::Delayed) return work_off(now, id);
+    if (held.size() <= kHeldLimits * transport_->receive_limit()) return;
+    ++statistics_.overruns;
     transport_->abort(now, id);
 }
 
-void Broker::on_end(Instant, Id id, End end) {
-    Cell& cell = cells_[id];
-    ++tally_.ends[static_cast<std::size_t>(end)];
-    if (cell.phase == Phase::Connected) no_longer_connected(id);
-    timers_.cancel(id);
-    if (options_.route) router_.forget(id);
-    if (const auto client = client_of_.find(id); client != client_of_.end()) {
-        if (const auto entry = by_client_.find(client->second);
-            entry != by_client_.end() && entry->second == id)
-            by_client_.erase(entry);
-        client_of_.erase(client);
-    }
-    cell.phase = Phase::None;
+// What was held, now that it may be heard. What is left of it waits there for the rest of its packet.
+void BrokerSink::work_off(Instant now, Id id) {
+    const auto at = held_.find(id);
+    if (at == held_.end()) return;
+    Bytes bytes = std::move(at->second);
+    held_.erase(at);
+    const std::size_t taken = consume(now, id, bytes);
+    if (!takes(id) || taken == bytes.size()) return;
+    bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+    held_.emplace(id, std::move(bytes));
 }
 
-void Broker::no_longer_connected(Id id) {
-    --tally_.connected;
-    --addresses_[cells_[id].address].second->connected;
-}
-
-bool Broker::turn(Instant now) {
+bool BrokerSink::turn(Instant now) {
     return timers_.advance(
-               now, [&](std::uint32_t id) { on_timer(now, id); }, kTimersAtOnce) != 0;
+               now, [&](Id id) { on_timer(now, id); }, kTimersAtOnce) != 0;
 }
 
-Instant Broker::next_deadline() const { return timers_.next_wakeup(); }
-
-void Broker::on_timer(Instant now, Id id) {
-    Cell& cell = cells_[id];
-    switch (cell.phase) {
-        case Phase::None:
+void BrokerSink::on_timer(Instant now, Id id) {
+    switch (peers_[id].phase) {
+        case Phase::Free:
         case Phase::Closing: return;
-        case Phase::Greeting: return transport_->abort(now, id);
-        case Phase::Connected: break;
+        case Phase::AwaitConnect: {
+            ++statistics_.connect_timeouts;
+            Bytes nothing;
+            finish(now, id, kSuccess, nothing);
+            return;
+        }
+        case Phase::Delayed: {
+            Bytes out;
+            accept(now, id, out);
+            flush(now, id, out);
+            if (connected(id)) work_off(now, id);
+            return;
+        }
+        case Phase::Connected: return expire(now, id);
     }
-    // The timer is not moved by packets: it looks here when the last one was, and sleeps on.
-    const Duration limit = std::chrono::milliseconds(cell.keep_alive * 1500);
-    const Duration silent = std::chrono::milliseconds(milliseconds32(now) - cell.heard);
-    if (silent < limit) {
-        timers_.arm(id, now + (limit - silent));
+}
+
+// The timer fires when it was first due; only then is it asked when the client was last heard.
+void BrokerSink::expire(Instant now, Id id) {
+    const Peer& peer = peers_[id];
+    const Duration allowed = std::chrono::milliseconds(peer.keep_alive * 1500LL);
+    const Duration silent = std::chrono::milliseconds(milliseconds32(now) - peer.heard);
+    if (silent < allowed) {
+        timers_.arm(id, now + (allowed - silent));
         return;
     }
-    ++tally_.silent;
-    transport_->abort(now, id);
+    ++statistics_.expired;
+    Bytes out;
+    finish(now, id, kKeepAliveTimeout, out);
+}
+
+void BrokerSink::fail(Instant now, Id id, Fault fault, std::uint8_t reason, Bytes& out) {
+    ++statistics_.faults[static_cast<std::size_t>(fault)];
+    statistics_.last_error = to_string(fault);
+    finish(now, id, reason, out);
+}
+
+void BrokerSink::finish(Instant now, Id id, std::uint8_t reason, Bytes& out) {
+    Peer& peer = peers_[id];
+    if (peer.phase == Phase::Free || peer.phase == Phase::Closing) return;
+    if (reason != 0 && connected(id) && peer.version == mqtt::Version::V5) {
+        mqtt::append_disconnect(out, peer.version, reason);
+    }
+    leave(id);
+    peer.phase = Phase::Closing;
+    flush(now, id, out);
+    if (peer.phase == Phase::Closing) transport_->close(now, id);
+}
+
+// Only what a connection in use still has to be sent; it may be gone afterwards.
+void BrokerSink::flush(Instant now, Id id, Bytes& out) {
+    if (!out.empty() && peers_[id].phase != Phase::Free && !transport_->send(now, id, out)) {
+        ++statistics_.overruns;
+        transport_->abort(now, id);
+    }
+    out.clear();
+}
+
+// Takes the connection out of everything but its number.
+void BrokerSink::leave(Id id) {
+    Peer& peer = peers_[id];
+    timers_.cancel(id);
+    if (!connected(id) && peer.phase != Phase::Delayed) return;
+    if (connected(id)) {
+        --statistics_.connected;
+        --statistics_.listeners[peer.listener].connected;
+    }
+    if (peer.id_hash != 0) {
+        const auto owner = owners_.find(peer.id_hash);
+        if (owner != owners_.end() && owner->second == id) owners_.erase(owner);
+    }
+    if (!options_.route) return;
+    router_.remove(id);
+    courier_.remove(id);
 }
 
 }  // namespace sluice::load

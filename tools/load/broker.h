@@ -1,141 +1,158 @@
-// The far end of a load test: an MQTT broker that takes whatever comes, acknowledges it, and counts. It keeps
-// nothing beyond a connection: no sessions, no retained messages, no retransmissions, which TCP makes
-// unnecessary while a connection lives. With `route` it gives messages to subscribers.
+// An MQTT broker for load tests, on one Transport: it takes CONNECTs, acknowledges what there is to be
+// acknowledged, counts, and, if it is told to, delivers. For millions of clients: a connection takes 48
+// bytes here, and a packet moves no timer.
 //
-// What is kept of a connection is 16 bytes and a timer, so that ten millions fit.
+// What it is not: it keeps no session (session_present is always 0, what is under way ends with its
+// connection), no retained message and no will. It asks for no password. A PUBLISH of QoS 2 is taken when it
+// comes, and no packet identifier of it is remembered, as without sessions none comes twice.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <map>
-#include <string>
-#include <utility>
+#include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
 
+#include "broker_statistics.h"
+#include "courier.h"
 #include "router.h"
 #include "sluice/base/lazy_array.h"
+#include "sluice/base/time.h"
+#include "sluice/base/token_bucket.h"
 #include "sluice/flow/timer_wheel.h"
 #include "sluice/mqtt/connect.h"
-#include "sluice/mqtt/session_packets.h"
+#include "sluice/mqtt/packet.h"
+#include "sluice/mqtt/publish.h"
+#include "sluice/mqtt/subscribe.h"
 #include "transport.h"
 
 namespace sluice::load {
 
 struct BrokerOptions {
-    bool route = false;        // messages go to who subscribed; else a SUBSCRIBE is only answered
-    bool keep_alive = true;    // whoever is silent for one and a half times his Keep Alive is cut off
-    bool take_over = false;    // a client that comes again ends its other connection, as brokers do
-    std::uint8_t connack = 0;  // another code than 0 refuses everybody
-    Duration connect_timeout = 10s;
-    // Client IDs that end in a number below this are watched: whoever comes to another address than the last
-    // time has moved. A byte each.
-    std::uint32_t watch_placement = 0;
+    // Refuses every client with this reason code of v5 (from 0x80 on), or what 3.x has for it.
+    std::optional<std::uint8_t> connack_code = {};
+    Duration delay{0};              // before each CONNACK
+    std::uint32_t accept_rate = 0;  // connects a second; 0: any
+    // Of what is above the rate: false, it is refused with 0x97 "quota exceeded" or 0x03; true, its CONNACK
+    // waits for its turn.
+    bool delay_above_rate = false;
+    bool keep_alive = true;          // ends who is silent for 1.5 times its Keep Alive
+    Duration connect_timeout = 30s;  // ends who sends no CONNECT; 0: nobody
+    // Delivers messages to subscribers. False: subscriptions are granted, and messages counted and forgotten.
+    bool route = false;
+    std::size_t queue_limit = 1000;  // most messages that wait for one subscriber
+    // A client ID that is there already: its older connection ends, as with a real broker. False: both stay,
+    // and no ID is remembered.
+    bool take_over = false;
+    // Client IDs that end in a decimal number below this are remembered, in a byte each, by the local address
+    // that they came to (of the first 255), so that `moved` counts those who come to another one.
+    std::uint32_t numbered_clients = 0;
 };
 
-struct BrokerTally {
-    std::uint64_t connections = 0;  // accepted by TCP
-    std::uint64_t connects = 0;     // CONNECTs that were let in
-    std::uint64_t refused = 0;      // and that were refused
-    std::uint64_t moved = 0;        // of these let in, at another address than before
-    std::uint64_t taken_over = 0;
-    std::array<std::uint64_t, 3> published{};  // messages that came, by QoS
-    std::uint64_t published_bytes = 0;         // of their payloads
-    std::uint64_t completed = 0;               // QoS 2, up to its PUBREL
-    std::uint64_t delivered = 0;               // messages that went to subscribers
-    std::uint64_t undelivered = 0;             // because the subscriber does not read
-    std::uint64_t acknowledged = 0;            // by subscribers
-    std::uint64_t subscribes = 0;
-    std::uint64_t unsubscribes = 0;
-    std::uint64_t pings = 0;
-    std::uint64_t disconnects = 0;
-    std::uint64_t silent = 0;  // cut off for their silence
-    std::uint64_t protocol_errors = 0;
-    std::string last_protocol_error;
-    std::array<std::uint64_t, 6> ends{};  // by End
-    std::uint32_t connected = 0;          // now
-    std::uint32_t peak_connected = 0;
-    struct Address {
-        std::uint64_t connects = 0;
-        std::uint32_t connected = 0;
-        std::uint32_t fastest = 0;  // most CONNECTs in a second
-        Instant second{};
-        std::uint32_t in_second = 0;
-    };
-    std::map<SocketAddress, Address> addresses;
-    std::uint32_t fastest = 0;  // over all addresses
-};
-
-class Broker final : public Events {
+class BrokerSink final : public Events {
   public:
-    Broker(const BrokerOptions& options, Id capacity, Instant start);
+    // capacity: the transport's. start: not later than any `now` to come. It listens wherever the transport
+    // does.
+    BrokerSink(const BrokerOptions& options, Id capacity, Instant start);
     // Before anything else; it must outlive this.
-    void use(Transport& transport) { transport_ = &transport; }
+    void use(Transport& transport);
 
-    bool turn(Instant now);
-    Instant next_deadline() const;
-    const BrokerTally& tally() const { return tally_; }
-    std::uint64_t memory_bytes() const;
-
-    // --- Events ---
     void on_open(Instant now, Id id) override;
     std::size_t on_bytes(Instant now, Id id, ByteView bytes) override;
     void on_end(Instant now, Id id, End end) override;
 
+    // Does what is due: delays, Keep Alives. True when there was anything.
+    bool turn(Instant now);
+    // When turn() next has something to do.
+    Instant next_deadline() const { return timers_.next_wakeup(); }
+
+    const BrokerStatistics& statistics() const { return statistics_; }
+    const Courier::Statistics& deliveries() const { return courier_.statistics(); }
+    // Of the tables, as far as they are used: up to the highest number that there was.
+    std::uint64_t memory_bytes() const { return used_ * kBytesPerConnection + places_.size(); }
+    // Of a connection, without what routing and taking over need besides.
+    static constexpr std::size_t kBytesPerConnection = 32 + flow::TimerWheel::kBytesPerTimer;
+
   private:
-    enum class Phase : std::uint8_t { None, Greeting, Connected, Closing };
-    struct Cell {
-        Phase phase = Phase::None;
-        std::uint8_t version = 0;      // protocol level
-        std::uint16_t keep_alive = 0;  // seconds
-        std::uint16_t packet_id = 0;   // last one used towards the client
-        std::uint16_t address = 0;     // of ours, that it came to
-        std::uint32_t heard = 0;       // milliseconds
-        std::uint32_t skip = 0;        // bytes of a payload that are still to come
+    enum class Phase : std::uint8_t { Free, AwaitConnect, Delayed, Connected, Closing };
+    using Fault = BrokerStatistics::Fault;
+    using Bytes = std::vector<std::byte>;
+
+    struct Peer {
+        std::uint64_t id_hash;     // of who is in owners_; 0: it is not
+        std::uint32_t skip;        // bytes of a payload that are still to be passed over
+        std::uint32_t heard;       // milliseconds32() when anything last came
+        std::uint16_t keep_alive;  // seconds
+        std::uint16_t skipped_id;  // packet identifier of what is passed over
+        std::uint16_t listener;    // index of its local address
+        std::uint8_t skipped_qos;  // and its QoS
+        mqtt::Version version;     // from the CONNECT on
+        Phase phase;
+        bool assign_id;  // CONNACK has to name the client
     };
-    static_assert(sizeof(Cell) == 16);
+    static_assert(sizeof(Peer) <= 32);
 
-    // --- broker.cc
-    std::size_t greet(Instant now, Id id, ByteView bytes);
-    void let_in(Instant now, Id id, const mqtt::Connect& connect);
-    void accept(Instant now, Id id, std::string_view assigned);
-    void refuse(Instant now, Id id, mqtt::Version version, std::uint8_t code);
+    // What `bytes` hold, packet by packet; returns how many were taken.
+    std::size_t consume(Instant now, Id id, ByteView bytes);
+    // One packet, or a part of one that is passed over; 0 when more has to come.
+    std::size_t step(Instant now, Id id, ByteView bytes, Bytes& out);
+    std::size_t step_connect(Instant now, Id id, ByteView bytes, Bytes& out);
+    std::size_t step_large(Instant now, Id id, const mqtt::PacketHeader& header, ByteView bytes, Bytes& out);
+    std::size_t pass_over(Peer& peer, ByteView bytes, Bytes& out);
+    void hold(Instant now, Id id, ByteView bytes);
+    void work_off(Instant now, Id id);
+
+    void on_connect(Instant now, Id id, const mqtt::Connect& connect, Bytes& out);
+    void refuse_malformed(Instant now, Id id, const mqtt::Malformed& malformed, Bytes& out);
+    void refuse(Instant now, Id id, std::uint8_t code, Bytes& out);
+    void accept(Instant now, Id id, Bytes& out);
+    Duration wait_for_turn(Instant now);
     void take_over(Instant now, Id id, std::string_view client_id);
-    void watch_placement(std::string_view client_id, std::uint16_t address);
-    void count_connect(Instant now, std::uint16_t address);
-    void on_timer(Instant now, Id id);
-    bool say(Instant now, Id id);
-    void give_up(Instant now, Id id, const std::string& why);
-    std::uint16_t address_of(Id id);
-    // --- broker_packets.cc
-    void on_packet(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet);
-    std::size_t skip_large(Instant now, Id id, const mqtt::PacketHeader& header, ByteView bytes);
-    void on_publish(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet);
-    void acknowledge(Instant now, Id id, std::uint8_t qos, std::uint16_t packet_id);
-    void route(Instant now, const mqtt::Publish& publish);
-    void on_acknowledgement(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet);
-    void on_subscribe(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet);
-    void on_unsubscribe(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet);
-    void on_disconnect(Instant now, Id id);
-    void no_longer_connected(Id id);
-    mqtt::Version version(Id id) const { return static_cast<mqtt::Version>(cells_[id].version); }
+    void note_place(std::uint16_t listener, std::string_view client_id);
+    std::uint16_t listener_of(const SocketAddress& address);
 
-    const BrokerOptions options_;
+    void on_packet(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out);
+    void on_publish(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out);
+    void on_ack(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out);
+    void on_subscribe(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out);
+    void on_unsubscribe(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out);
+    void on_ping(Instant now, Id id, const mqtt::PacketHeader& header, Bytes& out);
+    void on_disconnect(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out);
+    std::uint8_t grant(Id id, const mqtt::Subscription& subscription);
+    void acknowledge(std::uint8_t qos, std::uint16_t packet_id, mqtt::Version version, Bytes& out);
+    void route(Instant now, Id id, const mqtt::Publish& publish);
+
+    void on_timer(Instant now, Id id);
+    void expire(Instant now, Id id);
+    void fail(Instant now, Id id, mqtt::PacketError error, Bytes& out);
+    void fail(Instant now, Id id, Fault fault, std::uint8_t reason, Bytes& out);
+    // Says why in v5, if there is a reason, and closes.
+    void finish(Instant now, Id id, std::uint8_t reason, Bytes& out);
+    void flush(Instant now, Id id, Bytes& out);
+    void leave(Id id);
+    bool takes(Id id) const { return peers_[id].phase == Phase::AwaitConnect || connected(id); }
+    bool connected(Id id) const { return peers_[id].phase == Phase::Connected; }
+
+    BrokerOptions options_;
     Transport* transport_ = nullptr;
-    LazyArray<Cell> cells_;
+    Instant start_;
+    LazyArray<Peer> peers_;
     flow::TimerWheel timers_;
+    std::optional<TokenBucket> rate_;
+    Instant next_turn_;  // of what waits for the accept rate
     Router router_;
-    BrokerTally tally_;
-    std::vector<std::pair<SocketAddress, BrokerTally::Address*>> addresses_;
-    LazyArray<std::uint8_t> placement_;                 // by number: 1 + index of the address, 0 for none
-    absl::flat_hash_map<std::uint64_t, Id> by_client_;  // by hash of the client ID, with take_over
-    absl::flat_hash_map<Id, std::uint64_t> client_of_;
-    std::vector<std::byte> scratch_;
-    Instant second_{};
-    std::uint32_t in_second_ = 0;
-    std::uint64_t assigned_ = 0;
+    Courier courier_;
+    absl::flat_hash_map<std::uint64_t, Id> owners_;  // by the hash of the client ID
+    absl::flat_hash_map<Id, Bytes> held_;            // came before its CONNACK was sent, with what follows it
+    LazyArray<std::uint8_t> places_;                 // by client number: 1 + index of the listener
+    absl::flat_hash_map<SocketAddress, std::uint16_t> listener_index_;
+    std::uint64_t assigned_ = 0;  // client IDs
+    std::uint64_t used_ = 0;      // numbers
+    Bytes scratch_;
+    BrokerStatistics statistics_;
 };
 
 }  // namespace sluice::load

@@ -1,155 +1,185 @@
-// What a client says once it was let in, and what it is answered.
+// Of a broker: what clients say once they are connected.
 #include <algorithm>
+#include <array>
 
 #include "broker.h"
+#include "sluice/mqtt/acknowledge.h"
+#include "sluice/mqtt/writer.h"
 
 namespace sluice::load {
 namespace {
 
-constexpr std::uint8_t kPacketTooLarge = 0x95;
-// Fixed header, topic and packet identifier of a PUBLISH, properties included: enough to answer it.
-constexpr std::size_t kPublishBeginning = 5 + 2 + 65'535 + 2;
+constexpr std::uint8_t kProtocolError = 0x82;
+constexpr std::uint8_t kMalformedPacket = 0x81;
+constexpr std::uint8_t kSubscriptionIdsNotSupported = 0xa1;
+constexpr std::uint8_t kNoSubscriptionExisted = 0x11;
+constexpr std::uint8_t kFilterNotValid = 0x8f;
+constexpr std::uint8_t kSharedNotSupported = 0x9e;
+constexpr std::uint8_t kFailure = 0x80;  // 3.1.1
+// Routing goes down a level a call.
+constexpr std::ptrdiff_t kMostLevels = 200;
+
+std::uint8_t reason_of(mqtt::PacketError error) {
+    switch (error) {
+        case mqtt::PacketError::BadTopic: return 0x90;
+        case mqtt::PacketError::BadTopicAlias: return 0x94;
+        case mqtt::PacketError::BadFilter: return kFilterNotValid;
+        case mqtt::PacketError::BadPacketId:
+        case mqtt::PacketError::NoFilter:
+        case mqtt::PacketError::BadProperty: return kProtocolError;
+        case mqtt::PacketError::BadFlags:
+        case mqtt::PacketError::BadLength:
+        case mqtt::PacketError::BadQos:
+        case mqtt::PacketError::BadString:
+        case mqtt::PacketError::BadOptions:
+        case mqtt::PacketError::BadReason:
+        case mqtt::PacketError::UnknownProperty:
+        case mqtt::PacketError::BadPropertyLength: return kMalformedPacket;
+    }
+    return kMalformedPacket;  // unreachable: the enumerators are all above
+}
 
 }  // namespace
 
-void Broker::on_packet(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet) {
+void BrokerSink::on_packet(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out) {
     switch (header.type) {
-        case mqtt::PacketType::Publish: return on_publish(now, id, header, packet);
+        case mqtt::PacketType::Publish: return on_publish(now, id, header, body, out);
         case mqtt::PacketType::Puback:
         case mqtt::PacketType::Pubrec:
         case mqtt::PacketType::Pubrel:
-        case mqtt::PacketType::Pubcomp: return on_acknowledgement(now, id, header, packet);
-        case mqtt::PacketType::Subscribe: return on_subscribe(now, id, header, packet);
-        case mqtt::PacketType::Unsubscribe: return on_unsubscribe(now, id, header, packet);
-        case mqtt::PacketType::Pingreq:
-            ++tally_.pings;
-            scratch_.clear();
-            mqtt::write_pingresp(scratch_);
-            static_cast<void>(say(now, id));
-            return;
-        case mqtt::PacketType::Disconnect: return on_disconnect(now, id);
+        case mqtt::PacketType::Pubcomp: return on_ack(now, id, header, body, out);
+        case mqtt::PacketType::Subscribe: return on_subscribe(now, id, header, body, out);
+        case mqtt::PacketType::Unsubscribe: return on_unsubscribe(now, id, header, body, out);
+        case mqtt::PacketType::Pingreq: return on_ping(now, id, header, out);
+        case mqtt::PacketType::Disconnect: return on_disconnect(now, id, header, body, out);
         case mqtt::PacketType::Connect:
         case mqtt::PacketType::Connack:
         case mqtt::PacketType::Suback:
         case mqtt::PacketType::Unsuback:
         case mqtt::PacketType::Pingresp:
-        case mqtt::PacketType::Auth: break;
-    }
-    give_up(now, id, "packet type " + std::to_string(static_cast<unsigned>(header.type)) + " out of place");
-}
-
-// The client closes next; a broker need not wait for that.
-void Broker::on_disconnect(Instant now, Id id) {
-    ++tally_.disconnects;
-    no_longer_connected(id);
-    timers_.cancel(id);
-    cells_[id].phase = Phase::Closing;
-    transport_->close(now, id);
-}
-
-// A message larger than what may wait here: its beginning is answered, its payload passed over as it comes.
-// The bytes taken; 0 when more is needed.
-std::size_t Broker::skip_large(Instant now, Id id, const mqtt::PacketHeader& header, ByteView bytes) {
-    if (header.type != mqtt::PacketType::Publish || options_.route) {
-        if (version(id) == mqtt::Version::V5) {
-            scratch_.clear();
-            mqtt::write_server_disconnect(kPacketTooLarge, scratch_);
-            static_cast<void>(say(now, id));
-        }
-        give_up(now, id, "a packet of " + std::to_string(header.size + header.remaining) + " bytes");
-        return bytes.size();
-    }
-    if (bytes.size() < std::min(kPublishBeginning, transport_->receive_limit())) return 0;
-    const auto publish = mqtt::read_publish(header, bytes, version(id));
-    if (!publish) {
-        give_up(now, id, "no proper PUBLISH");
-        return bytes.size();
-    }
-    ++tally_.published[publish->qos];
-    tally_.published_bytes += publish->payload.size();
-    cells_[id].skip = static_cast<std::uint32_t>(header.size + header.remaining - bytes.size());
-    acknowledge(now, id, publish->qos, publish->packet_id);
-    return bytes.size();
-}
-
-void Broker::on_publish(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet) {
-    const auto publish = mqtt::read_publish(header, packet, version(id));
-    if (!publish) return give_up(now, id, "no proper PUBLISH");
-    ++tally_.published[publish->qos];
-    tally_.published_bytes += publish->payload.size();
-    acknowledge(now, id, publish->qos, publish->packet_id);
-    if (options_.route) route(now, *publish);
-}
-
-void Broker::acknowledge(Instant now, Id id, std::uint8_t qos, std::uint16_t packet_id) {
-    if (qos == 0) return;
-    scratch_.clear();
-    mqtt::write_acknowledgement(qos == 1 ? mqtt::PacketType::Puback : mqtt::PacketType::Pubrec, packet_id,
-                                scratch_);
-    static_cast<void>(say(now, id));
-}
-
-void Broker::route(Instant now, const mqtt::Publish& publish) {
-    for (const Router::Target& target : router_.targets(publish.topic)) {
-        Cell& cell = cells_[target.connection];
-        if (cell.phase != Phase::Connected) continue;
-        mqtt::Publish copy = publish;
-        copy.qos = std::min(publish.qos, target.qos);
-        copy.duplicate = false;
-        copy.retain = false;  // section 3.3.1.3: not to whom was subscribed before
-        if (copy.qos != 0) {
-            cell.packet_id = static_cast<std::uint16_t>(cell.packet_id == 0xffff ? 1 : cell.packet_id + 1);
-            copy.packet_id = cell.packet_id;
-        }
-        scratch_.clear();
-        mqtt::write_publish(copy, version(target.connection), scratch_);
-        ++(say(now, target.connection) ? tally_.delivered : tally_.undelivered);
+        case mqtt::PacketType::Auth: return fail(now, id, Fault::Unexpected, kProtocolError, out);
     }
 }
 
-void Broker::on_acknowledgement(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet) {
-    const auto read = mqtt::read_acknowledgement(header, packet, version(id));
-    if (!read) return give_up(now, id, "no proper acknowledgement");
-    scratch_.clear();
-    switch (header.type) {
-        case mqtt::PacketType::Pubrel:
-            ++tally_.completed;
-            mqtt::write_acknowledgement(mqtt::PacketType::Pubcomp, read->packet_id, scratch_);
-            break;
-        case mqtt::PacketType::Pubrec:
-            mqtt::write_acknowledgement(mqtt::PacketType::Pubrel, read->packet_id, scratch_);
-            break;
-        default: ++tally_.acknowledged; return;  // PUBACK, PUBCOMP
-    }
-    static_cast<void>(say(now, id));
+void BrokerSink::on_publish(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out) {
+    const mqtt::Version version = peers_[id].version;
+    const auto result = mqtt::read_publish(header, body, version);
+    if (const auto* error = std::get_if<mqtt::PacketError>(&result)) return fail(now, id, *error, out);
+    const auto& publish = std::get<mqtt::Publish>(result);
+    ++statistics_.publishes[publish.qos];
+    statistics_.payload_bytes += publish.payload.size();
+    acknowledge(publish.qos, publish.packet_id, version, out);
+    if (options_.route) route(now, id, publish);
 }
 
-void Broker::on_subscribe(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet) {
-    auto read = mqtt::read_subscribe(header, packet, version(id));
-    if (!read) return give_up(now, id, "no proper SUBSCRIBE");
-    ++tally_.subscribes;
-    std::vector<std::uint8_t> codes;
-    while (const auto filter = read->filters.next()) {
-        codes.push_back(filter->qos);
-        if (options_.route) router_.subscribe(id, filter->text, filter->qos);
-    }
-    scratch_.clear();
-    mqtt::write_suback(read->packet_id, codes, version(id), scratch_);
-    static_cast<void>(say(now, id));
+void BrokerSink::acknowledge(std::uint8_t qos, std::uint16_t packet_id, mqtt::Version version, Bytes& out) {
+    if (qos == 1) mqtt::append_ack(out, mqtt::PacketType::Puback, {packet_id}, version);
+    if (qos == 2) mqtt::append_ack(out, mqtt::PacketType::Pubrec, {packet_id}, version);
 }
 
-void Broker::on_unsubscribe(Instant now, Id id, const mqtt::PacketHeader& header, ByteView packet) {
-    auto read = mqtt::read_unsubscribe(header, packet, version(id));
-    if (!read) return give_up(now, id, "no proper UNSUBSCRIBE");
-    ++tally_.unsubscribes;
-    std::size_t filters = 0;
-    while (const auto filter = read->filters.next()) {
-        ++filters;
-        if (options_.route) router_.unsubscribe(id, filter->text);
+void BrokerSink::route(Instant now, Id id, const mqtt::Publish& publish) {
+    // The list and the message are copied, as a connection may end, even the publisher's, while it is sent.
+    const std::vector<Receiver>& matched = router_.match(publish.topic, id);
+    if (matched.empty()) return;
+    const std::vector<Receiver> receivers = matched;
+    const auto message = std::make_shared<const Message>(
+        Message{std::string(publish.topic), Bytes(publish.payload.begin(), publish.payload.end())});
+    const std::uint8_t qos = publish.qos;
+    for (const Receiver& receiver : receivers) {
+        if (!connected(receiver.id)) continue;
+        courier_.deliver(now, receiver.id, peers_[receiver.id].version, std::min(qos, receiver.qos), message);
     }
-    scratch_.clear();
-    mqtt::write_unsuback(read->packet_id, filters, version(id), scratch_);
-    static_cast<void>(say(now, id));
+}
+
+void BrokerSink::on_ack(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body, Bytes& out) {
+    const mqtt::Version version = peers_[id].version;
+    const auto result = mqtt::read_ack(header, body, version);
+    if (const auto* error = std::get_if<mqtt::PacketError>(&result)) return fail(now, id, *error, out);
+    const auto& ack = std::get<mqtt::Ack>(result);
+    if (header.type == mqtt::PacketType::Pubrel) {
+        ++statistics_.completed;
+        mqtt::append_ack(out, mqtt::PacketType::Pubcomp, {ack.packet_id}, version);
+    } else {
+        courier_.on_ack(now, id, version, header.type, ack, out);
+    }
+}
+
+// The answer to one filter.
+std::uint8_t BrokerSink::grant(Id id, const mqtt::Subscription& subscription) {
+    const bool v5 = peers_[id].version == mqtt::Version::V5;
+    const std::string_view filter = subscription.filter;
+    std::uint8_t refusal = 0;
+    if (v5 && filter.starts_with("$share/")) refusal = kSharedNotSupported;
+    if (std::count(filter.begin(), filter.end(), '/') >= kMostLevels)
+        refusal = v5 ? kFilterNotValid : kFailure;
+    if (refusal != 0) {
+        ++statistics_.refused_subscriptions;
+        return refusal;
+    }
+    ++statistics_.subscriptions;
+    if (options_.route) {
+        router_.subscribe(id, filter, {.qos = subscription.qos, .no_local = subscription.no_local});
+    }
+    return subscription.qos;
+}
+
+void BrokerSink::on_subscribe(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body,
+                              Bytes& out) {
+    const mqtt::Version version = peers_[id].version;
+    const auto result = mqtt::read_subscribe(header, body, version);
+    if (const auto* error = std::get_if<mqtt::PacketError>(&result)) return fail(now, id, *error, out);
+    const auto& subscribe = std::get<mqtt::Subscribe>(result);
+    if (subscribe.subscription_id() != 0) {
+        return fail(now, id, Fault::Unsupported, kSubscriptionIdsNotSupported, out);
+    }
+    ++statistics_.subscribes;
+    Bytes reasons;
+    reasons.reserve(subscribe.count());
+    subscribe.for_each([&](const mqtt::Subscription& subscription) {
+        reasons.push_back(std::byte{grant(id, subscription)});
+    });
+    mqtt::append_suback(out, {subscribe.packet_id(), reasons}, version);
+}
+
+void BrokerSink::on_unsubscribe(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body,
+                                Bytes& out) {
+    const mqtt::Version version = peers_[id].version;
+    const auto result = mqtt::read_unsubscribe(header, body, version);
+    if (const auto* error = std::get_if<mqtt::PacketError>(&result)) return fail(now, id, *error, out);
+    const auto& unsubscribe = std::get<mqtt::Unsubscribe>(result);
+    ++statistics_.unsubscribes;
+    Bytes reasons;
+    reasons.reserve(unsubscribe.count());
+    unsubscribe.for_each([&](std::string_view filter) {
+        // Where nothing is routed, no filter is remembered, and each counts as one that was there.
+        const bool was_there = !options_.route || router_.unsubscribe(id, filter);
+        reasons.push_back(std::byte{was_there ? std::uint8_t{0} : kNoSubscriptionExisted});
+    });
+    mqtt::append_unsuback(out, {unsubscribe.packet_id(), reasons}, version);
+}
+
+void BrokerSink::on_ping(Instant now, Id id, const mqtt::PacketHeader& header, Bytes& out) {
+    if (header.flags != 0 && peers_[id].version != mqtt::Version::V31) {
+        return fail(now, id, mqtt::PacketError::BadFlags, out);
+    }
+    if (header.remaining != 0) return fail(now, id, mqtt::PacketError::BadLength, out);
+    ++statistics_.pings;
+    const auto answer = mqtt::write_pingresp();
+    out.insert(out.end(), answer.begin(), answer.end());
+}
+
+void BrokerSink::on_disconnect(Instant now, Id id, const mqtt::PacketHeader& header, ByteView body,
+                               Bytes& out) {
+    const auto result = mqtt::read_disconnect(header, body, peers_[id].version);
+    if (const auto* error = std::get_if<mqtt::PacketError>(&result)) return fail(now, id, *error, out);
+    ++statistics_.disconnects;
+    finish(now, id, 0, out);
+}
+
+void BrokerSink::fail(Instant now, Id id, mqtt::PacketError error, Bytes& out) {
+    ++statistics_.packet_errors[static_cast<std::size_t>(error)];
+    statistics_.last_error = to_string(error);
+    finish(now, id, reason_of(error), out);
 }
 
 }  // namespace sluice::load

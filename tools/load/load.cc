@@ -47,13 +47,13 @@ class BrokerLoad final : public Load {
     Instant next_deadline(Instant) const override { return std::min(end_, broker_.next_deadline()); }
     bool over(Instant now) const override { return now >= end_; }
     void stop(Instant now) override { end_ = now; }
-    std::string progress(Duration elapsed) const override { return load::progress(broker_.tally(), elapsed); }
+    std::string progress(Duration elapsed) const override { return load::progress(broker_, elapsed); }
     Json report(const Transport::Totals& totals, Duration elapsed) const override {
-        return load::report(broker_.tally(), totals, broker_.memory_bytes(), elapsed);
+        return load::report(broker_, totals, elapsed);
     }
 
   private:
-    Broker broker_;
+    BrokerSink broker_;
     Instant end_;
 };
 

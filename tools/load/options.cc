@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <ostream>
 #include <stdexcept>
@@ -29,6 +30,9 @@ struct Words {
     std::string come_back;
     std::string payload = "64B";
     std::string duration;
+    std::string delay = "0s";
+    std::string connect_within = "30s";
+    unsigned connack = 0;
     std::string story;
     std::string username;
     std::string password;
@@ -207,6 +211,17 @@ void understand_clients(Options& o, const Words& w) {
     o.capacity = o.swarm.clients;
 }
 
+// A return code of 3.x stands for what v5 has for it; 0 lets everybody in.
+std::optional<std::uint8_t> connack_of(unsigned code) {
+    static constexpr std::array<std::uint8_t, 5> kReasons{0x84, 0x85, 0x88, 0x86, 0x87};
+    if (code == 0) return std::nullopt;
+    if (code <= kReasons.size()) return kReasons[code - 1];
+    if (code < 0x80 || code > 0xff)
+        throw Fault(
+            "--connack: give a return code of MQTT 3.1.1, 1 to 5, or a reason code of MQTT 5 from 128 on");
+    return static_cast<std::uint8_t>(code);
+}
+
 void understand_broker(Options& o, const Words& w) {
     o.broker = true;
     o.plan.name = "broker";
@@ -217,6 +232,9 @@ void understand_broker(Options& o, const Words& w) {
             o.network.sources.push_back(address.address);
     }
     o.sink.keep_alive = !w.no_keep_alive;
+    o.sink.connack_code = connack_of(w.connack);
+    o.sink.delay = duration_of("--connack-delay", w.delay);
+    o.sink.connect_timeout = duration_of("--connect-timeout", w.connect_within);
     if (!w.duration.empty()) o.duration = duration_of("--duration", w.duration);
 }
 
@@ -305,9 +323,19 @@ CLI::App* add_broker(CLI::App& parent, Options& o, Words& w) {
     app->add_flag("--route", o.sink.route, "give messages to subscribers");
     app->add_flag("--take-over", o.sink.take_over, "a client that comes again ends its older connection");
     app->add_flag("--no-keep-alive", w.no_keep_alive, "let silent clients be");
-    app->add_option("--connack", o.sink.connack, "refuse everybody with this code");
+    app->add_option("--connack", w.connack,
+                    "refuse everybody with this code, of MQTT 3.1.1 or 5; each is told what its version has");
+    app->add_option("--connack-delay", w.delay, "before each CONNACK")->capture_default_str();
+    app->add_option("--accept-rate", o.sink.accept_rate,
+                    "most clients let in a second; others are refused; 0: any");
+    app->add_flag("--delay-above-rate", o.sink.delay_above_rate, "others wait for their turn instead")
+        ->needs("--accept-rate");
+    app->add_option("--connect-timeout", w.connect_within, "from the handshake to CONNECT; 0s: for ever")
+        ->capture_default_str();
+    app->add_option("--queue-limit", o.sink.queue_limit, "most messages that wait for one subscriber")
+        ->capture_default_str();
     app->add_option(
-        "--watch-placement", o.sink.watch_placement,
+        "--watch-placement", o.sink.numbered_clients,
         "of client IDs that end in a number below this, count who comes to another address than before");
     add_network(*app, o, w);
     add_output(*app, o);

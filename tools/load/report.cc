@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -78,6 +79,7 @@ Json messages(const SwarmTally& t, const Conductor::Findings& f) {
     return {{"published", t.published},
             {"acknowledged", t.acknowledged},
             {"unacknowledged", t.unacknowledged + t.in_flight},
+            {"rejected", t.rejected},
             {"blocked", t.blocked},
             {"received", t.received},
             {"received_bytes", t.received_bytes},
@@ -85,6 +87,21 @@ Json messages(const SwarmTally& t, const Conductor::Findings& f) {
             {"per_second", rate(f.acknowledged, f.publishing)},
             {"answer_us", latency(t.answer)},
             {"delivery_us", latency(t.delivery)}};
+}
+
+std::uint64_t all_of(const std::array<std::uint64_t, 3>& by_qos) { return by_qos[0] + by_qos[1] + by_qos[2]; }
+
+// By rising address.
+Json listeners(std::vector<BrokerStatistics::Listener> list) {
+    std::ranges::sort(list, {}, &BrokerStatistics::Listener::address);
+    Json out = Json::array();
+    for (const BrokerStatistics::Listener& listener : list) {
+        out.push_back({{"address", listener.address.to_string()},
+                       {"connects", listener.connects},
+                       {"connected", listener.connected},
+                       {"fastest_per_second", listener.rate.peak()}});
+    }
+    return out;
 }
 
 // The number at a path of names, if there is one.
@@ -155,43 +172,44 @@ Json report(const Plan& plan, const Swarm& swarm, const Conductor& conductor, co
             {"memory_bytes", swarm.memory_bytes() + totals.memory_bytes}};
 }
 
-Json report(const BrokerTally& t, const Transport::Totals& totals, std::uint64_t memory_bytes,
-            Duration elapsed) {
-    Json addresses = Json::array();
-    for (const auto& [address, row] : t.addresses) {
-        addresses.push_back({{"address", address.to_string()},
-                             {"connects", row.connects},
-                             {"connected", row.connected},
-                             {"fastest_per_second", row.fastest}});
-    }
+Json report(const BrokerSink& broker, const Transport::Totals& totals, Duration elapsed) {
+    const BrokerStatistics& s = broker.statistics();
+    const Courier::Statistics& d = broker.deliveries();
     return {{"scenario", "broker"},
             {"seconds", seconds(elapsed)},
-            {"connections", t.connections},
-            {"connects", t.connects},
-            {"refused", t.refused},
-            {"connected", t.connected},
-            {"peak", t.peak_connected},
-            {"fastest_per_second", t.fastest},
-            {"moved", t.moved},
-            {"taken_over", t.taken_over},
-            {"published", t.published[0] + t.published[1] + t.published[2]},
-            {"published_by_qos", t.published},
-            {"published_bytes", t.published_bytes},
-            {"completed", t.completed},
-            {"delivered", t.delivered},
-            {"undelivered", t.undelivered},
-            {"acknowledged", t.acknowledged},
-            {"subscribes", t.subscribes},
-            {"unsubscribes", t.unsubscribes},
-            {"pings", t.pings},
-            {"disconnects", t.disconnects},
-            {"silent", t.silent},
-            {"ends", by_end(t.ends)},
-            {"protocol_errors", t.protocol_errors},
-            {"last_protocol_error", t.last_protocol_error},
-            {"addresses", addresses},
+            {"connections", s.opened},
+            {"connects", s.connects},
+            {"refused", s.refused},
+            {"connected", s.connected},
+            {"peak", s.peak_connected},
+            {"fastest_per_second", s.rate.peak()},
+            {"moved", s.moved},
+            {"stayed", s.stayed},
+            {"taken_over", s.taken_over},
+            {"published", all_of(s.publishes)},
+            {"published_by_qos", s.publishes},
+            {"published_bytes", s.payload_bytes},
+            {"completed", s.completed},
+            {"delivered", d.delivered},
+            {"undelivered", d.dropped + d.undelivered},
+            {"acknowledged", d.acknowledged},
+            {"unacknowledged", d.unacknowledged},
+            {"subscribes", s.subscribes},
+            {"unsubscribes", s.unsubscribes},
+            {"subscriptions", s.subscriptions},
+            {"refused_subscriptions", s.refused_subscriptions},
+            {"pings", s.pings},
+            {"disconnects", s.disconnects},
+            {"silent", s.expired},
+            {"connect_timeouts", s.connect_timeouts},
+            {"overruns", s.overruns},
+            {"ends", by_end(s.ends)},
+            {"unknown_acknowledgements", d.unknown_acks},
+            {"protocol_errors", s.protocol_errors()},
+            {"last_protocol_error", s.last_error},
+            {"addresses", listeners(s.listeners)},
             {"transport", transport(totals)},
-            {"memory_bytes", memory_bytes + totals.memory_bytes}};
+            {"memory_bytes", broker.memory_bytes() + totals.memory_bytes}};
 }
 
 std::string progress(const Swarm& swarm, const Conductor& conductor, Duration elapsed) {
@@ -204,10 +222,11 @@ std::string progress(const Swarm& swarm, const Conductor& conductor, Duration el
         microseconds(t.answer.percentile(0.99)) / 1000);
 }
 
-std::string progress(const BrokerTally& t, Duration elapsed) {
+std::string progress(const BrokerSink& broker, Duration elapsed) {
+    const BrokerStatistics& s = broker.statistics();
     return fmt::format("{:6.1f} s  connected {}, connects {}, messages {}, delivered {}, protocol errors {}",
-                       seconds(elapsed), t.connected, t.connects,
-                       t.published[0] + t.published[1] + t.published[2], t.delivered, t.protocol_errors);
+                       seconds(elapsed), s.connected, s.connects, all_of(s.publishes),
+                       broker.deliveries().delivered, s.protocol_errors());
 }
 
 std::string summary(const Json& r) {

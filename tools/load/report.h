@@ -18,12 +18,11 @@ using Json = nlohmann::ordered_json;
 // elapsed: of the whole run. Times in the results are seconds, or microseconds where a name ends in _us.
 Json report(const Plan& plan, const Swarm& swarm, const Conductor& conductor, const Transport::Totals& totals,
             Duration elapsed);
-Json report(const BrokerTally& tally, const Transport::Totals& totals, std::uint64_t memory_bytes,
-            Duration elapsed);
+Json report(const BrokerSink& broker, const Transport::Totals& totals, Duration elapsed);
 
 // One line of progress.
 std::string progress(const Swarm& swarm, const Conductor& conductor, Duration elapsed);
-std::string progress(const BrokerTally& tally, Duration elapsed);
+std::string progress(const BrokerSink& broker, Duration elapsed);
 
 // What a person wants to know at the end, several lines.
 std::string summary(const Json& report);

@@ -1,94 +1,120 @@
 #include "router.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace sluice::load {
 namespace {
 
-// Takes the first level off `rest`, with the slash behind it; `more` tells whether there was one.
-std::string_view take_level(std::string_view& rest, bool& more) {
-    const std::size_t slash = rest.find('/');
-    more = slash != std::string_view::npos;
-    const std::string_view level = rest.substr(0, slash);
-    rest = more ? rest.substr(slash + 1) : std::string_view();
-    return level;
+bool has_wildcard(std::string_view filter) { return filter.find_first_of("+#") != std::string_view::npos; }
+
+// Cuts the first level off; nothing is left behind the last one.
+std::string_view take_level(std::string_view text, std::optional<std::string_view>& rest) {
+    const std::size_t end = text.find('/');
+    rest = end == std::string_view::npos ? std::nullopt : std::optional(text.substr(end + 1));
+    return text.substr(0, end);
 }
 
 }  // namespace
 
-bool matches(std::string_view filter, std::string_view topic) {
-    // Wildcards do not take what the server has for itself ([MQTT-4.7.2-1]).
-    if (topic.starts_with('$') && (filter.starts_with('+') || filter.starts_with('#'))) return false;
-    bool filter_goes_on = true;
-    bool topic_goes_on = true;
-    while (filter_goes_on) {
-        const std::string_view wanted = take_level(filter, filter_goes_on);
-        if (wanted == "#") return true;  // "a/#" takes "a" as well
-        if (!topic_goes_on) return false;
-        const std::string_view level = take_level(topic, topic_goes_on);
-        if (wanted != "+" && wanted != level) return false;
+void Router::subscribe(Id id, std::string_view filter, Grant grant) {
+    Grants* grants = nullptr;
+    if (!has_wildcard(filter)) {
+        grants = &exact_[filter];
+    } else {
+        Node* node = &wild_;
+        for (std::optional<std::string_view> rest = filter; rest;) {
+            const std::string_view level = take_level(*rest, rest);
+            if (level == "#") {
+                grants = &node->beyond;
+                break;
+            }
+            std::unique_ptr<Node>& below = node->below[level];
+            if (below == nullptr) below = std::make_unique<Node>();
+            node = below.get();
+            grants = &node->here;
+        }
     }
-    return !topic_goes_on;
-}
-
-absl::flat_hash_map<std::string, Router::Subscriptions>& Router::kind(std::string_view filter) {
-    return filter.find_first_of("+#") == std::string_view::npos ? exact_ : wild_;
-}
-
-void Router::subscribe(Id connection, std::string_view filter, std::uint8_t qos) {
-    Subscriptions& all = kind(filter)[std::string(filter)];
-    const auto old = std::ranges::find(all, connection, &Subscription::connection);
-    if (old != all.end()) {
-        old->qos = qos;
-        return;
+    if (grants->insert_or_assign(id, grant).second) {
+        filters_[id].emplace_back(filter);
+        ++subscriptions_;
     }
-    all.push_back({.connection = connection, .qos = qos});
-    filters_[connection].emplace_back(filter);
-    ++subscriptions_;
 }
 
-void Router::unsubscribe(Id connection, std::string_view filter) {
-    auto& map = kind(filter);
-    const auto entry = map.find(std::string(filter));
-    if (entry == map.end()) return;
-    const auto removed =
-        std::erase_if(entry->second, [&](const Subscription& s) { return s.connection == connection; });
-    if (removed == 0) return;
-    --subscriptions_;
-    if (entry->second.empty()) map.erase(entry);
-    const auto own = filters_.find(connection);
-    std::erase(own->second, filter);
-    if (own->second.empty()) filters_.erase(own);
+bool Router::erase_below(Node& node, std::string_view text, Id id) {
+    std::optional<std::string_view> rest;
+    const std::string_view level = take_level(text, rest);
+    if (level == "#") return node.beyond.erase(id) != 0;
+    const auto at = node.below.find(level);
+    if (at == node.below.end()) return false;
+    Node& below = *at->second;
+    const bool erased = rest ? erase_below(below, *rest, id) : below.here.erase(id) != 0;
+    if (below.empty()) node.below.erase(at);
+    return erased;
 }
 
-void Router::forget(Id connection) {
-    const auto own = filters_.find(connection);
-    if (own == filters_.end()) return;
-    const std::vector<std::string> filters = own->second;
-    for (const std::string& filter : filters) unsubscribe(connection, filter);
-}
-
-void Router::take(const Subscriptions& subscriptions) {
-    for (const Subscription& s : subscriptions) found_.push_back({.connection = s.connection, .qos = s.qos});
-}
-
-const std::vector<Router::Target>& Router::targets(std::string_view topic) {
-    found_.clear();
-    if (const auto entry = exact_.find(std::string(topic)); entry != exact_.end()) take(entry->second);
-    std::size_t lists = found_.empty() ? 0 : 1;
-    for (const auto& [filter, subscriptions] : wild_) {
-        if (!matches(filter, topic)) continue;
-        take(subscriptions);
-        ++lists;
+bool Router::erase(Id id, std::string_view filter) {
+    bool erased = false;
+    if (has_wildcard(filter)) {
+        erased = erase_below(wild_, filter, id);
+    } else if (const auto at = exact_.find(filter); at != exact_.end()) {
+        erased = at->second.erase(id) != 0;
+        if (at->second.empty()) exact_.erase(at);
     }
-    if (lists < 2) return found_;
-    // Filters that overlap: one copy for each connection.
-    std::ranges::sort(found_, [](const Target& a, const Target& b) {
-        return a.connection != b.connection ? a.connection < b.connection : a.qos > b.qos;
+    if (erased) --subscriptions_;
+    return erased;
+}
+
+bool Router::unsubscribe(Id id, std::string_view filter) {
+    if (!erase(id, filter)) return false;
+    std::vector<std::string>& filters = filters_[id];
+    filters.erase(std::find(filters.begin(), filters.end(), filter));
+    if (filters.empty()) filters_.erase(id);
+    return true;
+}
+
+void Router::remove(Id id) {
+    const auto at = filters_.find(id);
+    if (at == filters_.end()) return;
+    for (const std::string& filter : at->second) erase(id, filter);
+    filters_.erase(at);
+}
+
+void Router::add(const Grants& grants, Id publisher) {
+    for (const auto& [id, grant] : grants) {
+        if (!(grant.no_local && id == publisher)) receivers_.push_back({id, grant.qos});
+    }
+}
+
+// rest: the levels below `node`. As deep as the filters are, whatever the topic is.
+void Router::walk(const Node& node, std::string_view rest, bool first, Id publisher) {
+    // [MQTT-4.7.2-1]: a wildcard in front does not match what begins with $.
+    const bool hidden = first && !rest.empty() && rest.front() == '$';
+    if (!hidden) add(node.beyond, publisher);
+    std::optional<std::string_view> further;
+    const std::string_view level = take_level(rest, further);
+    const auto descend = [&](std::string_view key) {
+        const auto at = node.below.find(key);
+        if (at == node.below.end()) return;
+        if (further) return walk(*at->second, *further, false, publisher);
+        add(at->second->here, publisher);
+        add(at->second->beyond, publisher);  // "a/#" matches "a" as well
+    };
+    descend(level);
+    if (!hidden) descend("+");
+}
+
+const std::vector<Receiver>& Router::match(std::string_view topic, Id publisher) {
+    receivers_.clear();
+    if (const auto at = exact_.find(topic); at != exact_.end()) add(at->second, publisher);
+    if (!wild_.empty()) walk(wild_, topic, true, publisher);
+    // Of one id the highest QoS comes first, and the others go.
+    std::sort(receivers_.begin(), receivers_.end(), [](const Receiver& a, const Receiver& b) {
+        return a.id != b.id ? a.id < b.id : a.qos > b.qos;
     });
-    const auto doubles = std::ranges::unique(found_, {}, &Target::connection);
-    found_.erase(doubles.begin(), doubles.end());
-    return found_;
+    const auto same = [](const Receiver& a, const Receiver& b) { return a.id == b.id; };
+    receivers_.erase(std::unique(receivers_.begin(), receivers_.end(), same), receivers_.end());
+    return receivers_;
 }
 
 }  // namespace sluice::load

@@ -131,12 +131,12 @@ bool Swarm::publish(Instant now, Id client) {
     return true;
 }
 
-void Swarm::answered(Instant now, Id client) {
+void Swarm::answered(Instant now, Id client, bool taken) {
     Cell& cell = cells_[client];
     cell.stage = Stage::None;
     --tally_.in_flight;
-    ++tally_.acknowledged;
-    tally_.answer.add(since_begun(now, client));
+    ++(taken ? tally_.acknowledged : tally_.rejected);
+    if (taken) tally_.answer.add(since_begun(now, client));
     watcher_->on_answered(now, client);
 }
 
@@ -166,6 +166,10 @@ void Swarm::give_up(Instant now, Id client, const std::string& why) {
     ++tally_.protocol_errors;
     tally_.last_protocol_error = "client " + std::to_string(client) + ": " + why;
     transport_->abort(now, client);
+}
+
+void Swarm::give_up(Instant now, Id client, const char* packet, mqtt::PacketError error) {
+    give_up(now, client, std::string(packet) + ": " + mqtt::to_string(error));
 }
 
 void Swarm::on_end(Instant now, Id id, End end) {

@@ -57,6 +57,7 @@ struct SwarmTally {
     std::uint64_t published = 0;  // messages
     std::uint64_t acknowledged = 0;
     std::uint64_t unacknowledged = 0;  // whose connection ended before
+    std::uint64_t rejected = 0;        // answered by a reason code from 0x80 on
     std::uint64_t blocked = 0;         // not sent, because too much waits to be sent
     std::uint64_t received = 0;        // messages at subscribers
     std::uint64_t received_bytes = 0;  // of their payloads
@@ -82,8 +83,8 @@ struct SwarmTally {
 class SwarmWatcher {
   public:
     virtual void on_ready(Instant now, Id client) = 0;
-    // A message was acknowledged, or is on its way if nobody has to acknowledge it: the next may be
-    // published.
+    // A message was acknowledged or rejected, or is on its way if nobody has to acknowledge it: the next may
+    // be published.
     virtual void on_answered(Instant now, Id client) = 0;
     // The client is idle again: it left, was lost, refused, or did not get in.
     virtual void on_gone(Instant now, Id client) = 0;
@@ -168,18 +169,22 @@ class Swarm final : public Events {
     bool say(Instant now, Id client);  // what scratch_ holds
     void ready(Instant now, Id client);
     void give_up(Instant now, Id client, const std::string& why);
+    void give_up(Instant now, Id client, const char* packet, mqtt::PacketError error);
     void time_out(Instant now, Id client);
     void forget_message(Cell& cell);
-    void answered(Instant now, Id client);
+    void answered(Instant now, Id client, bool taken);
     Duration jittered(Duration about);
     Duration since_begun(Instant now, Id client) const;
 
     // --- swarm_packets.cc
     void on_packet(Instant now, Id client, const mqtt::PacketHeader& header, ByteView packet);
     void on_connack(Instant now, Id client, ByteView packet);
-    void on_suback(Instant now, Id client, ByteView packet);
-    void on_publish(Instant now, Id client, const mqtt::PacketHeader& header, ByteView packet);
-    void on_acknowledgement(Instant now, Id client, const mqtt::PacketHeader& header, ByteView packet);
+    void on_suback(Instant now, Id client, const mqtt::PacketHeader& header, ByteView body);
+    void on_pingresp(Instant now, Id client, const mqtt::PacketHeader& header);
+    void on_disconnect(Instant now, Id client, const mqtt::PacketHeader& header, ByteView body);
+    void on_publish(Instant now, Id client, const mqtt::PacketHeader& header, ByteView body);
+    void acknowledge(Instant now, Id client, mqtt::PacketType type, std::uint16_t packet_id);
+    void on_acknowledgement(Instant now, Id client, const mqtt::PacketHeader& header, ByteView body);
     void write_connect(Id client);
     void write_message(Instant now, Id client, std::uint16_t packet_id);
 

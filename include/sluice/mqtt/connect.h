@@ -18,10 +18,12 @@ const char* to_string(Version version);  // "3.1", "3.1.1", "5"
 // A CONNECT that has arrived whole. Text and byte fields borrow from the bytes that were read.
 struct Connect {
     Version version = Version::V311;
-    bool clean_start = false;          // Clean Session in 3.x
-    std::uint32_t session_expiry = 0;  // seconds after the connection's end; MQTT 5 only
-    std::uint16_t keep_alive = 0;      // seconds, 0 means none
-    std::string_view client_id;        // valid UTF-8, may be empty
+    bool clean_start = false;                // Clean Session in 3.x
+    std::uint32_t session_expiry = 0;        // seconds after the connection's end; MQTT 5 only
+    std::uint16_t keep_alive = 0;            // seconds, 0 means none
+    std::uint16_t receive_maximum = 0xffff;  // QoS 1 and 2 that may be under way to the client; MQTT 5 only
+    std::uint32_t maximum_packet_size = 0;   // bytes that the client takes, 0: any; MQTT 5 only
+    std::string_view client_id;              // valid UTF-8, may be empty
     std::optional<std::string_view> username;
     std::optional<ByteView> password;
     bool has_will = false;

@@ -41,4 +41,23 @@ struct BadPacket {};  // type 0, or a Remaining Length of more than four bytes
 // bytes: from the first one of a packet on.
 std::variant<PacketHeader, NeedMore, BadPacket> read_packet_header(ByteView bytes);
 
+// Why a packet behind the handshake is not what its type says.
+enum class PacketError : std::uint8_t {
+    BadFlags,           // the lower four bits of the first byte
+    BadLength,          // a field runs past the packet, bytes are left, or a length is not minimal in v5
+    BadPacketId,        // 0
+    BadQos,             // 3, or a repeated PUBLISH with QoS 0
+    BadString,          // not UTF-8 as MQTT wants it
+    BadTopic,           // a topic name that is empty or has wildcards
+    BadTopicAlias,      // above what was announced
+    BadFilter,          // a topic filter that is empty or has wildcards where none may be
+    BadOptions,         // of a subscription: reserved bits or values
+    NoFilter,           // SUBSCRIBE, UNSUBSCRIBE and their acknowledgements speak of one at least
+    BadReason,          // not a reason code of this packet
+    UnknownProperty,    // no property, or none of this packet
+    BadProperty,        // twice, or a forbidden value
+    BadPropertyLength,  // property block or property runs past its end
+};
+const char* to_string(PacketError error);
+
 }  // namespace sluice::mqtt

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <sstream>
+#include <string>
 
 namespace sluice::load {
 namespace {
@@ -128,6 +130,64 @@ TEST(Options, AreUnderstood) {
     EXPECT_TRUE(o.quiet);
 }
 
+TEST(Options, OfTheBrokerAreUnderstood) {
+    const Answer plain = ask({"broker", "-l", "10.2.0.2:1883"});
+    ASSERT_TRUE(std::holds_alternative<Options>(plain.result)) << plain.err;
+    EXPECT_FALSE(plain.options().sink.connack_code);
+    EXPECT_EQ(plain.options().sink.delay, Duration::zero());
+    EXPECT_EQ(plain.options().sink.accept_rate, 0U);
+    EXPECT_EQ(plain.options().sink.connect_timeout, 30s);
+    EXPECT_EQ(plain.options().sink.queue_limit, 1000U);
+    EXPECT_TRUE(plain.options().sink.keep_alive);
+
+    const Answer answer = ask({"broker",
+                               "-l",
+                               "10.2.0.2:1883",
+                               "-n",
+                               "7",
+                               "-d",
+                               "2m",
+                               "--route",
+                               "--take-over",
+                               "--no-keep-alive",
+                               "--connack",
+                               "0x89",
+                               "--connack-delay",
+                               "500ms",
+                               "--accept-rate",
+                               "100",
+                               "--delay-above-rate",
+                               "--connect-timeout",
+                               "0s",
+                               "--queue-limit",
+                               "3",
+                               "--watch-placement",
+                               "50"});
+    ASSERT_TRUE(std::holds_alternative<Options>(answer.result)) << answer.err;
+    const BrokerOptions& o = answer.options().sink;
+    EXPECT_EQ(answer.options().capacity, 7U);
+    EXPECT_EQ(answer.options().duration, 2min);
+    EXPECT_TRUE(o.route);
+    EXPECT_TRUE(o.take_over);
+    EXPECT_FALSE(o.keep_alive);
+    EXPECT_EQ(o.connack_code, 0x89);
+    EXPECT_EQ(o.delay, 500ms);
+    EXPECT_EQ(o.accept_rate, 100U);
+    EXPECT_TRUE(o.delay_above_rate);
+    EXPECT_EQ(o.connect_timeout, Duration::zero());
+    EXPECT_EQ(o.queue_limit, 3U);
+    EXPECT_EQ(o.numbered_clients, 50U);
+
+    // A return code of 3.1.1 comes back as itself: the broker turns the reason code into it.
+    const std::array<std::uint8_t, 5> reasons{0x84, 0x85, 0x88, 0x86, 0x87};
+    for (std::size_t code = 1; code <= reasons.size(); ++code) {
+        const Answer refusal =
+            ask({"broker", "-l", "10.2.0.2:1883", "--connack", std::to_string(code).c_str()});
+        ASSERT_TRUE(std::holds_alternative<Options>(refusal.result)) << refusal.err;
+        EXPECT_EQ(refusal.options().sink.connack_code, reasons[code - 1]);
+    }
+}
+
 TEST(Options, SayWhatIsWrong) {
     struct Case {
         std::vector<const char*> words;
@@ -161,6 +221,11 @@ TEST(Options, SayWhatIsWrong) {
              Case{{"hold", "-t", "10.1.0.1:1", "--gateway", "x"}, "--gateway: \"x\" is no address"},
              Case{{"broker"}, "--listen is required"},
              Case{{"broker", "-l", "x"}, "--listen: \"x\" is not ADDRESS:PORT"},
+             Case{{"broker", "-l", "10.1.0.1:1", "--connack", "6"}, "--connack: give a return code"},
+             Case{{"broker", "-l", "10.1.0.1:1", "--connack", "256"}, "--connack: give a return code"},
+             Case{{"broker", "-l", "10.1.0.1:1", "--connack-delay", "5"},
+                  "--connack-delay: \"5\" is no duration"},
+             Case{{"broker", "-l", "10.1.0.1:1", "--delay-above-rate"}, "requires --accept-rate"},
          }) {
         const Answer answer = ask(c.words);
         ASSERT_TRUE(std::holds_alternative<int>(answer.result)) << c.said;

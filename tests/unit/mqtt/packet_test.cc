@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string_view>
 
 namespace sluice::mqtt {
@@ -29,6 +30,14 @@ TEST(PacketHeader, WaitsForAllOfIt) {
 TEST(PacketHeader, RefusesTypeZeroAndALengthOfFiveBytes) {
     EXPECT_TRUE(std::holds_alternative<BadPacket>(read(std::string_view("\x0f\x00", 2))));
     EXPECT_TRUE(std::holds_alternative<BadPacket>(read("\x30\xff\xff\xff\xff")));
+}
+
+TEST(PacketError, EveryOneHasAText) {
+    std::set<std::string_view> texts;
+    for (unsigned error = 0; error <= static_cast<unsigned>(PacketError::BadPropertyLength); ++error) {
+        EXPECT_TRUE(texts.insert(to_string(static_cast<PacketError>(error))).second) << error;
+    }
+    EXPECT_FALSE(texts.contains("unknown"));
 }
 
 }  // namespace

@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include "sluice/base/bytes.h"
 #include "sluice/mqtt/connect.h"
+#include "sluice/mqtt/packet.h"
 
 namespace sluice::mqtt::test {
 
@@ -37,6 +41,27 @@ inline std::string property(unsigned id, std::string_view value) { return raw({i
 
 inline std::string packet(unsigned first, std::string_view body) {
     return raw({first}) + varint(body.size()) + std::string(body);
+}
+
+inline constexpr Version kVersions[] = {Version::V31, Version::V311, Version::V5};
+
+// Gives the one packet in `bytes` to a reader of bodies; BadLength also where there is not exactly one.
+template <typename Read>
+auto read_whole(std::string_view bytes, Read&& read) -> decltype(read(PacketHeader{}, ByteView{})) {
+    const auto result = read_packet_header(as_bytes(bytes));
+    const auto* const header = std::get_if<PacketHeader>(&result);
+    if (header == nullptr || header->size + header->remaining != bytes.size()) return PacketError::BadLength;
+    // Bytes of its own, of exactly this length, so that a sanitizer sees who reads past them.
+    static thread_local std::vector<std::byte> body;
+    const ByteView all = as_bytes(bytes).subspan(header->size);
+    body = std::vector<std::byte>(all.begin(), all.end());
+    return read(*header, body);
+}
+// The error, or nothing.
+template <typename Result>
+std::optional<PacketError> error_of(const Result& result) {
+    const auto* const error = std::get_if<PacketError>(&result);
+    return error == nullptr ? std::nullopt : std::optional(*error);
 }
 
 // The parts of a CONNECT; a test changes the one it is about.
