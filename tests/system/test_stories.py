@@ -13,7 +13,7 @@ class StoryTest(unittest.TestCase):
     def setUp(self):
         self.clients = scale.story_clients
         # Faster than the fleets were, so that the wait is short, and never slower.
-        self.rate = max(1000, min(self.clients // 10, 10_000))
+        self.rate = max(1000, min(self.clients // 10, 8_000))
         self.lab = self.enterContext(StoryLab(self.clients, brokers=["--watch-placement", str(self.clients)]))
 
     def play(self, story, *words):

@@ -162,6 +162,7 @@ bool Conductor::publish(Instant now) {
         const Id client = publisher_;
         publisher_ = publisher_ + 1 == clients ? 0 : publisher_ + 1;
         if (!wants_to_publish(client)) continue;
+        if (plan_.in_flight != 0 && swarm_.tally().in_flight >= plan_.in_flight) break;
         if (!swarm_.publish(now, client)) break;
         messages_.did();
         --due;

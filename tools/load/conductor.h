@@ -18,8 +18,9 @@ struct Plan {
     std::uint32_t window = 1000;  // most clients on their way in, or out, at a time
     Duration hold{0};             // how long all stay once all are in; with `messages`, at most so long
     bool publish = false;
-    double message_rate = 0;     // of the whole swarm, a second; 0: each the next as soon as one is answered
-    std::uint32_t messages = 0;  // each publishes so many; 0: until `hold` is over
+    double message_rate = 0;      // of the whole swarm, a second; 0: each the next as soon as one is answered
+    std::uint32_t messages = 0;   // each publishes so many; 0: until `hold` is over
+    std::uint32_t in_flight = 0;  // most messages under way at a time; 0: as many as there are clients
     bool publish_at_once = false;  // who is in publishes while others still arrive
     bool churn = false;            // while they stay, clients leave and come again
     double churn_rate = 0;         // so many a second; 0: flat out, `window` at a time

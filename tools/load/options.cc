@@ -105,6 +105,7 @@ void add_messages(CLI::App& app, Options& o, Words& w) {
         "messages a second, of all clients together; 0: each the next as soon as one is answered");
     group->add_option("--messages", o.plan.messages,
                       "messages of each client; 0: as many as fit into --hold");
+    group->add_option("--in-flight", o.plan.in_flight, "most messages under way at a time; 0: any");
     group->add_option("-Q,--qos", o.swarm.qos, "0, 1 or 2")->check(CLI::Range(0, 2));
     group->add_option("-p,--payload", w.payload, "size of a message")->capture_default_str();
     group->add_option("--topic", o.swarm.topic, "topic; %c is the client's number")->capture_default_str();
@@ -277,6 +278,7 @@ constexpr Scenario kStories[] = {
          o.plan.churn_rate = 1000;
          o.plan.publish = true;
          o.plan.message_rate = 4680;
+         o.plan.in_flight = 1000;
      }},
     {"thingsphere",
      "a million arrive, 1,000 a second, each publishes 100 messages of QoS 1; a tenth comes again",
@@ -289,6 +291,7 @@ constexpr Scenario kStories[] = {
          o.plan.publish_at_once = true;
          o.plan.messages = 100;
          o.plan.message_rate = 100'000;
+         o.plan.in_flight = 1000;
          o.plan.share_again = 0.1;
      }},
 };

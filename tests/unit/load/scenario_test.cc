@@ -249,6 +249,20 @@ TEST(Publish, FlatOutEachAnswerBringsTheNext) {
     EXPECT_EQ(s.swarm.tally().published, s.swarm.tally().acknowledged);
 }
 
+TEST(Publish, KeepsToWhatMayBeInFlight) {
+    SwarmOptions options = swarm_of(50);
+    options.qos = 1;
+    Scenario s(options,
+               {.name = "publish", .publish = true, .message_rate = 100'000, .messages = 10, .in_flight = 7});
+    std::uint32_t most = 0;
+    ASSERT_TRUE(s.until([&] {
+        most = std::max(most, s.swarm.tally().in_flight);
+        return s.conductor.over();
+    }));
+    EXPECT_EQ(most, 7U);
+    EXPECT_EQ(s.swarm.tally().acknowledged, 500U);
+}
+
 // Packet identifiers go around, and skip 0.
 TEST(Publish, PacketIdentifiersWrapAround) {
     SwarmOptions options = swarm_of(1);
