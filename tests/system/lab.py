@@ -9,7 +9,6 @@ nothing of it stays on the machine (see ledger.py), except with keep(). A lab wi
 namespace, in which a bad wire (wire.cc) passes the frames between front and clients, another between back and brokers.
 """
 
-import atexit
 import contextlib
 import itertools
 import json
@@ -22,7 +21,7 @@ import subprocess
 import tempfile
 import time
 
-from ledger import Ledger, end, identity, sweep
+from ledger import Installation, end, identity
 from netns import Namespace
 from wire import Wire
 
@@ -50,6 +49,16 @@ def wait_for(what, condition, timeout=20.0):
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {timeout} s for {what}")
         time.sleep(0.05)
+
+
+def ask(path, command):
+    """One command on the admin socket at `path`, and its answer."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(10)
+        sock.connect(str(path))
+        sock.sendall(command.encode() + b"\n")
+        with sock.makefile("rb") as lines:
+            return json.loads(lines.readline())
 
 
 def end_on_signals():
@@ -151,7 +160,7 @@ class Broker:
         return False
 
 
-class Lab:
+class Lab(Installation):
     """Options: `brokers`, how many mosquittos; `workers`; `pools` and `pool` (of the pool "brokers" only), `listener`,
     `runtime`, `admin` and `health`, keys that the configuration gets besides or instead of the lab's own;
     `start_brokers=False` leaves their addresses to the test; `start_sluiced=False` leaves starting it to the test;
@@ -170,26 +179,6 @@ class Lab:
         self._arrivals = []
         self.wires = []
         self.sluiced = None
-
-    def __enter__(self):
-        sweep()
-        self._ledger = Ledger()
-        atexit.register(self._ledger.clear)
-        try:
-            self._build()
-        except BaseException:
-            self._ledger.clear()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        if not self._ledger.kept:
-            self._ledger.clear()
-        atexit.unregister(self._ledger.clear)
-
-    def keep(self):
-        """Leaves everything as it is when this process ends, for `tools/demo --down` to take down."""
-        self._ledger.keep()
 
     # What is there
 
@@ -221,18 +210,6 @@ class Lab:
     def broker(self, name):
         return next(b for b in self.brokers if b.name == name)
 
-    @property
-    def ledger(self):
-        return self._ledger
-
-    def diagnostics(self, lines=25):
-        """The ends of the logs."""
-        text = []
-        for log in sorted(self.folder.glob("*.log")):
-            tail = log.read_text(errors="replace").splitlines()[-lines:]
-            text += [f"--- {log.name}", *tail]
-        return "\n".join(text)
-
     # Sluice
 
     def start_sluiced(self, **more):
@@ -246,12 +223,7 @@ class Lab:
 
     def admin(self, command):
         """One command on the admin socket, and its answer."""
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(10)
-            sock.connect(str(self.socket))
-            sock.sendall(command.encode() + b"\n")
-            with sock.makefile("rb") as lines:
-                return json.loads(lines.readline())
+        return ask(self.socket, command)
 
     def ctl(self, *words, check=True):
         """sluicectl, as an operator runs it."""

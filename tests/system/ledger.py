@@ -5,6 +5,7 @@ A lab that ends, in whatever way, clears its own ledger. One that was killed out
 given to somebody else in the meantime is left alone.
 """
 
+import atexit
 import contextlib
 import errno
 import itertools
@@ -156,3 +157,39 @@ def sweep(kept=False):
             ledger.clear()
             cleared += 1
     return cleared
+
+
+class Installation:
+    """What a test puts up on this machine, as a context manager. A class of it makes everything in _build(), and writes
+    down in self._ledger what it makes: all of that goes at the end, whatever happens, but with keep()."""
+
+    def __enter__(self):
+        sweep()
+        self._ledger = Ledger()
+        atexit.register(self._ledger.clear)
+        try:
+            self._build()
+        except BaseException:
+            self._ledger.clear()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if not self._ledger.kept:
+            self._ledger.clear()
+        atexit.unregister(self._ledger.clear)
+
+    def keep(self):
+        """Leaves everything as it is when this process ends, for a later sweep or `tools/demo --down` to take down."""
+        self._ledger.keep()
+
+    @property
+    def ledger(self):
+        return self._ledger
+
+    def diagnostics(self, lines=25):
+        """The ends of the logs."""
+        text = []
+        for log in sorted(self.folder.glob("*.log")):
+            text += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-lines:]]
+        return "\n".join(text)

@@ -4,13 +4,12 @@
     generator (no address)         --load0--------eth1-- (10.3.0.1) brokers     sluice-load's own TCP at one end
 """
 
-import atexit
 import json
 import pathlib
 import tempfile
 
 from lab import BUILD, Broker
-from ledger import Ledger, sweep
+from ledger import Installation
 from netns import Namespace
 
 KERNEL_SOURCES = "10.2.0.100-10.2.0.103"
@@ -19,26 +18,11 @@ GATEWAY = "10.3.0.1"
 BROKER = "10.2.0.2"
 
 
-class LoadLab:
+class LoadLab(Installation):
     """Option: `mosquitto`, whether there is one at 10.2.0.2."""
 
     def __init__(self, mosquitto=True):
         self._mosquitto = mosquitto
-
-    def __enter__(self):
-        sweep()
-        self._ledger = Ledger()
-        atexit.register(self._ledger.clear)
-        try:
-            self._build()
-        except BaseException:
-            self._ledger.clear()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self._ledger.clear()
-        atexit.unregister(self._ledger.clear)
 
     def _build(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-load-"))
@@ -72,9 +56,3 @@ class LoadLab:
         self.generator.run([BUILD / "sluice-load", scenario, "-q", "-t", f"{BROKER}:1883", *network, "--json", results,
                             *words], timeout=timeout)
         return json.loads(results.read_text())
-
-    def diagnostics(self, lines=25):
-        text = []
-        for log in sorted(self.folder.glob("*.log")):
-            text += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-lines:]]
-        return "\n".join(text)

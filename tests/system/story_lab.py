@@ -4,17 +4,14 @@ are joined by DPDK's memif ports (shared memory). No namespace is needed, and a 
     sluice-load CLIENTS --memif-- [front  sluiced  back] --memif-- sluice-load broker (six addresses)
 """
 
-import atexit
 import contextlib
 import json
 import pathlib
-import shutil
-import socket
 import subprocess
 import tempfile
 
-from lab import BUILD, table, wait_for
-from ledger import Ledger, sweep
+from lab import BUILD, ask, table, wait_for
+from ledger import Installation
 
 TARGET = "10.1.0.1:1883"
 CLIENTS = "10.1.1.1-10.1.1.24"
@@ -36,28 +33,12 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-class StoryLab:
+class StoryLab(Installation):
     """Options: `clients`, how many there will be; `brokers`, further words for the brokers' command line."""
 
-    def __init__(self, clients, brokers=(), runtime=None):
+    def __init__(self, clients, brokers=()):
         self._clients = clients
         self._more = list(brokers)
-        self._runtime = runtime or {}
-
-    def __enter__(self):
-        sweep()
-        self._ledger = Ledger()
-        atexit.register(self._ledger.clear)
-        try:
-            self._build()
-        except BaseException:
-            self._ledger.clear()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self._ledger.clear()
-        atexit.unregister(self._ledger.clear)
 
     def _build(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-story-"))
@@ -79,8 +60,7 @@ class StoryLab:
         return f"net_memif{name == 'back':d},role={role},id=0,socket={self.folder}/{name}.sock,socket-abstract=no,rsize={RING}"
 
     def _config(self):
-        parts = [table("[runtime]", {"workers": 1, "max_connections": self._clients + 10_000, "shutdown_timeout": "1s",
-                                     **self._runtime}),
+        parts = [table("[runtime]", {"workers": 1, "max_connections": self._clients + 10_000, "shutdown_timeout": "1s"}),
                  table("[admin]", {"socket": str(self.socket)})]
         for name, network in (("front", "10.1.0.1/16"), ("back", "10.2.0.1/16")):
             parts.append(table("[[port]]", {"name": name, "device": self._memif(name, "server"), "addresses": [network]}))
@@ -99,15 +79,7 @@ class StoryLab:
         return process
 
     def admin(self, command):
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(10)
-            sock.connect(str(self.socket))
-            sock.sendall(command.encode() + b"\n")
-            with sock.makefile("rb") as lines:
-                return json.loads(lines.readline())
-
-    def counters(self):
-        return {c["name"]: c["value"] for c in self.admin("show counters all")["counters"]}
+        return ask(self.socket, command)
 
     def _answers(self):
         with contextlib.suppress(OSError, ValueError):
@@ -144,14 +116,3 @@ class StoryLab:
         self.broker.terminate()
         self.broker.wait(20)
         return json.loads(self.broker_results.read_text())
-
-    def keep_results(self, folder):
-        """Copies the results of both sides there."""
-        for file in self.folder.glob("*.json"):
-            shutil.copy(file, folder)
-
-    def diagnostics(self, lines=25):
-        text = []
-        for log in sorted(self.folder.glob("*.log")):
-            text += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-lines:]]
-        return "\n".join(text)
