@@ -117,8 +117,6 @@ class Conductor final : public SwarmWatcher {
     Instant second_{};
     std::uint32_t in_second_ = 0;
     Instant publishing_since_ = kNever;
-    std::uint64_t acknowledged_before_ = 0;
-    std::uint64_t published_before_ = 0;
     std::vector<Outage>* outage_in_ = nullptr;  // its last one goes on
     Findings findings_;
 };
