@@ -1,0 +1,91 @@
+"""What a process, a CPU and the machine have used, read from /proc."""
+
+import contextlib
+import os
+import pathlib
+import re
+import time
+
+TICK = os.sysconf("SC_CLK_TCK")
+# Kernel objects that a TCP connection through a socket consists of.
+SLABS = {"TCP", "tw_sock_TCP", "request_sock_TCP", "tcp_bind_bucket", "tcp_bind2_bucket", "sock_inode_cache", "filp",
+         "dentry", "eventpoll_epi", "eventpoll_pwq", "ep_head"}
+
+
+def family(pid):
+    """The process and all that descend from it."""
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError):
+            for task in pathlib.Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def process_seconds(pids):
+    """CPU time of these processes until now, user and system, in seconds."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def cpu_seconds():
+    """For each CPU and for "cpu", all of them: seconds at work so far, interrupts included, and what the host took."""
+    out = {}
+    for line in pathlib.Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name.startswith("cpu"):
+            user, nice, system, _idle, _wait, irq, softirq, steal = map(int, fields[:8])
+            out[name] = {"busy": (user + nice + system + irq + softirq) / TICK, "softirq": softirq / TICK,
+                         "steal": steal / TICK}
+    return out
+
+
+class Usage:
+    """What was used between two moments: of a peer's processes, of the balancer's CPU, of the machine."""
+
+    def __init__(self, peer, cpu):
+        self._peer = peer
+        self._cpu = f"cpu{cpu}"
+        self._pids = peer.family
+        self._before = (process_seconds(self._pids), cpu_seconds(), time.monotonic())
+
+    def end(self):
+        process, cpus, began = self._before
+        now = cpu_seconds()
+        return {"seconds": time.monotonic() - began,
+                "process": process_seconds(self._pids) - process,
+                "core": now[self._cpu]["busy"] - cpus[self._cpu]["busy"],
+                "core_softirq": now[self._cpu]["softirq"] - cpus[self._cpu]["softirq"],
+                "machine": now["cpu"]["busy"] - cpus["cpu"]["busy"],
+                "steal": now["cpu"]["steal"] - cpus["cpu"]["steal"]}
+
+
+def resident_bytes(pids):
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            found = re.search(r"^VmRSS:\s+(\d+)", status, re.MULTILINE)
+            total += int(found[1]) * 1024 if found else 0
+    return total
+
+
+def slab_bytes():
+    """Of the objects that sockets consist of, over the whole machine."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/slabinfo").read_text().splitlines()[2:]:
+            name, active, _all, size, *_ = line.split()
+            if name in SLABS:
+                total += int(active) * int(size)
+    return total
+
+
+def tcp_sockets(namespace):
+    """TCP sockets in use in a namespace."""
+    text = namespace.run(["cat", "/proc/net/sockstat"]).stdout
+    return int(re.search(r"^TCP: inuse (\d+)", text, re.MULTILINE)[1])
