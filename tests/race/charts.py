@@ -4,7 +4,8 @@ from xml.sax.saxutils import escape
 
 from page import number
 
-COLOURS = {"sluice": "#1f6feb", "haproxy": "#8b949e", "haproxy-hash": "#b1bac4", "nginx": "#57606a", "direct": "#d0d7de"}
+COLOURS = {"sluice": "#1f6feb", "haproxy": "#8b949e", "haproxy-hash": "#b1bac4", "nginx": "#57606a",
+           "direct": "#d0d7de"}
 WIDTH, LABEL, VALUE, BAR, GAP, TOP = 640, 120, 110, 24, 12, 64
 
 CHARTS = {
@@ -15,10 +16,16 @@ CHARTS = {
                 "flat_out", "machine_us"),
     "latency-p50": ("Median latency at light load, us", "1,000 messages/s, PUBLISH to PUBACK; less is better", "light",
                     "p50"),
-    "latency-p99": ("p99 latency at light load, us", "1,000 messages/s, PUBLISH to PUBACK; less is better", "light", "p99"),
+    "latency-p99": ("p99 latency at light load, us", "1,000 messages/s, PUBLISH to PUBACK; less is better", "light",
+                    "p99"),
     "connects": ("Connections per second", "200 clients come and go; more is better", "churn", "connects"),
     "restart": ("Until all are back after the balancer's restart, s", "less is better", "restart", "back_seconds"),
 }
+MEMORY = "Memory for a connection, bytes"
+
+
+def title_of(name):
+    return CHARTS[name][0] if name in CHARTS else MEMORY
 
 
 def chart(title, subtitle, bars):
@@ -39,8 +46,8 @@ def chart(title, subtitle, bars):
                    f'fill="{COLOURS.get(peer, "#8b949e")}"/>')
         if high > low:
             left, right = LABEL + low * scale, LABEL + high * scale
-            out.append(f'<path d="M{left:.1f} {middle}H{right:.1f}M{left:.1f} {middle - 5}v10M{right:.1f} {middle - 5}v10" '
-                       'stroke="#1f2328" fill="none"/>')
+            out.append(f'<path d="M{left:.1f} {middle}H{right:.1f}M{left:.1f} {middle - 5}v10'
+                       f'M{right:.1f} {middle - 5}v10" stroke="#1f2328" fill="none"/>')
         out.append(f'<text x="{LABEL + max(value, high) * scale + 8:.1f}" y="{middle + 4.5}" fill="#1f2328">'
                    f'{escape(text)}</text>')
     return "\n".join([*out, "</svg>", ""])
@@ -55,13 +62,14 @@ def all_of(results):
             values = results.values(step, peer, key)
             if values:
                 value = results.median(step, peer, key)
-                bars.append((peer, results.about["peers"][peer]["title"], value, min(values), max(values), number(value)))
+                name_of_peer = results.about["peers"][peer]["title"]
+                bars.append((peer, name_of_peer, value, min(values), max(values), number(value)))
         if bars:
             out[name] = chart(title, subtitle, bars)
     held = max(results.about["scale"]["held"])
     memory = [(peer, results.memory(peer, held)) for peer in results.peers("memory") if peer != "direct"]
-    bars = [(peer, results.about["peers"][peer]["title"], max(0, m["all"]), max(0, m["all"]), max(0, m["all"]),
-             number(m["all"])) for peer, m in memory if m]
+    bars = [(peer, results.about["peers"][peer]["title"], *[max(0, m["all"])] * 3, number(m["all"]))
+            for peer, m in memory if m]
     if bars:
-        out["memory"] = chart("Memory for a connection, bytes", f"process and kernel, {held:,} held; less is better", bars)
+        out["memory"] = chart(MEMORY, f"process and kernel, {held:,} held; less is better", bars)
     return out

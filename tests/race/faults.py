@@ -22,7 +22,7 @@ class Fleet:
             self.peer.start(self.peer.place.brokers[:3])
             self.clients = Clients(self._race, self.peer, ["hold", "-n", self.count, "-r", self._race.scale.arrivals,
                                                            "-d", "10m", "--come-back", "200ms", "--connect-timeout",
-                                                           "5s", "-w", self.count])
+                                                           "5s", "-w", self.count, "-k", "10s"])
             self.await_all()
             self.first = self.brokers.arrivals()
         except BaseException:
@@ -43,11 +43,24 @@ class Fleet:
             raise Trouble(f"{self.clients.connected()} of {self.count} clients were in after {seconds} s") from error
 
     def await_return(self, seconds=40):
-        """After a blow: until all are in again. The next line of progress may be older than the blow, the one behind it is
-        not."""
+        """After a blow: until all are in again. The next line of progress may be older than the blow, the one behind it
+        is not."""
         enough = len(self.clients.lines()) + 2
         wait_for("news of the clients", lambda: len(self.clients.lines()) >= enough, 10)
         self.await_all(seconds)
+
+    def await_everybody_again(self, seconds=40):
+        """Until each client has come to a broker once more since the last look."""
+        seen = set()
+
+        def all_seen():
+            seen.update(self.brokers.arrivals())
+            return len(seen) >= self.count
+
+        try:
+            wait_for("everybody to come again", all_seen, seconds)
+        except TimeoutError as error:
+            raise Trouble(f"{len(seen)} of {self.count} clients had come again after {seconds} s") from error
 
     def leave(self):
         self.clients.end()
@@ -66,11 +79,11 @@ def _back_after(report):
 def reload(race, peer):
     """A reload of an unchanged configuration, three times, while clients stay."""
     with Fleet(race, peer, race.scale.fleet) as fleet:
-        before = (len(peer.family), resident_bytes(peer.family))
+        before = (len(peer.family), resident_bytes(peer.family) / 2**20)
         for _ in range(3):
             peer.reload()
             time.sleep(race.scale.reload_pause)  # whatever it does to clients shows by then
-        after = (len(peer.family), resident_bytes(peer.family))
+        after = (len(peer.family), resident_bytes(peer.family) / 2**20)
         report = fleet.leave()
         return {"lost": report["connects"]["lost"], "processes_before": before[0], "processes_after": after[0],
                 "memory_before": before[1], "memory_after": after[1]}
@@ -102,19 +115,24 @@ def broker_death(race, peer):
 def _await_broker(peer):
     known = peer.broker_is_back()
     if known is None:
-        time.sleep(3)
+        time.sleep(3)  # longer than nginx's fail_timeout
         return
     wait_for("the broker to be used again", peer.broker_is_back, 15)
 
 
 def restart(race, peer):
-    """The balancer is ended and started again."""
+    """The balancer is ended and started again. Who is not told notices by his next PINGREQ, within ten seconds."""
     with Fleet(race, peer, race.scale.fleet) as fleet:
+        began = time.monotonic()
         peer.stop()
+        stopped = time.monotonic()
         peer.start(peer.brokers)
-        fleet.await_return()
+        started = time.monotonic()
+        fleet.await_everybody_again()
+        back = time.monotonic()
         report = fleet.leave()
-        return {"lost": report["connects"]["lost"], "back_seconds": _back_after(report)}
+        return {"lost": report["connects"]["lost"], "stop_seconds": stopped - began,
+                "start_seconds": started - stopped, "back_seconds": back - began}
 
 
 def storm(race, peer, clients, processes=1, brokers=3):
@@ -125,10 +143,12 @@ def storm(race, peer, clients, processes=1, brokers=3):
     each = -(-clients // processes)
     pace = race.scale.storm_arrivals / processes
     with Up(race, peer, brokers=brokers, apart=processes > 1) as up:
+        idle = resident_bytes(peer.family)
         swarms = [Clients(race, peer, ["reconnect", "-n", each, "-r", pace, "-w", each, "-d", "2s", "-i", f"storm-{n}-",
                                        "-k", "0s", "--connect-timeout", "60s", "--patience", "60s"])
                   for n in range(processes)]
         reports = [swarm.results(clients / race.scale.storm_arrivals + 120) for swarm in swarms]
+        peak = resident_bytes(peer.family, "VmHWM")
     rounds = [report["rounds"][0] for report in reports if report["rounds"]]
     if len(rounds) < processes or not all(r["over"] for r in rounds):
         raise Trouble("not all came back")
@@ -136,4 +156,5 @@ def storm(race, peer, clients, processes=1, brokers=3):
     return {"clients": each * processes, "back_seconds": max(r["after"] + r["seconds"] for r in rounds) -
             min(r["after"] for r in rounds), "cut_apart_seconds": max(r["after"] for r in rounds) -
             min(r["after"] for r in rounds), "failed": sum(r["connects"]["failed"] for r in reports),
+            "peak_bytes": (peak - idle) / (each * processes),
             "broker_peak": max(row["fastest_per_second"] for row in addresses)}

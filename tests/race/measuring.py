@@ -64,12 +64,13 @@ class Usage:
                 "steal": now["cpu"]["steal"] - cpus["cpu"]["steal"]}
 
 
-def resident_bytes(pids):
+def resident_bytes(pids, which="VmRSS"):
+    """Memory of these processes now; with `VmHWM` at most so far."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            found = re.search(r"^VmRSS:\s+(\d+)", status, re.MULTILINE)
+            found = re.search(rf"^{which}:\s+(\d+)", status, re.MULTILINE)
             total += int(found[1]) * 1024 if found else 0
     return total
 

@@ -40,7 +40,8 @@ class Page:
 
     def notes(self, *names):
         """What went wrong in these steps."""
-        lines = [f"- {self.title(note['peer'])}: {note['text']}" for note in self.results.notes if note["step"] in names]
+        notes = [note for note in self.results.notes if note["step"] in names]
+        lines = [f"- {self.title(note['peer'])}: {note['text']}" for note in notes]
         return "\n\n" + "\n".join(dict.fromkeys(lines)) if lines else ""
 
     def machine(self):
@@ -51,13 +52,14 @@ class Page:
                 f"{a['scale']['rounds']} rounds of {a['scale']['seconds']} s: median (smallest-largest).")
 
     def peers(self):
-        return table(["", "version", "how"], [[p["title"], p["version"], p["remark"]] for p in self.about["peers"].values()]
-                     ).replace("---: |", "--- |")
+        rows = [[p["title"], p["version"], p["remark"]] for p in self.about["peers"].values()]
+        return table(["", "version", "how"], rows).replace("---: |", "--- |")
 
     def targets(self):
         words = {True: "reached", False: "missed", None: "not measured"}
-        return table(["target", "figure", ""], [[t["target"], f"{number(t['value'])} {t['unit']}" if t["value"] is not None
-                                                 else "", words[t["reached"]]] for t in self.results.targets()])
+        rows = [[t["target"], "" if t["value"] is None else f"{number(t['value'])} {t['unit']}", words[t["reached"]]]
+                for t in self.results.targets()]
+        return table(["target", "figure", ""], rows)
 
     def messages(self, step):
         return self.by_peer(step, [
@@ -66,9 +68,11 @@ class Page:
             ("p50 us", "p50"), ("p99 us", "p99"), ("p99.9 us", "p99_9")])
 
     def light(self):
-        rows = [[self.title(peer), *(self.spread("light", peer, key) for key in ("p50", "p99", "p99_9")),
-                 *("" if peer == "direct" else number(self.results.added("light", peer, key)) for key in ("p50", "p99"))]
-                for peer in self.results.peers("light")]
+        rows = []
+        for peer in self.results.peers("light"):
+            added = [number(self.results.added("light", peer, key)) for key in ("p50", "p99")]
+            rows.append([self.title(peer), *(self.spread("light", peer, key) for key in ("p50", "p99", "p99_9")),
+                         *(["", ""] if peer == "direct" else added)])
         return table(["", "p50 us", "p99 us", "p99.9 us", "added, p50", "added, p99"], rows) + self.notes("light")
 
     def memory(self):
@@ -77,28 +81,31 @@ class Page:
             for peer in self.results.peers("memory"):
                 figures = self.results.memory(peer, held)
                 if figures and peer != "direct":
-                    rows.append([f"{self.title(peer)}, {held:,}",
+                    rows.append([f"{self.title(peer)}, {held:,}", self.spread("memory", peer, "idle_mib"),
                                  *(number(figures[key]) for key in ("user", "kernel", "all", "sockets"))])
-        return table(["", "process, bytes", "kernel, bytes", "both", "sockets"], rows) + self.notes("memory")
+        return table(["", "process before, MiB", "process, bytes", "kernel, bytes", "both", "sockets"],
+                     rows) + self.notes("memory")
 
     def faults(self):
         return "\n\n".join([
-            "Three reloads of an unchanged configuration. Memory is that of all processes of the balancer, in bytes:",
+            "Three reloads of an unchanged configuration. Memory is that of all processes of the balancer, in MiB:",
             self.by_peer("reload", [("connections lost", "lost"), ("processes before", "processes_before"),
                                     ("after", "processes_after"), ("memory before", "memory_before"),
                                     ("after", "memory_after")]),
             "One of three brokers is killed, and returns; then all clients leave and come again:",
-            self.by_peer("broker_death", [("its clients", "of_victim"), ("connections lost", "lost"),
-                                          ("of other brokers", "others_disturbed"), ("all back after, s", "back_seconds"),
-                                          ("share at its first broker in the end", "at_home_share"),
-                                          ("of the killed one's", "victims_back_share")]),
+            self.by_peer("broker_death", [
+                ("its clients", "of_victim"), ("connections lost", "lost"), ("of other brokers", "others_disturbed"),
+                ("all back after, s", "back_seconds"), ("share at their first broker in the end", "at_home_share"),
+                ("of the killed one's", "victims_back_share")]),
             "The balancer is ended and started again:",
-            self.by_peer("restart", [("connections lost", "lost"), ("all back after, s", "back_seconds")]),
+            self.by_peer("restart", [("connections lost", "lost"), ("to stop, s", "stop_seconds"),
+                                     ("to be ready, s", "start_seconds"), ("all back after, s", "back_seconds")]),
         ])
 
     def storms(self):
         columns = [("clients", "clients"), ("all back after, s", "back_seconds"), ("attempts failed", "failed"),
-                   ("most connects/s at a broker", "broker_peak")]
+                   ("most connects/s at a broker", "broker_peak"),
+                   ("process, bytes a connection at most", "peak_bytes")]
         parts = [self.by_peer("storm", columns)]
         if self.about["scale"]["large_storm"]:
             parts += [f"{self.about['scale']['large_storm']:,} clients and six brokers, each a process of its own:",
@@ -113,10 +120,10 @@ class Page:
             self.messages("flat_out")
         yield "Messages at a fixed rate", f"{clients} {self.about['scale']['steady_rate']:,} a second in all.\n\n" + \
             self.messages("steady")
-        yield "Latency at light load", "50 clients, 1,000 messages a second in all, QoS 1. Added: more than direct, in " \
-            "the same round.\n\n" + self.light()
-        yield "Connects", "200 clients leave and come again, flat out. CPU time is for one connection, from SYN to FIN." \
-            "\n\n" + self.by_peer("churn", [
+        yield "Latency at light load", ("50 clients, 1,000 messages a second in all, QoS 1. Added: more than direct, in "
+                                        "the same round.\n\n") + self.light()
+        yield "Connects", ("200 clients leave and come again, flat out. CPU time is for one connection, from SYN to "
+                           "FIN.\n\n") + self.by_peer("churn", [
                 ("connects/s", "connects"), ("us, process", "process_us"), ("us, its CPU", "core_us"),
                 ("us, machine", "machine_us"), ("CONNACK p99 us", "connack_p99_us"), ("failed", "failed")])
         yield "Memory", "Bytes for each connection that is held.\n\n" + self.memory()

@@ -79,7 +79,7 @@ class Peer:
         raise NotImplementedError
 
     def broker_is_back(self):
-        """How long it may take until a broker that returned is used again: True when the balancer can tell that it is."""
+        """Whether every broker is in use again; None where the balancer tells nobody."""
         raise NotImplementedError
 
     def _run(self, words):
@@ -107,7 +107,8 @@ class Sluice(Peer):
     name = "sluice"
     title = "Sluice"
     kernel = False
-    remark = "`maglev` on the client ID, one worker, `idle = \"adaptive\"`, af_packet on both interfaces, ordinary pages"
+    remark = ("`maglev` on the client ID, one worker, `idle = \"adaptive\"`, af_packet on both interfaces, ordinary "
+              "pages")
 
     def command(self):
         return [BUILD / "sluiced", "--config", self.config_file]
@@ -285,7 +286,7 @@ stream {{
         self.running[0].send_signal(signal.SIGHUP)  # what nginx -s reload sends
 
     def broker_is_back(self):
-        """It tries a broker again once fail_timeout is over, and tells nobody; whoever asks waits for that long."""
+        """It tries a broker again once fail_timeout is over."""
         return None
 
 class Direct(Peer):

@@ -18,8 +18,8 @@ import faults
 import peers
 import steps
 from lab import BUILD, ROOT, end_on_signals
+from document import document
 from load import Trouble
-
 from results import Results
 
 PEERS = ["sluice", "haproxy", "nginx", "direct"]
@@ -123,6 +123,7 @@ def main():
                         help="who takes part, separated by commas")
     parser.add_argument("--steps", default=",".join(STEPS), help=f"of {', '.join(STEPS)}")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/race", help="folder for the results")
+    parser.add_argument("--document", action="store_true", help="put the results into doc/performance.md as well")
     parser.add_argument("--smoke", action="store_true", help="as little as possible of everything")
     arguments = parser.parse_args()
     names, wanted = arguments.peers.split(","), arguments.steps.split(",")
@@ -145,6 +146,8 @@ def main():
         results.configurations = {p.name: p.config_file.read_text() for p in race.peers.values()
                                   if p.config_file.exists()}
         results.write()
+    if arguments.document:
+        document(results)
     print(f"{arguments.out / 'race.md'}, {arguments.out / 'race.json'}, {arguments.out}/*.svg")
     return 0
 

@@ -15,6 +15,14 @@ class Results:
         self.notes = []    # {step, peer, text}
         self._rounds = {}  # step -> peer -> [numbers of each round]
 
+    @classmethod
+    def read(cls, data, out):
+        """What write() wrote as JSON."""
+        results = cls(out)
+        results.about, results.notes, results._rounds = data["about"], data["notes"], data["rounds"]
+        results.configurations = data["configurations"]
+        return results
+
     def add(self, step, peer, numbers):
         self._rounds.setdefault(step, {}).setdefault(peer, []).append(numbers)
 
@@ -62,8 +70,8 @@ class Results:
         return out
 
     def memory(self, peer, held):
-        """Bytes a connection: of the process, of the kernel for the balancer's sockets, both. The kernel's is what there is
-        more than without a balancer, for clients and brokers have sockets as well."""
+        """Bytes a connection: of the process, of the kernel for the balancer's sockets, both. The kernel's is what
+        there is more than without a balancer, for clients and brokers have sockets as well."""
         user, slabs = self.median("memory", peer, f"user_{held}"), self.median("memory", peer, f"slabs_{held}")
         base = self.median("memory", "direct", f"slabs_{held}")
         if user is None or slabs is None or base is None:

@@ -109,16 +109,19 @@ def memory(race, peer):
     out = {}
     with Up(race, peer):
         run(race, peer, "publish", "-n", 200, "-m", 0, "-d", "1s", "--patience", "2s", seconds=1)
+        idle = resident_bytes(peer.family)
+        out["idle_mib"] = idle / 2**20
         for clients in race.scale.held:
             if clients > peer.most_connections():
                 raise Trouble(f"{clients} connections are more than fit into {race.file_limit} files")
-            out |= {f"{what}_{clients}": value for what, value in _held(race, peer, clients).items()}
+            out |= {f"{what}_{clients}": value for what, value in _held(race, peer, clients, idle).items()}
     return out
 
 
-def _held(race, peer, clients):
+def _held(race, peer, clients, idle):
+    """`idle`: memory of the process before anybody came; what it keeps for later counts each time."""
     settle(lambda: tcp_sockets(race.clients) <= 1 and tcp_sockets(peer.namespace) < 100)
-    before = (resident_bytes(peer.family), slab_bytes(), tcp_sockets(peer.namespace))
+    before = (slab_bytes(), tcp_sockets(peer.namespace))
     swarm = Clients(race, peer, ["hold", "-n", clients, "-r", race.scale.arrivals, "-d", "10m", "-k", "0s"])
     try:
         wait_for(f"{clients} to be held", lambda: swarm.connected() == clients or not swarm.running(), 40)
@@ -132,8 +135,8 @@ def _held(race, peer, clients):
     finally:
         swarm.end()
         swarm.results(40)
-    return {"user": (user - before[0]) / clients, "slabs": (slabs - before[1]) / clients,
-            "sockets": (sockets - before[2]) / clients}
+    return {"user": (user - idle) / clients, "slabs": (slabs - before[0]) / clients,
+            "sockets": (sockets - before[1]) / clients}
 
 
 def settle(done, seconds=5):
