@@ -53,7 +53,12 @@ std::size_t MemoryPort::receive(std::uint16_t queue, std::span<Frame> out) {
 }
 
 std::size_t MemoryPort::transmit(std::uint16_t, std::span<const Frame> frames) {
-    const std::size_t n = std::min(frames.size(), transmit_limit_);
+    if (refusals_left_ != 0) {
+        --refusals_left_;
+        return 0;
+    }
+    refusals_left_ = refusals_;
+    const std::size_t n = std::min({frames.size(), transmit_limit_, transmit_share_});
     for (const Frame& frame : frames.first(n)) {
         sent_.emplace_back(frame.data, frame.data + frame.length);
         ++statistics_.tx_frames;

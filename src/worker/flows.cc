@@ -290,7 +290,7 @@ void Flows::end_all(Instant now) {
     std::uint32_t n = 0;
     for (std::uint32_t id = slab_.next(0); id != flow::kNoEntry; id = slab_.next(id + 1)) {
         drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
-        if (++n % kFlushEvery == 0) output_.flush();
+        if (++n % kFlushEvery == 0) output_.flush_all();
     }
 }
 

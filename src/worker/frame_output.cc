@@ -88,16 +88,7 @@ bool FrameOutput::flush() {
     bool left = false;
     for (const auto& way : ways_) {
         if (way->batch.empty()) continue;
-        const std::size_t sent = way->device.transmit(queue_, way->batch);
-        counters_.add(Counter::TxFrames, sent);
-        std::uint64_t bytes = 0;
-        for (std::size_t i = 0; i < sent; ++i) bytes += way->batch[i].length;
-        counters_.add(Counter::TxBytes, bytes);
-        if (sent == way->batch.size()) {
-            way->batch.clear();
-        } else {
-            way->batch.erase(way->batch.begin(), way->batch.begin() + static_cast<std::ptrdiff_t>(sent));
-        }
+        offer(*way);
         left = left || !way->batch.empty();
     }
     if (spare_.size() > kKeepSpare) {
@@ -105,6 +96,29 @@ bool FrameOutput::flush() {
         spare_.resize(kKeepSpare);
     }
     return left;
+}
+
+void FrameOutput::flush_all() {
+    flush();
+    for (const auto& way : ways_) {
+        while (!way->batch.empty() && way->patience != 0)
+            way->patience = offer(*way) == 0 ? way->patience - 1 : kPatience;
+    }
+}
+
+// How many of its batch the port has taken.
+std::size_t FrameOutput::offer(Way& way) {
+    const std::size_t sent = way.device.transmit(queue_, way.batch);
+    counters_.add(Counter::TxFrames, sent);
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < sent; ++i) bytes += way.batch[i].length;
+    counters_.add(Counter::TxBytes, bytes);
+    if (sent == way.batch.size()) {
+        way.batch.clear();
+    } else {
+        way.batch.erase(way.batch.begin(), way.batch.begin() + static_cast<std::ptrdiff_t>(sent));
+    }
+    return sent;
 }
 
 void FrameOutput::learn_answer(Instant now, std::uint16_t port, const IpAddress& address,

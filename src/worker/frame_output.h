@@ -77,6 +77,9 @@ class FrameOutput {
     // Hands the batches to the ports. What a full port does not take is offered again at the next flush; true
     // when something is left.
     bool flush();
+    // For the end, when there is no next flush: a full port is waited for, as long as it goes on taking
+    // frames.
+    void flush_all();
 
     // What was learned from the wire, on the port where it was.
     void learn_answer(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac);
@@ -90,6 +93,8 @@ class FrameOutput {
 
   private:
     static constexpr std::size_t kBacklog = 1024;  // frames a port's batch may hold
+    // Offers that a port may refuse before it counts as one that takes nothing any more; up to a second.
+    static constexpr std::uint32_t kPatience = 1'000'000;
     static constexpr std::size_t kWaitPerNeighbor = 128;
     static constexpr std::size_t kWaitInAll = 4096;
 
@@ -105,11 +110,13 @@ class FrameOutput {
         port::Port& device;
         neighbor::Table table;
         std::vector<port::Frame> batch;
+        std::uint32_t patience = kPatience;  // of flush_all()
         absl::flat_hash_map<IpAddress, std::vector<port::Frame>> waiting;
         std::vector<IpAddress> failed;  // told to the FailedNeighbors at the next chance
     };
 
     void release(std::span<const port::Frame> frames);
+    std::size_t offer(Way& way);
     void drop_backlog(const port::Frame& frame);
 
     const Topology& topology_;

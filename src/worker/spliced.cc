@@ -224,7 +224,7 @@ void Spliced::end_all(Instant now) {
             } else {
                 this->end<kFamily>(now, id, Counter::ClosedByOperator);
             }
-            if (++n % kFlushEvery == 0) output_.flush();
+            if (++n % kFlushEvery == 0) output_.flush_all();
         }
     };
     end.operator()<IpFamily::V4>();

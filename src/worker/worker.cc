@@ -195,6 +195,7 @@ void Worker::Impl::on_command(const Command& command) {
             flows.end_all(now);
             spliced.end_all(now);
             prober.end_all(now);
+            output.flush_all();
             stopped = true;
             return;
     }

@@ -46,10 +46,12 @@ class Page:
 
     def machine(self):
         a = self.about
-        return (f"{a['when']}: {a['cpus']} CPUs ({a['cpu']}), {a['memory_gib']} GiB, Linux {a['kernel']}, "
+        rounds, disturbed = a["scale"]["rounds"], a["load_before"] > 1
+        return (("**Other programs ran meanwhile (see the load): these figures are provisional.**\n\n" if disturbed else "") +
+                f"{a['when']}: {a['cpus']} CPUs ({a['cpu']}), {a['memory_gib']} GiB, Linux {a['kernel']}, "
                 f"{a['files']:,} files a process; load before {a['load_before']:.1f}, after {a['load_after']:.1f}. "
                 f"The balancer has CPU {a['balancer_cpu']}, clients and brokers CPUs {a['load_cpus']}. "
-                f"{a['scale']['rounds']} rounds of {a['scale']['seconds']} s: median (smallest-largest).")
+                f"{rounds} round{'s' * (rounds != 1)} of {a['scale']['seconds']} s: median (smallest-largest).")
 
     def peers(self):
         rows = [[p["title"], p["version"], p["remark"]] for p in self.about["peers"].values()]

@@ -160,7 +160,7 @@ class HAProxy(Peer):
     name = "haproxy"
     title = "HAProxy"
     files_per_connection = 2
-    remark = "one thread; the client ID sticks to its broker by a stick table, as its documentation shows for MQTT"
+    remark = "one thread; the client ID sticks to its broker by a stick table, as its makers show for MQTT"
     content = ""
     placement = """\
     balance leastconn

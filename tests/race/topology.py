@@ -22,9 +22,9 @@ from netns import Namespace  # noqa: E402
 CLIENT_ADDRESSES = 64
 BROKERS = 6
 BALANCER_CPU = os.cpu_count() - 1
-LOAD_CPUS = f"0-{max(0, BALANCER_CPU - 1)}" if BALANCER_CPU else "0"
+LOAD_CPUS = f"0-{BALANCER_CPU - 1}" if BALANCER_CPU > 1 else "0"
 
-# What the documentation of HAProxy and nginx asks of a kernel with many connections; all get the same.
+# What a proxy with many connections needs of its kernel; all get the same.
 TUNING = {
     "net.core.somaxconn": 65535,
     "net.ipv4.tcp_max_syn_backlog": 65535,

@@ -42,6 +42,12 @@ class MemoryPort final : public Port {
     std::vector<std::vector<std::byte>> take();
     // From now on the port takes this many more frames and then none, as one whose transmit queue is full.
     void limit_transmit(std::size_t frames) { transmit_limit_ = frames; }
+    // From now on it takes at most so many at a time, and after each time refuses so often to take any.
+    void slow_transmit(std::size_t frames, std::uint32_t refusals) {
+        transmit_share_ = frames;
+        refusals_ = refusals;
+        refusals_left_ = 0;
+    }
     void set_link(const Link& link) { link_ = link; }
 
     // --- Port ---
@@ -61,6 +67,9 @@ class MemoryPort final : public Port {
     std::vector<std::deque<std::vector<std::byte>>> received_;  // by queue
     std::vector<std::vector<std::byte>> sent_;
     std::size_t transmit_limit_ = kNoLimit;
+    std::size_t transmit_share_ = kNoLimit;
+    std::uint32_t refusals_ = 0;
+    std::uint32_t refusals_left_ = 0;
 };
 
 }  // namespace sluice::port

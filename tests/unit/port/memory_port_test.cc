@@ -107,6 +107,18 @@ TEST(MemoryPort, AFullTransmitQueueLeavesTheRestWithTheCaller) {
     EXPECT_EQ(pool.outstanding(), 0U);
 }
 
+TEST(MemoryPort, ASlowTransmitQueueTakesAFewNowAndThen) {
+    HeapFramePool pool(8);
+    MemoryPort port({}, pool);
+    std::array<Frame, 3> frames;
+    ASSERT_EQ(pool.allocate(frames), 3U);
+    port.slow_transmit(2, 1);
+    EXPECT_EQ(port.transmit(0, frames), 2U);
+    EXPECT_EQ(port.transmit(0, std::span(frames).last(1)), 0U);
+    EXPECT_EQ(port.transmit(0, std::span(frames).last(1)), 1U);
+    EXPECT_EQ(port.take().size(), 3U);
+}
+
 TEST(MemoryPort, LosesAndCountsWhatFindsNoBuffer) {
     HeapFramePool pool(1);
     MemoryPort port({}, pool);

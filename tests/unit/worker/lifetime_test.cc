@@ -350,6 +350,13 @@ TEST_P(Lifetime, DrainKeepsConnectionsAndRefusesNewOnes) {
     EXPECT_EQ(lab.broker_of(kId)->after_connect(kId), kPing);
 }
 
+void expect_all_reset(const Lab& lab) {
+    for (const auto& s : lab.clients.sockets) EXPECT_EQ(s->endpoint.failure(), tcp::Failure::Reset);
+    for (const auto& b : lab.brokers) {
+        for (const auto& s : b->host.sockets) EXPECT_EQ(s->endpoint.failure(), tcp::Failure::Reset);
+    }
+}
+
 TEST_P(Lifetime, StopResetsBothSidesOfEveryConnection) {
     Lab lab({.workers = 2});
     prepare(lab);
@@ -360,12 +367,34 @@ TEST_P(Lifetime, StopResetsBothSidesOfEveryConnection) {
     lab.settle();
     lab.command({.kind = worker::Command::Kind::Stop});
     lab.settle();
-    for (const auto& s : lab.clients.sockets) EXPECT_EQ(s->endpoint.failure(), tcp::Failure::Reset);
-    for (const auto& b : lab.brokers) {
-        for (const auto& s : b->host.sockets) EXPECT_EQ(s->endpoint.failure(), tcp::Failure::Reset);
-    }
+    expect_all_reset(lab);
     EXPECT_EQ(lab.count(Counter::ClosedByOperator), 21U);
     expect_nothing_left(lab);
+}
+
+// A worker that was told to stop has one turn for it: what a full port has not taken by then never leaves.
+TEST_P(Lifetime, StopWaitsForPortsThatAreFull) {
+    Lab lab;
+    prepare(lab);
+    for (int i = 0; i < 100; ++i) lab.connect("device-" + std::to_string(i));
+    lab.run(milliseconds(50));
+    for (const auto& port : lab.ports) port->slow_transmit(3, 50);
+    lab.command({.kind = worker::Command::Kind::Stop});
+    lab.workers[0]->step(lab.now);
+    for (const auto& port : lab.ports) port->limit_transmit(0);
+    lab.settle();
+    expect_all_reset(lab);
+}
+
+TEST_P(Lifetime, StopDoesNotWaitForAPortThatTakesNothing) {
+    Lab lab;
+    prepare(lab);
+    for (int i = 0; i < 100; ++i) lab.connect("device-" + std::to_string(i));
+    lab.ports[0]->limit_transmit(0);
+    lab.command({.kind = worker::Command::Kind::Stop});
+    lab.workers[0]->step(lab.now);
+    lab.ports[0]->limit_transmit(port::MemoryPort::kNoLimit);
+    EXPECT_EQ(lab.count(Counter::ClosedByOperator), 100U);
 }
 
 }  // namespace
