@@ -47,7 +47,8 @@ class Page:
     def machine(self):
         a = self.about
         rounds, disturbed = a["scale"]["rounds"], a["load_before"] > 1
-        return (("**Other programs ran meanwhile (see the load): these figures are provisional.**\n\n" if disturbed else "") +
+        warning = "**Other programs ran meanwhile (see the load): these figures are provisional.**\n\n"
+        return ((warning if disturbed else "") +
                 f"{a['when']}: {a['cpus']} CPUs ({a['cpu']}), {a['memory_gib']} GiB, Linux {a['kernel']}, "
                 f"{a['files']:,} files a process; load before {a['load_before']:.1f}, after {a['load_after']:.1f}. "
                 f"The balancer has CPU {a['balancer_cpu']}, clients and brokers CPUs {a['load_cpus']}. "
@@ -122,8 +123,8 @@ class Page:
             self.messages("flat_out")
         yield "Messages at a fixed rate", f"{clients} {self.about['scale']['steady_rate']:,} a second in all.\n\n" + \
             self.messages("steady")
-        yield "Latency at light load", ("50 clients, 1,000 messages a second in all, QoS 1. Added: more than direct, in "
-                                        "the same round.\n\n") + self.light()
+        yield "Latency at light load", ("50 clients, 1,000 messages a second in all, QoS 1. Added: more than direct, "
+                                        "in the same round.\n\n") + self.light()
         yield "Connects", ("200 clients leave and come again, flat out. CPU time is for one connection, from SYN to "
                            "FIN.\n\n") + self.by_peer("churn", [
                 ("connects/s", "connects"), ("us, process", "process_us"), ("us, its CPU", "core_us"),
