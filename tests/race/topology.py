@@ -8,7 +8,6 @@ interrupts of its cables; the others belong to clients and brokers. Without that
 receiving on the CPU of whoever sends, and nobody could say what a balancer costs.
 """
 
-import atexit
 import os
 import pathlib
 import sys
@@ -16,7 +15,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 
-from ledger import Ledger, sweep  # noqa: E402
+from ledger import Installation  # noqa: E402
 from netns import Namespace  # noqa: E402
 
 CLIENT_ADDRESSES = 64
@@ -97,31 +96,18 @@ def pinned(cpus, words):
     return ["taskset", "-c", str(cpus), *words]
 
 
-class Topology:
-    """A context manager; whatever happens, nothing of it stays on the machine (see ledger.py)."""
+class Topology(Installation):
+    """Nothing of it stays on the machine, whatever happens. `names`: of the peers; each gets a place."""
 
     def __init__(self, names):
-        """`names`: of the peers; each gets a place."""
         self._names = names
 
-    def __enter__(self):
-        sweep()
-        self.ledger = Ledger()
-        atexit.register(self.ledger.clear)
-        try:
-            self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-race-"))
-            self.ledger.add("folders", str(self.folder))
-            self.folder.chmod(0o755)  # mosquitto reads its configuration as somebody else
-            self.clients = Namespace(self.ledger, f"sluice-{self.ledger.name}-clients")
-            self.brokers = Namespace(self.ledger, f"sluice-{self.ledger.name}-brokers")
-            tune(self.clients)
-            tune(self.brokers)
-            self.places = {name: Place(self, number, name) for number, name in enumerate(self._names, 1)}
-        except BaseException:
-            self.ledger.clear()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.ledger.clear()
-        atexit.unregister(self.ledger.clear)
+    def _build(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-race-"))
+        self.ledger.add("folders", str(self.folder))
+        self.folder.chmod(0o755)  # mosquitto reads its configuration as somebody else
+        self.clients = Namespace(self.ledger, f"sluice-{self.ledger.name}-clients")
+        self.brokers = Namespace(self.ledger, f"sluice-{self.ledger.name}-brokers")
+        tune(self.clients)
+        tune(self.brokers)
+        self.places = {name: Place(self, number, name) for number, name in enumerate(self._names, 1)}
