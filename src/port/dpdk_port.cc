@@ -88,6 +88,7 @@ class DpdkPort final : public Port {
 };
 
 DpdkPort::~DpdkPort() {
+    for (const int socket : sockets_) send_what_waits(socket);
     if (started_) rte_eth_dev_stop(id_);
     if (id_ == kNoDevice) return;
     rte_eth_dev_close(id_);

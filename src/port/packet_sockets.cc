@@ -2,6 +2,7 @@
 
 #include <linux/if_packet.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <algorithm>
 #include <charconv>
@@ -46,6 +47,12 @@ std::uint32_t take_packet_drops(int socket) {
     socklen_t size = sizeof stats;
     if (getsockopt(socket, SOL_PACKET, PACKET_STATISTICS, &stats, &size) != 0) return 0;
     return stats.tp_drops;
+}
+
+void send_what_waits(int socket) {
+    const timeval second{.tv_sec = 1, .tv_usec = 0};
+    setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
+    static_cast<void>(send(socket, nullptr, 0, 0));
 }
 
 }  // namespace sluice::port

@@ -15,4 +15,9 @@ std::vector<int> packet_sockets(int interface_index);
 // Frames dropped on the socket since this was last asked (the kernel resets its count).
 std::uint32_t take_packet_drops(int socket);
 
+// Sends what still waits in the socket's transmit ring, for as long as a second. The driver leaves frames
+// there when the kernel will not take more at the moment, and sends them with the next burst; after the last
+// one there is none.
+void send_what_waits(int socket);
+
 }  // namespace sluice::port
