@@ -87,7 +87,7 @@ TEST(Failover, ABrokerThatIsSilentIsPassedOverAfterAttemptTimeout) {
 // so it is not unwell.
 TEST(Failover, ABrokerThatTookAnotherClientMeanwhileHasNotFailed) {
     for (const bool other_comes : {false, true}) {
-        const Setup setup{.brokers = 2, .pool = "attempt_timeout = \"2s\""};
+        const test::Setup setup{.brokers = 2, .pool = "attempt_timeout = \"2s\""};
         const auto choice = order(setup);
         Lab lab(setup);
         std::optional<std::uint16_t> unlucky;  // source port
