@@ -348,7 +348,7 @@ std::uint16_t Flows::broker_mss(const IpAddress& source) const {
 // its queue was full for a moment. Where many attempts fail together, as after a jam, none of them tells
 // more.
 void Flows::attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) {
-    if (succeeded_[backend] >= since) return;
+    if (succeeded_[backend] > since) return;
     failing_[backend] = true;
     mail_.post({.kind = Event::Kind::AttemptFailed,
                 .backend = backend,

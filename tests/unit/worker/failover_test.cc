@@ -90,12 +90,13 @@ TEST(Failover, ABrokerThatTookAnotherClientMeanwhileHasNotFailed) {
         const test::Setup setup{.brokers = 2, .pool = "attempt_timeout = \"2s\""};
         const auto choice = order(setup);
         Lab lab(setup);
-        std::optional<std::uint16_t> unlucky;  // source port
+        std::optional<std::uint64_t> unlucky;  // destination address and source port
         lab.lose_sent = [&](std::uint16_t port, ByteView frame) {
             if (port != 1 || frame.size() < 54 || load8(frame.data() + 23) != 6) return false;
-            const std::uint16_t from = load16(frame.data() + 34);
-            if (!unlucky) unlucky = from;
-            return from == *unlucky;
+            const std::uint64_t way =
+                std::uint64_t{load32(frame.data() + 30)} << 16U | load16(frame.data() + 34);
+            if (!unlucky) unlucky = way;
+            return way == *unlucky;
         };
         Socket& client = lab.connect(kId);
         lab.run(milliseconds(1000));
