@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "worker/packets.h"
 
@@ -90,11 +91,12 @@ TEST(Failover, ABrokerThatTookAnotherClientMeanwhileHasNotFailed) {
         const test::Setup setup{.brokers = 2, .pool = "attempt_timeout = \"2s\""};
         const auto choice = order(setup);
         Lab lab(setup);
-        std::optional<std::uint64_t> unlucky;  // destination address and source port
+        // Source and destination address, source port.
+        std::optional<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t>> unlucky;
         lab.lose_sent = [&](std::uint16_t port, ByteView frame) {
             if (port != 1 || frame.size() < 54 || load8(frame.data() + 23) != 6) return false;
-            const std::uint64_t way =
-                std::uint64_t{load32(frame.data() + 30)} << 16U | load16(frame.data() + 34);
+            const std::byte* const at = frame.data();
+            const std::tuple way{load32(at + 26), load32(at + 30), load16(at + 34)};
             if (!unlucky) unlucky = way;
             return way == *unlucky;
         };
