@@ -217,14 +217,19 @@ Id Conductor::next_leaver() {
     return clients;
 }
 
-bool Conductor::churn(Instant now) {
+// Those that have gone, and are to come again. True when there was one.
+bool Conductor::bring_again(Instant now) {
     bool busy = false;
-    while (!again_.empty() && swarm_.tally().opening < plan_.window) {
-        if (!try_connect(now, again_.back())) break;
+    while (!again_.empty() && swarm_.tally().opening < plan_.window && try_connect(now, again_.back())) {
         again_.pop_back();
         ++findings_.churned;
         busy = true;
     }
+    return busy;
+}
+
+bool Conductor::churn(Instant now) {
+    bool busy = bring_again(now);
     std::uint64_t due = std::min<std::uint64_t>(churn_.due(now), kOrdersAtOnce);
     while (due-- > 0 && swarm_.tally().leaving < plan_.window) {
         const Id client = next_leaver();
@@ -255,12 +260,7 @@ bool Conductor::settle(Instant now) {
         last_received_ = tally.received;
         last_received_at_ = now;
     }
-    bool busy = false;
-    while (!again_.empty() && swarm_.tally().opening < plan_.window && try_connect(now, again_.back())) {
-        again_.pop_back();
-        ++findings_.churned;
-        busy = true;
-    }
+    bool busy = bring_again(now);
     const bool heard = swarm_.options().subscribers == 0 || now - last_received_at_ >= kQuiet;
     const bool settled =
         tally.in_flight == 0 && tally.opening == 0 && tally.leaving == 0 && again_.empty() && heard;
@@ -328,12 +328,7 @@ bool Conductor::come_back(Instant now) {
 
 bool Conductor::again(Instant now) {
     const auto wanted = static_cast<std::uint32_t>(plan_.share_again * swarm_.options().clients);
-    bool busy = false;
-    while (!again_.empty() && swarm_.tally().opening < plan_.window && try_connect(now, again_.back())) {
-        again_.pop_back();
-        ++findings_.churned;
-        busy = true;
-    }
+    bool busy = bring_again(now);
     std::uint32_t orders = kOrdersAtOnce;
     while (orders-- > 0 && going_again_ < wanted && swarm_.tally().leaving < plan_.window) {
         const Id client = next_leaver();

@@ -79,6 +79,7 @@ class Conductor final : public SwarmWatcher {
     bool hold(Instant now);
     bool publish(Instant now);
     bool churn(Instant now);
+    bool bring_again(Instant now);
     bool settle(Instant now);
     bool cut_off(Instant now);
     bool come_back(Instant now);

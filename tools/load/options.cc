@@ -33,7 +33,6 @@ struct Words {
     std::string delay = "0s";
     std::string connect_within = "30s";
     unsigned connack = 0;
-    std::string story;
     std::string username;
     std::string password;
     bool persistent = false;
