@@ -195,7 +195,6 @@ bool Conductor::hold(Instant now) {
 void Conductor::after_hold(Instant now) {
     if (publishing_since_ != kNever) {
         findings_.publishing = now - publishing_since_;
-        findings_.published = swarm_.tally().published;
         findings_.acknowledged = swarm_.tally().acknowledged;
     }
     if (plan_.churn) findings_.churning = now - entered_;

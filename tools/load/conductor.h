@@ -56,10 +56,9 @@ class Conductor final : public SwarmWatcher {
 
     // What was measured beside the swarm's own tally.
     struct Findings {
-        Duration arriving{0};         // from the first SYN until everybody was in, or had failed
-        Duration publishing{0};       // while messages were published
-        std::uint64_t published = 0;  // and acknowledged meanwhile
-        std::uint64_t acknowledged = 0;
+        Duration arriving{0};            // from the first SYN until everybody was in, or had failed
+        Duration publishing{0};          // while messages were published
+        std::uint64_t acknowledged = 0;  // messages, meanwhile
         Duration churning{0};
         std::uint64_t churned = 0;           // clients that came again meanwhile
         std::uint32_t fastest_arrivals = 0;  // most CONNACKs in a second, over the whole run
