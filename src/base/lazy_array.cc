@@ -27,16 +27,18 @@ void unmap(std::byte* from, std::size_t bytes) {
     if (bytes != 0) munmap(from, bytes);
 }
 
-// A mapping of zero pages, aligned for huge pages when large. Each is one area in the kernel's eyes, because
-// mremap() moves no more than one at a time.
+// A mapping of zero pages. A large one begins a page after where a huge one could: so its first 2 MiB have
+// small pages, and a dozen tables for millions of which a thousand entries are used do not take a huge page
+// each. Each is one area in the kernel's eyes, because mremap() moves no more than one at a time.
 std::byte* map(std::size_t bytes, int protection) {
     const std::size_t alignment = bytes >= kLarge ? kHugePage : kPage;
+    const std::size_t after = bytes >= kLarge ? kPage : 0;
     const std::size_t reserved = bytes + alignment - kPage;
     void* const found = mmap(nullptr, reserved, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (found == MAP_FAILED) throw std::bad_alloc();
     auto* const begin = static_cast<std::byte*>(found);
-    const std::size_t before = round_up(reinterpret_cast<std::uintptr_t>(begin), alignment) -
-                               reinterpret_cast<std::uintptr_t>(begin);
+    const auto address = reinterpret_cast<std::uintptr_t>(begin);
+    const std::size_t before = round_up(address - after, alignment) + after - address;
     unmap(begin, before);
     unmap(begin + before + bytes, reserved - before - bytes);
     return begin + before;

@@ -10,7 +10,7 @@
 namespace sluice {
 
 namespace detail {
-// Zeroed memory, aligned for huge pages when large, else to a cache line.
+// Zeroed memory, aligned to a page when large, else to a cache line.
 class LazyPages {
   public:
     LazyPages() = default;
@@ -37,8 +37,8 @@ class LazyPages {
 };
 }  // namespace detail
 
-// T's all-zero bytes must be a meaningful initial value. Large arrays ask the kernel for huge pages; that is
-// a hint, and nothing depends on it.
+// T's all-zero bytes must be a meaningful initial value. Large arrays ask the kernel for huge pages beyond
+// their first 2 MiB; that is a hint, and nothing depends on it.
 template <typename T>
 class LazyArray {
     static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);

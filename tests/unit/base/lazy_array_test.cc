@@ -1,10 +1,13 @@
 #include "sluice/base/lazy_array.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 namespace {
@@ -42,6 +45,26 @@ TEST(LazyArray, GrowsAgainAndAgain) {
         for (; filled < size; ++filled) array[filled] = ~filled;
     }
     for (std::size_t i = 0; i < filled; ++i) ASSERT_EQ(array[i], ~i);
+}
+
+std::size_t resident_pages(LazyArray<std::byte>& array) {
+    constexpr std::size_t kPage = 4096;
+    std::vector<unsigned char> pages((array.size() + kPage - 1) / kPage);
+    EXPECT_EQ(mincore(array.data(), array.size(), pages.data()), 0);
+    return static_cast<std::size_t>(
+        std::ranges::count_if(pages, [](unsigned char page) { return (page & 1U) != 0; }));
+}
+
+// However large it could become, and also once it was moved to where there is room.
+TEST(LazyArray, TakesAsManyPagesAsItsBeginningNeeds) {
+    for (const std::size_t size : {std::size_t{1} << 20U, std::size_t{64} << 20U}) {
+        LazyArray<std::byte> array(size);
+        for (std::size_t i = 0; i < 500'000; ++i) array[i] = std::byte{1};
+        EXPECT_EQ(resident_pages(array), 123U);
+        array.grow(size + (std::size_t{32} << 20U));
+        for (std::size_t i = 500'000; i < 1'000'000; ++i) array[i] = std::byte{1};
+        EXPECT_EQ(resident_pages(array), 245U);
+    }
 }
 
 TEST(LazyArray, IsEmptyOnceMovedFrom) {
