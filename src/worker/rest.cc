@@ -1,5 +1,6 @@
 #include "worker/rest.h"
 
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,11 +23,16 @@ Rest::Rest(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd)
         for (const int fd : fds) handles_.push_back({.fd = fd, .events = POLLIN, .revents = 0});
     }
     handles_.push_back({.fd = wake_fd, .events = POLLIN, .revents = 0});
+    // Else the kernel adds up to 50 us to every rest.
+    prctl(PR_SET_TIMERSLACK, 1000);
 }
 
-void Rest::was_busy(Instant now) {
+void Rest::was_busy(Instant now, std::uint64_t frames) {
     busy_ = now;
     nap_ = kShortestNap;
+    if (!can_wait_ || !pace_.let_gather(now, frames)) return;
+    const timespec gather{.tv_sec = 0, .tv_nsec = kGather.count()};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &gather, nullptr);
 }
 
 void Rest::until(Instant now, Instant deadline) {

@@ -10,32 +10,37 @@
 
 #include "sluice/base/time.h"
 #include "sluice/port/port.h"
+#include "worker/pace.h"
 
 namespace sluice::worker {
 
 Instant monotonic_now();
 
-// When a worker has had nothing to do for a moment it waits: in poll() on the file descriptors of its queues
-// where the ports have some, else in short naps that grow while the quiet lasts.
+// When a worker has nothing to do it waits: in poll() on the file descriptors of its queues where the ports
+// have some, else, after a moment, in short naps that grow while the quiet lasts. Ports that poll() knows
+// cost a system call or two for each burst, so there it also waits for bursts to become larger.
 class Rest {
   public:
     // wake_fd: readable when somebody wants the worker up.
     Rest(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd);
 
-    void was_busy(Instant now);
-    bool is_due(Instant now) const { return now >= busy_ + kLinger; }
+    // frames: received since the start. Where frames come fast, the worker is given back a little later.
+    void was_busy(Instant now, std::uint64_t frames);
+    bool is_due(Instant now) const { return can_wait_ || now >= busy_ + kLinger; }
     // Returns at `deadline` at the latest, earlier when a frame or a wake-up arrives.
     void until(Instant now, Instant deadline);
 
   private:
-    // A burst is rarely alone: this long a worker looks again before it pays for a system call.
+    // A burst is rarely alone: this long a worker looks again before it naps.
     static constexpr Duration kLinger = 20us;
+    static constexpr Duration kGather = 40us;
     static constexpr Duration kShortestNap = 50us;
     static constexpr Duration kLongestNap = 1ms;
     static constexpr Duration kLongestRest = 1s;
 
     std::vector<pollfd> handles_;  // the last is wake_fd
     bool can_wait_ = true;         // every port can be polled for
+    Pace pace_;
     Instant busy_;
     Duration nap_ = kShortestNap;
 };

@@ -334,7 +334,7 @@ void Worker::run(int wake_fd) {
     while (!impl_->stopped) {
         const Instant now = monotonic_now();
         if (step(now)) {
-            rest.was_busy(now);
+            if (may_rest) rest.was_busy(now, impl_->counters.get(Counter::RxFrames));
         } else if (may_rest && rest.is_due(now)) {
             // Between this and the look at the mailboxes nothing can slip in unseen (handover.h).
             handover.about_to_rest(index);
