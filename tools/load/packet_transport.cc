@@ -165,7 +165,10 @@ bool PacketTransport::begins_anew(Id id, const tcp::Segment& segment) {
 
 void PacketTransport::accept(Instant now, const FourTuple& tuple, const tcp::Segment& syn) {
     const auto id = names_.add(tuple);
-    if (!id) return network_.count_dropped();
+    if (!id) {
+        ++totals_.turned_away;
+        return network_.count_dropped();
+    }
     tcp::Endpoint endpoint(endpoint_options(*id));
     endpoint.listen(first_sequence(now, *id));
     const std::uint32_t place = make(*id, std::move(endpoint));

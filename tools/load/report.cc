@@ -38,7 +38,7 @@ Json transport(const Transport::Totals& totals) {
     return {{"bytes_in", totals.bytes_in},        {"bytes_out", totals.bytes_out},
             {"packets_in", totals.packets_in},    {"packets_out", totals.packets_out},
             {"retransmits", totals.retransmits},  {"dropped", totals.dropped},
-            {"memory_bytes", totals.memory_bytes}};
+            {"turned_away", totals.turned_away},  {"memory_bytes", totals.memory_bytes}};
 }
 
 Json outages(const std::vector<Outage>& list) {
@@ -231,11 +231,14 @@ std::string progress(const BrokerSink& broker, Duration elapsed) {
 
 std::string summary(const Json& r) {
     if (r["scenario"] == "broker") {
-        return fmt::format(
+        std::string out = fmt::format(
             "{} connects, {} at a time, {} in the fastest second; {} messages; {} protocol errors\n",
             r["connects"].get<std::uint64_t>(), r["peak"].get<std::uint64_t>(),
             r["fastest_per_second"].get<std::uint64_t>(), r["published"].get<std::uint64_t>(),
             r["protocol_errors"].get<std::uint64_t>());
+        if (const auto away = r["transport"]["turned_away"].get<std::uint64_t>(); away != 0)
+            out += fmt::format("{} SYNs found no room: raise --connections\n", away);
+        return out;
     }
     const Json& c = r["connects"];
     const Json& m = r["messages"];

@@ -87,6 +87,7 @@ class Transport {
         std::uint64_t packets_out = 0;
         std::uint64_t retransmits = 0;  // segments sent again; 0 where it is not known
         std::uint64_t dropped = 0;      // frames that were wrong or nobody's, or for which no buffer was left
+        std::uint64_t turned_away = 0;  // of dropped, those that would have begun one connection too many
         std::uint64_t memory_bytes = 0;  // of the tables of connections, as far as they are used
     };
     virtual Totals totals() const = 0;

@@ -358,6 +358,7 @@ TEST_P(PacketTransportTest, MoreThanThereIsRoomForIsNotAnswered) {
     EXPECT_EQ(lab.clients.opened, 10U);
     EXPECT_EQ(lab.clients.ended, 0U);
     EXPECT_EQ(lab.servers.transport->totals().dropped, 2U);
+    EXPECT_EQ(lab.servers.transport->totals().turned_away, 2U);
     lab.clients.transport->close(lab.now, 0);
     EXPECT_TRUE(lab.run_until([&] { return lab.clients.opened == 11; }, 3s));  // the SYN comes again
 }
