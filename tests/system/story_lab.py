@@ -5,7 +5,9 @@ are joined by DPDK's memif ports (shared memory). No namespace is needed, and a 
 """
 
 import contextlib
+import ipaddress
 import json
+import math
 import pathlib
 import subprocess
 import tempfile
@@ -14,18 +16,23 @@ from lab import BUILD, ask, table, wait_for
 from ledger import Installation
 
 TARGET = "10.1.0.1:1883"
-CLIENTS = "10.1.1.1-10.1.1.24"
-SOURCES = "10.2.1.1-10.2.1.24"
+EACH = 50_000  # connections of one source address to one target: there are 64,512 ports
 BROKERS = [f"10.2.0.{n}" for n in range(2, 8)]
-RING = 11  # memif's rings have 2^11 slots
+RING = 13  # memif's rings have 2^13 slots: two cores let one of three processes wait for milliseconds
 
 
 def resident_bytes(pid):
-    """What the process has of memory now."""
+    """What the process has of memory to itself now: not the rings that it shares with the other two."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
     raise ProcessLookupError(pid)
+
+
+def addresses(first, connections):
+    """A range from `first` on that is enough for so many connections to each target; at least 24."""
+    first = ipaddress.ip_address(first)
+    return f"{first}-{first + max(24, math.ceil(connections / EACH)) - 1}"
 
 
 def cpu_seconds(pid):
@@ -38,6 +45,8 @@ class StoryLab(Installation):
 
     def __init__(self, clients, brokers=()):
         self._clients = clients
+        self._addresses = addresses("10.1.1.1", clients)
+        self._sources = addresses("10.2.1.1", clients / len(BROKERS))
         self._more = list(brokers)
 
     def _build(self):
@@ -51,7 +60,9 @@ class StoryLab(Installation):
         self.empty_bytes = resident_bytes(self.sluiced.pid)
         listen = [word for address in BROKERS for word in ("--listen", f"{address}:1883")]
         self.broker_results = self.folder / "broker.json"
-        self.broker = self._start([BUILD / "sluice-load", "broker", *listen, "-n", self._clients + 10_000, "--prefix", 16,
+        # Who comes again at once finds his last connection in TIME-WAIT.
+        room = self._clients + self._clients // 4 + 10_000
+        self.broker = self._start([BUILD / "sluice-load", "broker", *listen, "-n", room, "--prefix", 16,
                                    "--device", self._memif("back", "client"), "--json", self.broker_results, *self._more],
                                   "broker")
         wait_for("all brokers to be up", self._all_up, 30)
@@ -65,7 +76,7 @@ class StoryLab(Installation):
         for name, network in (("front", "10.1.0.1/16"), ("back", "10.2.0.1/16")):
             parts.append(table("[[port]]", {"name": name, "device": self._memif(name, "server"), "addresses": [network]}))
         parts.append(table("[[listener]]", {"name": "mqtt", "address": TARGET, "pool": "brokers"}))
-        parts.append(table("[[pool]]", {"name": "brokers", "source_addresses": [SOURCES], "slow_start": "0s"}))
+        parts.append(table("[[pool]]", {"name": "brokers", "source_addresses": [self._sources], "slow_start": "0s"}))
         parts.append(table("[pool.health]", {"type": "tcp"}))
         parts += [table("[[pool.backend]]", {"name": f"broker-{n}", "address": f"{address}:1883"})
                   for n, address in enumerate(BROKERS, 1)]
@@ -86,12 +97,12 @@ class StoryLab(Installation):
             return self.admin("show info")
 
     def _all_up(self):
-        return {b["state"] for b in self.admin("show backends")["backends"]} == {"up"}
+        return all(b["state"] == "up" and b["health"]["successes"] for b in self.admin("show backends")["backends"])
 
     def run(self, *words, timeout):
         """sluice-load's clients, to the end; their results, with what sluiced took at its largest."""
         results = self.folder / "clients.json"
-        process = self._start([BUILD / "sluice-load", *words, "-t", TARGET, "-s", CLIENTS, "--prefix", 16, "--device",
+        process = self._start([BUILD / "sluice-load", *words, "-t", TARGET, "-s", self._addresses, "--prefix", 16, "--device",
                                self._memif("front", "client"), "--json", results], "clients")
         peak = {"connections": 0, "spliced": 0, "resident_bytes": 0}
 
@@ -107,6 +118,8 @@ class StoryLab(Installation):
         if process.returncode != 0:
             raise RuntimeError(f"sluice-load ended with {process.returncode}\n{self.diagnostics()}")
         report = json.loads(results.read_text())
+        peak["drops"] = {c["name"]: c["value"] for c in self.admin("show counters")["counters"]
+                         if c["name"].startswith("drop_") and c["value"]}
         report["sluiced"] = {**peak, "resident_bytes_per_connection": (peak["resident_bytes"] - self.empty_bytes) /
                              max(1, peak["connections"]), "cpu_seconds": cpu_seconds(self.sluiced.pid)}
         return report
