@@ -71,12 +71,14 @@ class Results:
 
     def memory(self, peer, held):
         """Bytes a connection: of the process, of the kernel for the balancer's sockets, both. The kernel's is what
-        there is more than without a balancer, for clients and brokers have sockets as well."""
+        there is more than without a balancer, for clients and brokers have sockets as well; that may come out as a few
+        bytes less than nothing, which is noise."""
         user, slabs = self.median("memory", peer, f"user_{held}"), self.median("memory", peer, f"slabs_{held}")
         base = self.median("memory", "direct", f"slabs_{held}")
         if user is None or slabs is None or base is None:
             return None
-        return {"user": user, "kernel": slabs - base, "all": user + slabs - base,
+        kernel = max(0, slabs - base)
+        return {"user": user, "kernel": kernel, "all": user + kernel,
                 "sockets": self.median("memory", peer, f"sockets_{held}")}
 
     def _ratio(self, step, key):
