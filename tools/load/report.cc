@@ -35,10 +35,10 @@ Json by_end(const std::array<std::uint64_t, 6>& counts) {
 }
 
 Json transport(const Transport::Totals& totals) {
-    return {{"bytes_in", totals.bytes_in},        {"bytes_out", totals.bytes_out},
-            {"packets_in", totals.packets_in},    {"packets_out", totals.packets_out},
-            {"retransmits", totals.retransmits},  {"dropped", totals.dropped},
-            {"turned_away", totals.turned_away},  {"memory_bytes", totals.memory_bytes}};
+    return {{"bytes_in", totals.bytes_in},       {"bytes_out", totals.bytes_out},
+            {"packets_in", totals.packets_in},   {"packets_out", totals.packets_out},
+            {"retransmits", totals.retransmits}, {"dropped", totals.dropped},
+            {"turned_away", totals.turned_away}, {"memory_bytes", totals.memory_bytes}};
 }
 
 Json outages(const std::vector<Outage>& list) {
