@@ -33,7 +33,7 @@ class Rest {
   private:
     // A burst is rarely alone: this long a worker looks again before it naps.
     static constexpr Duration kLinger = 20us;
-    static constexpr Duration kGather = 40us;
+    static constexpr Duration kGather = 100us;
     static constexpr Duration kShortestNap = 50us;
     static constexpr Duration kLongestNap = 1ms;
     static constexpr Duration kLongestRest = 1s;

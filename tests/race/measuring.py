@@ -33,14 +33,14 @@ def process_seconds(pids):
 
 
 def cpu_seconds():
-    """For each CPU and for "cpu", all of them: seconds at work so far, interrupts included, and what the host took."""
+    """For each CPU and for "cpu", all of them: seconds so far in which it idled, and which the host took. Idling is what
+    the kernel counts exactly; what a CPU does it may count by samples, which miss those who work for microseconds."""
     out = {}
     for line in pathlib.Path("/proc/stat").read_text().splitlines():
         name, *fields = line.split()
         if name.startswith("cpu"):
-            user, nice, system, _idle, _wait, irq, softirq, steal = map(int, fields[:8])
-            out[name] = {"busy": (user + nice + system + irq + softirq) / TICK, "softirq": softirq / TICK,
-                         "steal": steal / TICK}
+            _user, _nice, _system, idle, wait, _irq, _softirq, steal = map(int, fields[:8])
+            out[name] = {"idle": (idle + wait) / TICK, "steal": steal / TICK}
     return out
 
 
@@ -55,12 +55,16 @@ class Usage:
 
     def end(self):
         process, cpus, began = self._before
-        now = cpu_seconds()
-        return {"seconds": time.monotonic() - began,
+        now, seconds = cpu_seconds(), time.monotonic() - began
+
+        def busy(cpu, count):
+            gone = sum(now[cpu][what] - cpus[cpu][what] for what in ("idle", "steal"))
+            return max(0.0, seconds * count - gone)
+
+        return {"seconds": seconds,
                 "process": process_seconds(self._pids) - process,
-                "core": now[self._cpu]["busy"] - cpus[self._cpu]["busy"],
-                "core_softirq": now[self._cpu]["softirq"] - cpus[self._cpu]["softirq"],
-                "machine": now["cpu"]["busy"] - cpus["cpu"]["busy"],
+                "core": busy(self._cpu, 1),
+                "machine": busy("cpu", os.cpu_count()),
                 "steal": now["cpu"]["steal"] - cpus["cpu"]["steal"]}
 
 
