@@ -5,7 +5,7 @@ import time
 
 from lab import wait_for
 from load import Clients, Mosquittos, Trouble
-from measuring import resident_bytes
+from measuring import memory_bytes
 from steps import Up
 
 
@@ -79,11 +79,11 @@ def _back_after(report):
 def reload(race, peer):
     """A reload of an unchanged configuration, three times, while clients stay."""
     with Fleet(race, peer, race.scale.fleet) as fleet:
-        before = (len(peer.family), resident_bytes(peer.family) / 2**20)
+        before = (len(peer.family), memory_bytes(peer.family) / 2**20)
         for _ in range(3):
             peer.reload()
             time.sleep(race.scale.reload_pause)  # whatever it does to clients shows by then
-        after = (len(peer.family), resident_bytes(peer.family) / 2**20)
+        after = (len(peer.family), memory_bytes(peer.family) / 2**20)
         report = fleet.leave()
         return {"lost": report["connects"]["lost"], "processes_before": before[0], "processes_after": after[0],
                 "memory_before": before[1], "memory_after": after[1]}
@@ -143,12 +143,12 @@ def storm(race, peer, clients, processes=1, brokers=3):
     each = -(-clients // processes)
     pace = race.scale.storm_arrivals / processes
     with Up(race, peer, brokers=brokers, apart=processes > 1) as up:
-        idle = resident_bytes(peer.family)
+        idle = memory_bytes(peer.family)
         swarms = [Clients(race, peer, ["reconnect", "-n", each, "-r", pace, "-w", each, "-d", "2s", "-i", f"storm-{n}-",
                                        "-k", "0s", "--connect-timeout", "60s", "--patience", "60s"])
                   for n in range(processes)]
         reports = [swarm.results(clients / race.scale.storm_arrivals + 120) for swarm in swarms]
-        peak = resident_bytes(peer.family, "VmHWM")
+        peak = memory_bytes(peer.family, "VmHWM")
     rounds = [report["rounds"][0] for report in reports if report["rounds"]]
     if len(rounds) < processes or not all(r["over"] for r in rounds):
         raise Trouble("not all came back")

@@ -6,7 +6,9 @@ import pathlib
 import re
 import time
 
-TICK = os.sysconf("SC_CLK_TCK")
+import topology  # noqa: F401  # makes the lab's modules known
+from processes import TICK, cpu_seconds, resident_bytes
+
 # Kernel objects that a TCP connection through a socket consists of.
 SLABS = {"TCP", "tw_sock_TCP", "request_sock_TCP", "tcp_bind_bucket", "tcp_bind2_bucket", "sock_inode_cache", "filp",
          "dentry", "eventpoll_epi", "eventpoll_pwq", "ep_head"}
@@ -22,17 +24,20 @@ def family(pid):
     return found
 
 
-def process_seconds(pids):
-    """CPU time of these processes until now, user and system, in seconds."""
+def summed(figure, pids, *more):
+    """Over these processes, as far as they have not ended."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-    return total / TICK
+            total += figure(pid, *more)
+    return total
 
 
-def cpu_seconds():
+def memory_bytes(pids, which="VmRSS"):
+    return summed(resident_bytes, pids, which)
+
+
+def quiet_seconds():
     """For each CPU and for "cpu", all of them: seconds so far in which it idled, and which the host took. Idling is what
     the kernel counts exactly; what a CPU does it may count by samples, which miss those who work for microseconds."""
     out = {}
@@ -51,32 +56,21 @@ class Usage:
         self._peer = peer
         self._cpu = f"cpu{cpu}"
         self._pids = peer.family
-        self._before = (process_seconds(self._pids), cpu_seconds(), time.monotonic())
+        self._before = (summed(cpu_seconds, self._pids), quiet_seconds(), time.monotonic())
 
     def end(self):
         process, cpus, began = self._before
-        now, seconds = cpu_seconds(), time.monotonic() - began
+        now, seconds = quiet_seconds(), time.monotonic() - began
 
         def busy(cpu, count):
             gone = sum(now[cpu][what] - cpus[cpu][what] for what in ("idle", "steal"))
             return max(0.0, seconds * count - gone)
 
         return {"seconds": seconds,
-                "process": process_seconds(self._pids) - process,
+                "process": summed(cpu_seconds, self._pids) - process,
                 "core": busy(self._cpu, 1),
                 "machine": busy("cpu", os.cpu_count()),
                 "steal": now["cpu"]["steal"] - cpus["cpu"]["steal"]}
-
-
-def resident_bytes(pids, which="VmRSS"):
-    """Memory of these processes now; with `VmHWM` at most so far."""
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            found = re.search(rf"^{which}:\s+(\d+)", status, re.MULTILINE)
-            total += int(found[1]) * 1024 if found else 0
-    return total
 
 
 def slab_bytes():

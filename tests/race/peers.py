@@ -1,18 +1,17 @@
 """Who takes part: how each is configured, started, told to reload, and ended."""
 
 import contextlib
-import json
 import re
 import signal
 import socket
 import subprocess
 
-from lab import BUILD, HEALTH, table, wait_for
+from lab import BUILD, HEALTH, ask, table, wait_for
 from ledger import end, identity
+from load import PORT
 from measuring import family
 from topology import BALANCER_CPU, pinned
 
-PORT = 1883
 CAPACITY = 120_000
 
 
@@ -82,6 +81,11 @@ class Peer:
         """Whether every broker is in use again; None where the balancer tells nobody."""
         raise NotImplementedError
 
+    @property
+    def _socket(self):
+        """Where it listens to its operator."""
+        return self.folder / f"{self.name}.sock"
+
     def _run(self, words):
         process = self.namespace.start(pinned(BALANCER_CPU, words), self.folder / f"{self.name}.log")
         self.processes.append(process)
@@ -133,26 +137,14 @@ class Sluice(Peer):
         return "\n".join(parts)
 
     def reload(self):
-        self._ask("reload")
+        ask(self._socket, "reload")
 
     def broker_is_back(self):
         return self._answers()
 
-    @property
-    def _socket(self):
-        return self.folder / f"{self.name}.sock"
-
-    def _ask(self, command):
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(10)
-            sock.connect(str(self._socket))
-            sock.sendall(command.encode() + b"\n")
-            with sock.makefile("rb") as lines:
-                return json.loads(lines.readline())
-
     def _answers(self):
         with contextlib.suppress(OSError, ValueError):
-            return {b["state"] for b in self._ask("show backends")["backends"]} == {"up"}
+            return {b["state"] for b in ask(self._socket, "show backends")["backends"]} == {"up"}
         return False
 
 
@@ -217,10 +209,6 @@ backend brokers
             text = b"".join(iter(lambda: sock.recv(65536), b"")).decode()
         states = re.findall(r"^\d+ brokers \d+ \S+ \S+ (\d)", text, re.MULTILINE)
         return bool(states) and set(states) == {"2"}
-
-    @property
-    def _socket(self):
-        return self.folder / f"{self.name}.sock"
 
     def _answers(self):
         with contextlib.suppress(OSError):
@@ -288,6 +276,7 @@ stream {{
     def broker_is_back(self):
         """It tries a broker again once fail_timeout is over."""
         return None
+
 
 class Direct(Peer):
     name = "direct"

@@ -22,8 +22,6 @@ from document import document
 from load import Trouble
 from results import Results
 
-PEERS = ["sluice", "haproxy", "nginx", "direct"]
-
 
 class Scale:
     """How much is done. `smoke` is for seeing that everything works."""
@@ -119,7 +117,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="how often each peer is measured (3)")
     parser.add_argument("--seconds", type=int, default=4, help="length of a measurement (4)")
     parser.add_argument("--minutes", type=float, default=14, help="after so many no further step begins (14)")
-    parser.add_argument("--peers", default=",".join(["sluice", "haproxy", "haproxy-hash", "nginx", "direct"]),
+    parser.add_argument("--peers", default=",".join(peers.ALL),
                         help="who takes part, separated by commas")
     parser.add_argument("--steps", default=",".join(STEPS), help=f"of {', '.join(STEPS)}")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/race", help="folder for the results")

@@ -4,7 +4,7 @@ import time
 
 from lab import wait_for
 from load import Brokers, Clients, Trouble
-from measuring import Usage, resident_bytes, slab_bytes, tcp_sockets
+from measuring import Usage, memory_bytes, slab_bytes, tcp_sockets
 from topology import BALANCER_CPU
 
 
@@ -109,7 +109,7 @@ def memory(race, peer):
     out = {}
     with Up(race, peer):
         run(race, peer, "publish", "-n", 200, "-m", 0, "-d", "1s", "--patience", "2s", seconds=1)
-        idle = resident_bytes(peer.family)
+        idle = memory_bytes(peer.family)
         out["idle_mib"] = idle / 2**20
         for clients in race.scale.held:
             if clients > peer.most_connections():
@@ -127,7 +127,7 @@ def _held(race, peer, clients, idle):
         wait_for(f"{clients} to be held", lambda: swarm.connected() == clients or not swarm.running(), 40)
         # What was let go right after the connects goes back to the kernel in the meantime.
         time.sleep(1)
-        user, slabs, sockets = resident_bytes(peer.family), slab_bytes(), tcp_sockets(peer.namespace)
+        user, slabs, sockets = memory_bytes(peer.family), slab_bytes(), tcp_sockets(peer.namespace)
         if swarm.connected() != clients:
             raise Trouble(f"{swarm.connected()} of {clients} were held")
     except TimeoutError as error:

@@ -14,19 +14,12 @@ import tempfile
 
 from lab import BUILD, ask, table, wait_for
 from ledger import Installation
+from processes import cpu_seconds, resident_bytes
 
 TARGET = "10.1.0.1:1883"
 EACH = 50_000  # connections of one source address to one target: there are 64,512 ports
 BROKERS = [f"10.2.0.{n}" for n in range(2, 8)]
 RING = 13  # memif's rings have 2^13 slots: two cores let one of three processes wait for milliseconds
-
-
-def resident_bytes(pid):
-    """What the process has of memory to itself now: not the rings that it shares with the other two."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    raise ProcessLookupError(pid)
 
 
 def addresses(first, connections):
@@ -35,9 +28,9 @@ def addresses(first, connections):
     return f"{first}-{first + max(24, math.ceil(connections / EACH)) - 1}"
 
 
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+def own_bytes(process):
+    """What it has of memory to itself now: not the rings that it shares with the other two."""
+    return resident_bytes(process.pid, which="RssAnon")
 
 
 class StoryLab(Installation):
@@ -57,7 +50,7 @@ class StoryLab(Installation):
         config.write_text(self._config())
         self.sluiced = self._start([BUILD / "sluiced", "--config", config], "sluiced")
         wait_for("sluiced to answer", self._answers, 30)
-        self.empty_bytes = resident_bytes(self.sluiced.pid)
+        self.empty_bytes = own_bytes(self.sluiced)
         listen = [word for address in BROKERS for word in ("--listen", f"{address}:1883")]
         self.broker_results = self.folder / "broker.json"
         # Who comes again at once finds his last connection in TIME-WAIT.
@@ -111,7 +104,7 @@ class StoryLab(Installation):
             if info["connections"] >= peak["connections"]:
                 peak.update(connections=info["connections"], spliced=info["spliced"],
                             used_bytes_per_connection=info["used_bytes_per_connection"],
-                            resident_bytes=resident_bytes(self.sluiced.pid))
+                            resident_bytes=own_bytes(self.sluiced))
             return process.poll() is not None
 
         wait_for("the clients to end", over, timeout)

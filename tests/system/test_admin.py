@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import json
-import pathlib
 import random
 import re
 import socket
@@ -14,6 +13,7 @@ import time
 import mqtt_raw
 from lab import BUILD, FRONT, wait_for
 from labtest import LabTest
+from processes import resident_bytes
 
 # Command -> what is right to say of it, and what is not. `help` says whether these are all.
 COMMANDS = {
@@ -315,10 +315,6 @@ class CrowdTest(AdminLabTest):
 
 
 class BadClientsTest(AdminLabTest):
-    def resident_bytes(self):
-        status = pathlib.Path(f"/proc/{self.lab.sluiced.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
-
     def raw(self):
         sock = socket.socket(socket.AF_UNIX)
         self.addCleanup(sock.close)
@@ -344,11 +340,11 @@ class BadClientsTest(AdminLabTest):
 
     def test_clients_that_never_read_hurt_nobody(self):
         self.others_are_served()
-        before = self.resident_bytes()
+        before = resident_bytes(self.lab.sluiced.pid)
         for _ in range(30):
             self.never_reads()
         self.others_are_served()
-        self.assertLess(self.resident_bytes() - before, 16 << 20)
+        self.assertLess(resident_bytes(self.lab.sluiced.pid) - before, 16 << 20)
 
     def test_half_lines_hurt_nobody(self):
         half = [self.raw() for _ in range(30)]
@@ -362,14 +358,14 @@ class BadClientsTest(AdminLabTest):
         self.assertIn("connections", json.loads(half[1].makefile("rb").readline()))
 
     def test_a_line_without_end_is_refused_once_and_passed_over(self):
-        before = self.resident_bytes()
+        before = resident_bytes(self.lab.sluiced.pid)
         with Line(self.lab) as line:
             for _ in range(256):
                 line.sock.sendall(b"x" * 4096)
             self.assertEqual(line.reply(), {"error": "the line is longer than 4096 bytes"})
             line.sock.sendall(b"the end of it\nhelp\n")
             self.assertIn("commands", line.reply())
-        self.assertLess(self.resident_bytes() - before, 4 << 20)
+        self.assertLess(resident_bytes(self.lab.sluiced.pid) - before, 4 << 20)
         self.others_are_served()
 
     def test_garbage_is_answered_line_by_line(self):

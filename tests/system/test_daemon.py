@@ -1,7 +1,6 @@
 """sluiced and sluicectl as an operator meets them: refusals, the admin socket, CPU, signals, exit codes."""
 
 import json
-import os
 import pathlib
 import shutil
 import signal
@@ -13,6 +12,7 @@ import unittest
 import mqtt_raw
 from lab import BUILD, FRONT, Lab
 from labtest import LabTest
+from processes import cpu_seconds
 
 SHOW = ("info", "listeners", "pools", "backends", "connections", "ports", "neighbors", "counters")
 
@@ -108,17 +108,13 @@ class AdminTest(LabTest):
 class IdleTest(LabTest):
     lab_options = {"health": {"type": "tcp", "interval": "2s", "timeout": "1s"}}
 
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.lab.sluiced.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def test_a_quiet_daemon_leaves_the_processor_alone(self):
         with mqtt_raw.Client(self.lab.clients, FRONT, "quiet") as client:
             client.ping()
             time.sleep(2)
-            before = self.cpu_seconds()
+            before = cpu_seconds(self.lab.sluiced.pid)
             time.sleep(5)
-            self.assertLess(self.cpu_seconds() - before, 0.03 * 5)
+            self.assertLess(cpu_seconds(self.lab.sluiced.pid) - before, 0.03 * 5)
 
 
 class ShutdownTest(unittest.TestCase):
