@@ -5,7 +5,6 @@ Started by tools/race. Writes race.md, race.json and charts (*.svg) into a folde
 """
 
 import argparse
-import json
 import os
 import pathlib
 import platform
