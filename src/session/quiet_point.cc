@@ -84,7 +84,6 @@ splice::Joint Session::joint(const Hop& broker_hop, const tcp::Endpoint* passing
             .listener = c_.listener,
             .pool = c_.pool,
             .backend = c_.backend,
-            .slot = c_.lease->slot,
             .opened = static_cast<std::uint32_t>(seconds.count()),
             .keep_alive = c_.keep_alive,
             .persistent = c_.persistent,

@@ -38,13 +38,14 @@ Way make_way(const LegFacts& to, const LegFacts& from, std::uint16_t checksum_de
         .port = static_cast<std::uint8_t>(to.port),
         .their_scale = out.send_scale,
         .our_scale = out.receive_scale,
+        .flags = Way::kHeard,
     };
     way.set_bytes(to.bytes);
     if (out.timestamps) {
         // The last value that came in becomes the last one that went out, so that what follows is later in
         // both clocks: no jump back that PAWS would refuse (RFC 7323 section 5).
         way.timestamp_delta = out.last_timestamp_sent - in.last_timestamp_received;
-        way.flags = Way::kTimestamps;
+        way.flags |= Way::kTimestamps;
     }
     return way;
 }
@@ -101,10 +102,10 @@ Record<kFamily> make_record(const Joint& joint) {
     core.way(Direction::ToClient) =
         make_way(joint.client, joint.broker, checksum_difference(broker_sum, client_sum));
     if (joint.persistent) core.way(Direction::ToBroker).flags |= Way::kPersistent;
-    core.slot = joint.slot;
     core.opened = joint.opened;
     core.last_heard = joint.last_heard;
-    core.last_timestamp = joint.broker.position.last_timestamp_sent;
+    core.last_timestamps = {joint.broker.position.last_timestamp_sent,
+                            joint.client.position.last_timestamp_sent};
     core.listener = static_cast<std::uint16_t>(joint.listener);
     core.pool = static_cast<std::uint16_t>(joint.pool);
     core.backend = static_cast<std::uint16_t>(joint.backend);

@@ -5,50 +5,53 @@ namespace detail {
 namespace {
 
 void note_sent_near_end(Way& way, tcp::Seq end, bool fin) {
-    if (way.has(Way::kFinSeen) || !within_reach(way, end)) return;
-    // A FIN short of what was already sent is not the sender's own.
-    if (fin && end.at_or_after(way.next)) way.flags |= Way::kFinSeen;
-    way.next = tcp::later(way.next, end);
+    if (!within_reach(way, end)) return;
+    if (fin) {
+        // Its sender says that nothing comes behind it, whatever else may have seemed to be his.
+        way.flags |= Way::kFinSeen;
+        way.next = end;
+    } else if (end.after(way.next)) {
+        // Who goes on behind a FIN has sent none.
+        way.flags = static_cast<std::uint8_t>(way.flags & ~(Way::kFinSeen | Way::kFinAcked));
+        way.next = end;
+    }
 }
 
 void note_acknowledged_near_end(Way& way, tcp::Seq acknowledges, std::uint16_t window) {
-    // Who takes bytes beyond a FIN has not taken the FIN.
-    if (within_reach(way, acknowledges) && acknowledges.after(way.next)) {
-        way.flags = static_cast<std::uint8_t>(way.flags & ~(Way::kFinSeen | Way::kFinAcked));
-    }
     note_acknowledged(way, acknowledges, window);
     if (way.has(Way::kFinSeen) && way.acked == way.next) way.flags |= Way::kFinAcked;
 }
 
+// RFC 5961 section 3.2: only RCV.NXT will do. What the receiver has confirmed is sure to be that, or to be
+// the answer to its own segment. A sender that gives up uses SND.NXT instead, text in flight or not; whether
+// its receiver has come so far, only that one knows, and any number in the window may be a stranger's.
+Verdict judge_reset(const Way& way, tcp::Seq at) {
+    if (at == way.acked) return Verdict::Reset;
+    return within_reach(way, at) ? Verdict::DoubtedReset : Verdict::Forward;
+}
+
 }  // namespace
 
-Verdict track_ending(Core& core, Direction direction, const Passage& passage) {
+Verdict track_special(Core& core, Direction direction, const Passage& passage, bool believed) {
     Way& way = core.way(direction);
-    if ((passage.flags & kRst) != 0) {
-        // RFC 5961 section 3.2: only RCV.NXT will do. That is `next` when all has arrived, and `acked` when
-        // what was sent since is lost, or when the RST answers the receiver's own segment.
-        const bool exact = passage.begin == way.next || passage.begin == way.acked;
-        return exact ? Verdict::Reset : Verdict::Forward;
+    Way& back = core.way(opposite(direction));
+    if ((passage.flags & kRst) != 0) return judge_reset(way, passage.begin);
+    if (believed) {
+        const bool fin = (passage.flags & kFin) != 0;
+        note_sent_near_end(way, passage.begin.advance(passage.payload + (fin ? 1U : 0U)), fin);
+        note_acknowledged_near_end(back, passage.acknowledges, passage.window);
     }
-    // RFC 5961 section 4: a SYN changes nothing; its receiver sends a challenge ACK.
-    if ((passage.flags & kSyn) != 0) return core.finished() ? Verdict::Finished : Verdict::Forward;
-    const bool fin = (passage.flags & kFin) != 0;
-    note_sent_near_end(way, passage.begin.advance(passage.payload + (fin ? 1U : 0U)), fin);
-    if ((passage.flags & kAck) != 0) {
-        note_acknowledged_near_end(core.way(opposite(direction)), passage.acknowledges, passage.window);
-    }
-    return core.finished() ? Verdict::Finished : Verdict::Forward;
+    const Verdict verdict = core.finished() ? Verdict::Finished : Verdict::Forward;
+    return believed && back.has(Way::kAsked) ? verdict | Verdict::Answered : verdict;
 }
 
 }  // namespace detail
 
 Resets::Resets(const Core& core, Direction direction) : count_(1) {
     const Way& way = core.way(direction);
-    const Way& back = core.way(opposite(direction));
     tcp::Segment reset;
     reset.seq = way.next;
-    // What the other end has taken of this receiver's bytes, in this receiver's numbering.
-    reset.ack = back.acked.retreat(back.sequence_delta);
+    reset.ack = core.sender_acked(opposite(direction));
     reset.flags.rst = true;
     reset.flags.ack = true;
     segments_[0] = reset;
@@ -57,6 +60,21 @@ Resets::Resets(const Core& core, Direction direction) : count_(1) {
         segments_[1] = reset;
         count_ = 2;
     }
+}
+
+tcp::Segment bare_ack(const Core& core, Direction direction, Ask ask) {
+    const Way& way = core.way(direction);
+    const Way& back = core.way(opposite(direction));
+    tcp::Segment segment;
+    segment.seq = ask == Ask::Probe ? way.acked.retreat(1) : way.acked;
+    segment.ack = core.sender_acked(opposite(direction));
+    segment.flags.ack = true;
+    segment.window = convert_window(back.window, back.their_scale, way.our_scale);
+    if (core.timestamps()) {
+        segment.options.timestamps =
+            wire::TcpTimestamps{core.last_timestamp(direction), core.sender_timestamp(opposite(direction))};
+    }
+    return segment;
 }
 
 }  // namespace sluice::splice

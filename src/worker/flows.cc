@@ -10,6 +10,17 @@ namespace {
 
 constexpr std::size_t kAwaitingPerNeighbor = 4096;
 
+// Whether a segment can be the client's own: it goes on with both streams or repeats what they have carried
+// (RFC 5961 section 5), or it is the SYN again. Who does not see the connection guesses both numbers.
+bool is_clients_own(const tcp::Endpoint::Position& at, const tcp::Segment& segment) {
+    constexpr std::uint32_t kBehind = 0x10000;  // how old a repetition may be
+    if (segment.flags.rst) return false;        // who leaves need not be followed
+    if (segment.flags.syn) return segment.seq.advance(1) == at.receive_next;
+    const std::uint32_t window = at.receive_edge.since(at.receive_next);
+    return segment.flags.ack && segment.seq.since(at.receive_next.retreat(kBehind)) <= kBehind + window &&
+           at.send_next.since(segment.ack) <= at.send_next.since(at.send_unacked) + kBehind;
+}
+
 // A share of a limit that holds for all workers together, rounded up so that no worker is left with nothing.
 std::uint32_t share(std::uint32_t limit, std::uint32_t workers) { return (limit + workers - 1) / workers; }
 
@@ -73,10 +84,9 @@ bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
     std::optional<Reference> found = find_client(tuple, hash);
     const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
     if (found && opens && make_room(now, *found, segment)) found.reset();
-    if (found && found->is_spliced()) return false;
+    if (found && found->is_spliced()) return is_opening(now, *found, splice::Direction::ToBroker, segment);
     if (found) {
-        // A client may move behind another gateway; its packets are still the best way back.
-        slab_[found->number()].path = {arrival.port, arrival.source_mac};
+        follow_client(slab_[found->number()], arrival, segment);
         bool taken = true;
         drive(now, found->number(), [&](session::Session& s) { taken = s.on_client_segment(now, segment); });
         return taken;
@@ -91,6 +101,25 @@ bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
         reset(now, tuple, arrival, segment);
     }
     return true;
+}
+
+// What may mean a new connection is not for a record to carry, or it would reach the other end undecided.
+bool Flows::is_opening(Instant now, Reference spliced, splice::Direction from, const tcp::Segment& segment) {
+    if (!segment.flags.syn) return false;
+    if (segment.flags.rst) {
+        counters_.add(Counter::DropSpliceSyn);  // it means nothing, and an RST is never answered
+    } else {
+        spliced_.on_syn(now, spliced, from);
+    }
+    return true;
+}
+
+// A client may move behind another gateway; its packets are still the best way back.
+void Flows::follow_client(session::Connection& c, const Arrival& arrival, const tcp::Segment& segment) {
+    if (c.path.port == arrival.port && c.path.mac == arrival.source_mac) return;
+    if (arrival.source_mac.is_multicast()) return;  // a group is nobody to send to
+    if (!is_clients_own(c.client_end.position(), segment)) return counters_.add(Counter::PathsDoubted);
+    c.path = {arrival.port, arrival.source_mac};
 }
 
 // Ends what only waits for stragglers when a SYN may open its tuple anew.
@@ -145,7 +174,7 @@ bool Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival
         reset(now, tuple, arrival, segment);
         return true;
     }
-    if (found->is_spliced()) return false;
+    if (found->is_spliced()) return is_opening(now, *found, splice::Direction::ToClient, segment);
     bool taken = true;
     drive(now, found->number(), [&](session::Session& s) { taken = s.on_broker_segment(now, segment); });
     return taken;

@@ -89,6 +89,8 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::uint32_t relayed_broker(const FourTuple& tuple) const;
     bool makes_room_for(const session::Connection& old, const tcp::Segment& syn) const;
     bool make_room(Instant now, Reference old, const tcp::Segment& syn);
+    bool is_opening(Instant now, Reference spliced, splice::Direction from, const tcp::Segment& segment);
+    void follow_client(session::Connection& c, const Arrival& arrival, const tcp::Segment& segment);
     // Runs `event(session)` on a connection and settles what it changed: timer, counts, removal.
     template <typename Event>
     void drive(Instant now, std::uint32_t id, Event&& event);

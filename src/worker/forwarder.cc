@@ -90,8 +90,8 @@ Forwarder::Fate Forwarder::forward(std::size_t i) {
     const port::Frame& frame = burst_[i];
     const auto go = [&]<IpFamily kFamily>(const Packet<kFamily>& packet) {
         const wire::TcpFlags flags = packet.flags();
-        // What ends a connection or begins one anew must be sound before it is believed; and a SYN may find
-        // only a shadow of the old connection, which is for Input to see.
+        // What ends a connection must be sound before it is believed; and a SYN is never a record's to carry:
+        // Input sees what it means.
         if (flags.syn) return Fate::Unknown;
         if ((flags.fin || flags.rst) && !is_sound(packet)) return Fate::Unknown;
         return pass<kFamily>(sight, packet, frame);
@@ -164,12 +164,14 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     const std::size_t size = wire::kEthernetHeaderSize + packet.size();  // without padding
     output_.send(port, frame, static_cast<std::uint32_t>(size));
     note(record.core, direction, packet.payload_size());
-    if (verdict != splice::Verdict::Forward) spliced_.on_verdict<kFamily>(now_, *id, direction, verdict);
+    if (verdict != splice::Verdict::Forward) [[unlikely]] {
+        spliced_.on_verdict<kFamily>(now_, *id, direction, verdict, packet.sequence());
+    }
     return Fate::Sent;
 }
 
-// A client may move behind another gateway; its packets are the best way back, those at least that are of its
-// stream. What it repeats counts as well: it repeats because answers by the old way do not arrive.
+// A client may move behind another gateway; its packets are the best way back, those at least that can be its
+// own. What it repeats counts as well: it repeats because answers by the old way do not arrive.
 template <IpFamily kFamily>
 void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
                               const port::Frame& frame) {
@@ -177,7 +179,10 @@ void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFam
     const std::byte* const source = packet.ethernet() + 6;
     if (way.port == frame.port && way.mac.is_at(source)) return;
     if ((load8(source) & 1U) != 0) return;  // a group is nobody to send to
-    if (!splice::is_plausible(record, Direction::ToBroker, packet)) return;
+    if (!splice::is_plausible(record, Direction::ToBroker, packet) || !is_sound(packet)) {
+        counters_.add(Counter::PathsDoubted);
+        return;
+    }
     std::memcpy(way.mac.bytes.data(), source, 6);
     way.port = static_cast<std::uint8_t>(frame.port);
     counters_.add(Counter::SplicePathsMoved);

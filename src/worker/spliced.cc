@@ -7,6 +7,7 @@
 #include "sluice/tcp/frame.h"
 #include "sluice/tcp/isn.h"
 #include "sluice/wire/frame.h"
+#include "worker/spliced_parts.h"
 
 namespace sluice::worker {
 namespace {
@@ -16,27 +17,6 @@ using splice::Direction;
 constexpr std::uint32_t kSweepPerTurn = 4096;
 // How often the table of neighbors is told that records use their next hops; it asks itself when it is time.
 constexpr Duration kAskNeighbors = 10s;
-
-PoolLease lease_of(const splice::Core& core) {
-    return {.pool = core.pool, .lease = {.backend = core.backend, .slot = core.slot}};
-}
-
-// How long ago, by a clock of 32-bit milliseconds.
-Duration since(Instant now, std::uint32_t then) {
-    return std::chrono::milliseconds(milliseconds32(now) - then);
-}
-
-// Once both FINs were acknowledged it stays over, whatever an end acknowledges afterwards.
-bool is_over(const splice::Core& core) { return core.way(Direction::ToBroker).has(splice::Way::kLingers); }
-
-template <IpFamily kFamily>
-Reference reference(std::uint32_t id) {
-    return {kSplicedKind<kFamily>, id};
-}
-
-IpFamily family_of(Reference spliced) {
-    return spliced.kind() == Reference::Kind::Spliced4 ? IpFamily::V4 : IpFamily::V6;
-}
 
 }  // namespace
 
@@ -67,11 +47,10 @@ bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, 
         const splice::Record<kFamily> record = splice::make_record<kFamily>(joint);
         const std::uint32_t id = table<kFamily>().insert(record, label);
         if (id == flow::kNoEntry) return false;
-        const Reference name = reference<kFamily>(id);
+        const Reference name = name_of<kFamily>(id);
         directory_.rename_client(directory_.hash(joint.client.tuple), relayed, name);
-        directory_.rename_lease(lease_of(record.core), name);
-        const Instant end = deadline(now, record.core);
-        if (end != kNever) table<kFamily>().timers().arm(id, end);
+        directory_.rename_lease(*directory_.lease_of(joint.broker.tuple), name);
+        table<kFamily>().timers().arm(id, next_look(now, record.core));
         Hop& neighbor = hops_[hop.neighbor];
         neighbor = {.port = hop.port, .mac = joint.broker.mac, .records = neighbor.records + 1};
         next_question_ = std::min(next_question_, now + kAskNeighbors);
@@ -93,16 +72,25 @@ Instant Spliced::deadline(Instant now, const splice::Core& core) const {
     return now - since(now, core.last_heard) + limit;
 }
 
+// When the timer fires next: at the idle deadline, or before it to see whether the broker has said anything.
+Instant Spliced::next_look(Instant now, const splice::Core& core) const {
+    return std::min(deadline(now, core), now + kSilence);
+}
+
 template <IpFamily kFamily>
 void Spliced::remove(Instant now, std::uint32_t id) {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
     const splice::Core& core = record.core;
-    const splice::Way& to_broker = core.way(Direction::ToBroker);
-    directory_.erase_client(directory_.hash(record.leg(Direction::ToClient).tuple()), reference<kFamily>(id));
-    directory_.release(lease_of(core), now,
-                       {.sequence = to_broker.next.value(), .timestamp = core.last_timestamp});
+    const FourTuple upstream = record.leg(Direction::ToBroker).tuple();
+    directory_.erase_client(directory_.hash(record.leg(Direction::ToClient).tuple()), name_of<kFamily>(id));
+    directory_.release(*directory_.lease_of(upstream), now,
+                       {.sequence = core.way(Direction::ToBroker).next.value(),
+                        .timestamp = core.last_timestamp(Direction::ToBroker)});
     counters_.add(Counter::LeasesReleased);
-    leave_hop(record.leg(Direction::ToBroker).tuple());
+    leave_hop(upstream);
+    if (((core.ways[0].flags | core.ways[1].flags) & splice::Way::kAsked) != 0) {
+        checks_.close(name_of<kFamily>(id));
+    }
     --listeners_[core.listener].connections;
     load_.add(worker_, position(core), -1, core.persistent());
     table<kFamily>().erase(id);
@@ -138,32 +126,36 @@ void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
 }
 
 template <IpFamily kFamily>
-void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, splice::Verdict verdict) {
+void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, splice::Verdict verdict,
+                         tcp::Seq sequence) {
+    using splice::Verdict;
     splice::Core& core = table<kFamily>()[id].core;
-    if (verdict == splice::Verdict::Reset) {
-        const bool by_client = direction == Direction::ToBroker;
-        if (!is_over(core)) {
-            tell_ending<kFamily>(now, id,
-                                 by_client ? Counter::ClosedClientReset : Counter::ClosedBrokerReset);
-        }
-        remove<kFamily>(now, id);
-        return;
+    if (has(verdict, Verdict::NoTimestamps)) counters_.add(Counter::SpliceMissingTimestamps);
+    if (has(verdict, Verdict::Reset)) {
+        if (!is_over(core)) tell_ending<kFamily>(now, id, reason_of_reset<kFamily>(id, direction));
+        return remove<kFamily>(now, id);
     }
+    if (is_over(core)) return;
+    if (has(verdict, Verdict::DoubtedReset)) doubt_reset<kFamily>(now, id, direction, sequence);
     // Both FINs are acknowledged: what may still come are repetitions, because the last ACK was lost.
-    if (verdict != splice::Verdict::Finished || is_over(core)) return;
-    core.way(Direction::ToBroker).flags |= splice::Way::kLingers;
-    tell_ending<kFamily>(now, id, Counter::ClosedOrderly);
-    table<kFamily>().timers().arm(id, now + session::kLinger);
+    if (has(verdict, Verdict::Finished)) {
+        stop_asking<kFamily>(id);
+        core.way(Direction::ToBroker).flags |= splice::Way::kLingers;
+        tell_ending<kFamily>(now, id, Counter::ClosedOrderly);
+        table<kFamily>().timers().arm(id, now + session::kLinger);
+    } else if (has(verdict, Verdict::Answered)) {
+        on_answer<kFamily>(now, id);
+    }
 }
 
-template void Spliced::on_verdict<IpFamily::V4>(Instant, std::uint32_t, Direction, splice::Verdict);
-template void Spliced::on_verdict<IpFamily::V6>(Instant, std::uint32_t, Direction, splice::Verdict);
+template void Spliced::on_verdict<IpFamily::V4>(Instant, std::uint32_t, Direction, splice::Verdict, tcp::Seq);
+template void Spliced::on_verdict<IpFamily::V6>(Instant, std::uint32_t, Direction, splice::Verdict, tcp::Seq);
 
 bool Spliced::make_room(Instant now, Reference old, const tcp::Segment& syn) {
     return with_family(family_of(old), [&]<IpFamily kFamily>() {
         const splice::Core& core = table<kFamily>()[old.number()].core;
         if (!is_over(core)) return false;
-        const std::uint32_t last = core.last_timestamp - core.way(Direction::ToBroker).timestamp_delta;
+        const std::uint32_t last = core.sender_timestamp(Direction::ToBroker);
         if (!tcp::begins_later(syn, core.sender_next(Direction::ToBroker),
                                core.timestamps() ? std::optional(last) : std::nullopt)) {
             return false;
@@ -194,6 +186,9 @@ void Spliced::end(Instant now, std::uint32_t id, Counter reason) {
     tell_ending<kFamily>(now, id, reason);
     remove<kFamily>(now, id);
 }
+
+template void Spliced::end<IpFamily::V4>(Instant, std::uint32_t, Counter);
+template void Spliced::end<IpFamily::V6>(Instant, std::uint32_t, Counter);
 
 bool Spliced::evict(Instant now, Reference reference, bool persistent_too, Counter reason) {
     return with_family(family_of(reference), [&]<IpFamily kFamily>() {
@@ -238,12 +233,9 @@ template <IpFamily kFamily>
 void Spliced::expire(Instant now, std::uint32_t id) {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
     if (is_over(record.core)) return remove<kFamily>(now, id);
-    const Instant end = deadline(now, record.core);
-    if (end > now) {
-        if (end != kNever) table<kFamily>().timers().arm(id, end);
-        return;
-    }
-    this->end<kFamily>(now, id, Counter::ClosedIdle);
+    if (deadline(now, record.core) <= now) return end<kFamily>(now, id, Counter::ClosedIdle);
+    table<kFamily>().timers().arm(id, next_look(now, record.core));
+    ask_silent_broker<kFamily>(now, id);
 }
 
 bool Spliced::on_timer(Instant now) {
@@ -253,6 +245,7 @@ bool Spliced::on_timer(Instant now) {
     };
     bool any = fire.operator()<IpFamily::V4>();
     any = fire.operator()<IpFamily::V6>() || any;
+    any = check_liveness(now) || any;
     any = ask_neighbors(now) || any;
     return follow_neighbors() || any;
 }
@@ -260,7 +253,7 @@ bool Spliced::on_timer(Instant now) {
 Instant Spliced::next_deadline() const {
     if (!moves_.empty()) return Instant{};
     return std::min({table<IpFamily::V4>().timers().next_wakeup(),
-                     table<IpFamily::V6>().timers().next_wakeup(), next_question_});
+                     table<IpFamily::V6>().timers().next_wakeup(), next_question_, checks_.next_deadline()});
 }
 
 // --- neighbors ---
@@ -380,7 +373,7 @@ ConnectionRow Spliced::row(Instant now, std::uint32_t id) const {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
     const splice::Label& label = table<kFamily>().label(id);
     const splice::Core& core = record.core;
-    ConnectionRow row{.id = reference<kFamily>(id).raw(),
+    ConnectionRow row{.id = name_of<kFamily>(id).raw(),
                       .phase = is_over(core) ? session::Phase::Closing : session::Phase::Spliced,
                       .listener = core.listener,
                       .pool = core.pool,
@@ -405,14 +398,14 @@ ConnectionRow Spliced::row(Instant now, std::uint32_t id) const {
 std::uint32_t Spliced::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
                             std::size_t& written) const {
     const auto fill = [&]<IpFamily kFamily>() {
-        const std::uint32_t first = reference<kFamily>(0).raw();
+        const std::uint32_t first = name_of<kFamily>(0).raw();
         std::uint32_t id = table<kFamily>().next(from <= first ? 0 : from - first);
         for (; id != flow::kNoEntry && written < out.size(); id = table<kFamily>().next(id + 1)) {
             out[written++] = row<kFamily>(now, id);
         }
-        return id == flow::kNoEntry ? flow::kNoEntry : reference<kFamily>(id).raw();
+        return id == flow::kNoEntry ? flow::kNoEntry : name_of<kFamily>(id).raw();
     };
-    if (from < reference<IpFamily::V6>(0).raw()) {
+    if (from < name_of<IpFamily::V6>(0).raw()) {
         const std::uint32_t more = fill.operator()<IpFamily::V4>();
         if (more != flow::kNoEntry) return more;
     }

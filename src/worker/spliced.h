@@ -19,6 +19,7 @@
 #include "sluice/worker/worker.h"
 #include "worker/directory.h"
 #include "worker/frame_output.h"
+#include "worker/liveness.h"
 #include "worker/mail.h"
 
 namespace sluice::worker {
@@ -67,9 +68,14 @@ class Spliced final : public NeighborNews {
         }
     }
 
-    // What translating a packet of the record came to, if it was more than Forward and no drop.
+    // What translating a packet of the record came to, if it was more than Forward and no drop. sequence: the
+    // packet's, as it left.
     template <IpFamily kFamily>
-    void on_verdict(Instant now, std::uint32_t id, splice::Direction direction, splice::Verdict verdict);
+    void on_verdict(Instant now, std::uint32_t id, splice::Direction direction, splice::Verdict verdict,
+                    tcp::Seq sequence);
+    // Somebody opens a connection's tuple anew, from the end that `from` comes from. Such a packet passes to
+    // nobody: it is answered by a challenge ACK, and its end is asked whether the connection is still there.
+    void on_syn(Instant now, Reference connection, splice::Direction from);
     // A client's SYN may open anew what only waits for stragglers: ends the old connection and returns true
     // if its timestamp or, without one on both, its sequence number lies after everything used (RFC 6191).
     bool make_room(Instant now, Reference old, const tcp::Segment& syn);
@@ -129,6 +135,27 @@ class Spliced final : public NeighborNews {
     splice::QuoteVerdict pass_error(Instant now, std::uint32_t id, splice::Direction direction,
                                     const wire::IcmpMessage& message);
     Instant deadline(Instant now, const splice::Core& core) const;
+    Instant next_look(Instant now, const splice::Core& core) const;
+    // spliced_liveness.cc: whether an end is still there
+    template <IpFamily kFamily>
+    void send_ack(std::uint32_t id, splice::Direction direction, splice::Ask ask);
+    template <IpFamily kFamily>
+    LivenessCheck* ask(std::uint32_t id, splice::Direction asked, LivenessCheck::Why why, Counter verdict);
+    template <IpFamily kFamily>
+    void stop_asking(std::uint32_t id);
+    template <IpFamily kFamily>
+    void probe(Instant now, std::uint32_t id, LivenessCheck& check);
+    template <IpFamily kFamily>
+    void doubt_reset(Instant now, std::uint32_t id, splice::Direction direction, tcp::Seq at);
+    template <IpFamily kFamily>
+    Counter reason_of_reset(std::uint32_t id, splice::Direction direction);
+    template <IpFamily kFamily>
+    void on_answer(Instant now, std::uint32_t id);
+    template <IpFamily kFamily>
+    void go_on_asking(Instant now, std::uint32_t id, LivenessCheck& check);
+    template <IpFamily kFamily>
+    void ask_silent_broker(Instant now, std::uint32_t id);
+    bool check_liveness(Instant now);
     bool follow_neighbors();
     bool ask_neighbors(Instant now);
     void leave_hop(const FourTuple& upstream);
@@ -150,6 +177,7 @@ class Spliced final : public NeighborNews {
     splice::Table<IpFamily::V4> table4_;
     splice::Table<IpFamily::V6> table6_;
     TokenBucket errors_;
+    LivenessChecks checks_;
     absl::flat_hash_map<IpAddress, Hop> hops_;
     Instant next_question_ = kNever;  // kNever: no record, nobody to ask for
     std::deque<Move> moves_;

@@ -31,7 +31,6 @@ struct Joint {
     std::uint32_t listener = 0;
     std::uint32_t pool = 0;
     std::uint32_t backend = 0;     // index in the pool
-    std::uint32_t slot = 0;        // of the lease
     std::uint32_t opened = 0;      // seconds, as Core has it
     std::uint16_t keep_alive = 0;  // seconds
     bool persistent = false;       // the broker's session outlives the connection

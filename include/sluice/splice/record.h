@@ -24,7 +24,7 @@
 namespace sluice::splice {
 
 // Changes whenever a record written by an older program would be read wrongly.
-inline constexpr std::uint32_t kRecordLayoutVersion = 3;
+inline constexpr std::uint32_t kRecordLayoutVersion = 4;
 
 // Where a packet goes. It leaves by the leg of that name and came in by the other.
 enum class Direction : std::uint8_t { ToBroker, ToClient };
@@ -81,21 +81,26 @@ struct Way {
     static constexpr std::uint8_t kLingers = 0x08;
     // Likewise: the broker's session outlives the connection.
     static constexpr std::uint8_t kPersistent = 0x10;
+    // The owner's: the receiver is being asked whether it is still there; whatever it says is an answer.
+    static constexpr std::uint8_t kAsked = 0x20;
+    // The receiver's path takes only packets smaller than the port's MTU: a side table knows how small.
+    static constexpr std::uint8_t kNarrow = 0x40;
+    // A packet came by since the owner last took this away.
+    static constexpr std::uint8_t kHeard = 0x80;
 
     std::uint32_t sequence_delta = 0;   // added to SEG.SEQ, taken from SEG.ACK of the opposite direction
     std::uint32_t timestamp_delta = 0;  // added to TSval, taken from TSecr of the opposite direction
-    tcp::Seq next;                      // end of the furthest segment that went to the receiver
-    tcp::Seq acked;                     // furthest acknowledgement that the receiver sent
-    std::uint32_t packets = 0;          // modulo 2^32
-    std::uint32_t bytes_low = 0;        // payload; see bytes()
+    tcp::Seq next;  // end of the furthest segment that went to the receiver, as far as it can be its sender's
+    tcp::Seq acked;  // furthest acknowledgement of the receiver that was believed; never beyond next
+    std::uint32_t packets = 0;    // modulo 2^32
+    std::uint32_t bytes_low = 0;  // payload; see bytes()
     std::uint16_t bytes_high = 0;
-    std::uint16_t window = 0;  // the receiver's last, as on the wire; its edge is window_edge()
-    std::uint16_t checksum_delta =
-        0;                         // what the change of addresses and ports adds to the TCP checksum's sum
-    MacAddress mac;                // the next hop towards the receiver; may be replaced at any time
-    std::uint8_t port = 0;         // the port that leads there; likewise
-    std::uint8_t their_scale = 0;  // shift of the windows that the receiver announces, 0..14
-    std::uint8_t our_scale = 0;    // shift of the windows that were announced to the receiver, 0..14
+    std::uint16_t window = 0;          // the receiver's last, as on the wire; its edge is window_edge()
+    std::uint16_t checksum_delta = 0;  // what changed addresses and ports add to the TCP checksum's sum
+    MacAddress mac;                    // the next hop towards the receiver; may be replaced at any time
+    std::uint8_t port = 0;             // the port that leads there; likewise
+    std::uint8_t their_scale = 0;      // shift of the windows that the receiver announces, 0..14
+    std::uint8_t our_scale = 0;        // shift of the windows that were announced to the receiver, 0..14
     std::uint8_t flags = 0;
 
     bool has(std::uint8_t flag) const { return (flags & flag) != 0; }
@@ -113,15 +118,15 @@ static_assert(sizeof(Way) == 40);
 
 // What does not hang on the IP version.
 struct Core {
-    std::array<Way, 2> ways;   // by Direction
-    std::uint32_t slot = 0;    // of the lease towards the backend
-    std::uint32_t opened = 0;  // seconds on the worker's time line at the client's SYN
+    std::array<Way, 2> ways;  // by Direction
+    // Latest TSval sent to either end. What Sluice itself sends there must not be later, or the end refuses
+    // what follows (PAWS). Who gets the same lease soon must go on from the broker's, and from the sequence
+    // ways[ToBroker].next, or the broker's TIME-WAIT refuses the SYN (RFC 6191).
+    std::array<std::uint32_t, 2> last_timestamps{};  // by Direction
+    std::uint32_t opened = 0;                        // seconds on the worker's time line at the client's SYN
     // Milliseconds of the worker's clock (milliseconds32) at the last payload that keeps the connection
     // alive: the client's; with keep_alive 0, either side's.
     std::uint32_t last_heard = 0;
-    // Latest TSval sent to the broker. Who gets the same lease soon must go on from there, and from the
-    // sequence ways[ToBroker].next, or the broker's TIME-WAIT refuses the SYN (RFC 6191).
-    std::uint32_t last_timestamp = 0;
     std::uint16_t listener = 0;
     std::uint16_t pool = 0;
     std::uint16_t backend = 0;     // index in the pool
@@ -129,12 +134,19 @@ struct Core {
 
     Way& way(Direction d) { return ways[static_cast<std::size_t>(d)]; }
     const Way& way(Direction d) const { return ways[static_cast<std::size_t>(d)]; }
+    std::uint32_t& last_timestamp(Direction d) { return last_timestamps[static_cast<std::size_t>(d)]; }
+    std::uint32_t last_timestamp(Direction d) const { return last_timestamps[static_cast<std::size_t>(d)]; }
     bool timestamps() const { return ways[0].has(Way::kTimestamps); }
     bool persistent() const { return way(Direction::ToBroker).has(Way::kPersistent); }
     // Both ends have sent FIN and had it acknowledged.
     bool finished() const { return ways[0].has(Way::kFinAcked) && ways[1].has(Way::kFinAcked); }
-    // What the sender of direction d will send next, in its own numbering.
+    // Both legs' numbers and clocks are `d`'s receiver's on its way; these are what the sender of `d` says.
+    // What it will send next:
     tcp::Seq sender_next(Direction d) const { return way(d).next.retreat(way(d).sequence_delta); }
+    // What the other end has confirmed of it:
+    tcp::Seq sender_acked(Direction d) const { return way(d).acked.retreat(way(d).sequence_delta); }
+    // The last TSval:
+    std::uint32_t sender_timestamp(Direction d) const { return last_timestamp(d) - way(d).timestamp_delta; }
 };
 static_assert(sizeof(Core) == 104);
 

@@ -9,8 +9,11 @@
 // Everything else stays byte for byte. Checksums change incrementally (RFC 1624), so a packet that was
 // damaged stays damaged. ACK, SACK edges and TSecr move only when the ACK bit is set: without it they mean
 // nothing. Nothing is answered here and nothing is refused for its sequence: judging a segment is its
-// receiver's part. So a late SYN, a retransmission from before the splice and a blind RST reach the end that
-// knows, whose challenge ACK (RFC 5961) or duplicate ACK comes back by the same way.
+// receiver's part, whose challenge ACK (RFC 5961) or duplicate ACK comes back by the same way.
+//
+// What the record notes of a packet is another matter, because it decides what ends the record and where it
+// sends: nobody has judged the packet yet. So it believes what only the ends can know, both numbers at once
+// (RFC 5961 section 5), and never an acknowledgement of what was not sent.
 #pragma once
 
 #include <algorithm>
@@ -31,15 +34,26 @@
 
 namespace sluice::splice {
 
-// What to do with the packet, and with the record after it.
+// What to do with the packet, and with the record after it. Forward and drops stand alone; the others may
+// come together, and with all of them the packet is sent.
 enum class Verdict : std::uint8_t {
-    Forward,      // send it
-    Finished,     // send it; both FINs are acknowledged: the record need only outlast their retransmissions
-    Reset,        // send it; it is an RST that its receiver takes: the connection is over
-    DropTtl,      // TTL or hop limit is used up; packet and record are as before
-    DropOptions,  // an option runs past the header; the record is as before, the packet is not
+    Forward = 0,
+    NoTimestamps = 0x01,  // they were agreed on, and it has none
+    Answered = 0x02,      // it comes from the end that is asked (Way::kAsked), and is its own
+    // It is an RST in the window that need not be its sender's, nor be taken by its receiver: who knows asks.
+    DoubtedReset = 0x04,
+    Reset = 0x08,        // it is an RST that its receiver takes: the connection is over
+    Finished = 0x10,     // both FINs are acknowledged: the record need only outlast their retransmissions
+    DropTtl = 0x20,      // TTL or hop limit is used up; packet and record are as before
+    DropOptions = 0x40,  // an option runs past the header; the record is as before, the packet is not
 };
-constexpr bool is_drop(Verdict v) { return v == Verdict::DropTtl || v == Verdict::DropOptions; }
+constexpr Verdict operator|(Verdict a, Verdict b) {
+    return static_cast<Verdict>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
+}
+constexpr bool has(Verdict all, Verdict one) {
+    return (static_cast<std::uint8_t>(all) & static_cast<std::uint8_t>(one)) != 0;
+}
+constexpr bool is_drop(Verdict v) { return has(v, Verdict::DropTtl | Verdict::DropOptions); }
 // Requires is_drop().
 constexpr Counter drop_counter(Verdict v) {
     return v == Verdict::DropTtl ? Counter::DropTtlExceeded : Counter::DropTcpMalformed;
@@ -47,7 +61,7 @@ constexpr Counter drop_counter(Verdict v) {
 
 // Translates one packet that arrived by the leg opposite to `direction`. own_mac: of the port it leaves by,
 // record.core.way(direction).port. now: milliseconds32. The size does not change; whether it fits that port
-// is the caller's to check before.
+// is the caller's to check before. Not for a SYN: it may mean a new connection, which no record can carry.
 //
 // kTimestamps must be record.core.timestamps(): a burst that is sorted by it runs without that branch.
 template <IpFamily kFamily, bool kTimestamps>
@@ -85,10 +99,17 @@ class Resets {
     std::size_t count_;
 };
 
+// An ACK that Sluice sends by itself to the receiver of `direction`, of nothing but what both ends have
+// confirmed. As a challenge (RFC 5961 section 4) its number is what the receiver acknowledged last: an end
+// that knows the connection ignores it, one that has forgotten it answers by the reset that is exact for this
+// record. As a probe it is one less, as a keepalive's (RFC 9293 section 3.8.4), which an end that knows the
+// connection answers too.
+enum class Ask : std::uint8_t { Challenge, Probe };
+tcp::Segment bare_ack(const Core& core, Direction direction, Ask ask);
+
 namespace detail {
 
 inline constexpr std::uint8_t kFin = 0x01;
-inline constexpr std::uint8_t kSyn = 0x02;
 inline constexpr std::uint8_t kRst = 0x04;
 inline constexpr std::uint8_t kAck = 0x10;
 
@@ -101,13 +122,33 @@ struct Passage {
     std::uint8_t flags;     // as in byte 13 of the header
 };
 
-// How far beyond its window an end may be thought to be: what it granted before its window shrank, and a
-// probe of a closed one. A blind segment is within this for less than one guess in ten thousand.
-inline constexpr std::uint32_t kWindowSlack = 0x10000;
+// How far beyond the receiver's window a sender may go on: to probe a closed one, by one unit of the scale in
+// which it was told (RFC 7323 section 2.3: at most 2^14), or because an earlier window, its receiver's or the
+// one of Sluice's endpoint, had granted more. What is on its way already is within its reach anyhow.
+inline constexpr std::uint32_t kOvershoot = 0x4000;
 
-// True when the receiver of `way` may have come, or been brought, to `at` by now.
-inline bool within_reach(const Way& way, tcp::Seq at) {
-    return at.since(way.acked) <= way.window_size() + kWindowSlack;
+inline std::uint32_t reach(const Way& way) {
+    return std::max(way.window_size(), way.next.since(way.acked)) + kOvershoot;
+}
+
+// True when the sender may have come to `at` by now.
+inline bool within_reach(const Way& way, tcp::Seq at) { return at.since(way.acked) <= reach(way); }
+
+// The same, or it repeats what was confirmed not long ago.
+inline bool is_near(const Way& way, tcp::Seq at) {
+    return at.since(way.acked.retreat(reach(way))) <= 2 * reach(way);
+}
+
+// `way` leads to the sender of this acknowledgement: it covers nothing that was not sent, nor is it old
+// (RFC 5961 section 5.2).
+inline bool may_acknowledge(const Way& way, tcp::Seq at) {
+    return way.next.since(at) <= way.next.since(way.acked) + reach(way);
+}
+
+// Whether a segment can be its sender's own: who does not see the connection guesses both numbers.
+inline bool is_believed(const Way& way, const Way& back, const Passage& passage) {
+    return (passage.flags & kAck) != 0 && is_near(way, passage.begin) &&
+           may_acknowledge(back, passage.acknowledges);
 }
 
 inline void note_sent(Way& way, tcp::Seq end) {
@@ -116,36 +157,35 @@ inline void note_sent(Way& way, tcp::Seq end) {
 
 // `way` leads to the sender of this acknowledgement.
 inline void note_acknowledged(Way& way, tcp::Seq acknowledges, std::uint16_t window) {
-    if (!within_reach(way, acknowledges)) return;
+    if (acknowledges.since(way.acked) > way.next.since(way.acked)) return;
     way.acked = acknowledges;
-    way.next = tcp::later(way.next, acknowledges);
     way.window = window;
 }
 
-// For everything that has SYN, FIN or RST, or comes after a FIN.
-Verdict track_ending(Core& core, Direction direction, const Passage& passage);
+// For everything that has FIN or RST, comes after a FIN, or from an end that is asked.
+Verdict track_special(Core& core, Direction direction, const Passage& passage, bool believed);
 
-inline Verdict track(Core& core, Direction direction, const Passage& passage) {
-    const unsigned ending = (passage.flags & (kFin | kSyn | kRst)) |
-                            ((core.ways[0].flags | core.ways[1].flags) & unsigned{Way::kFinSeen});
-    if (ending != 0) [[unlikely]] {
-        return track_ending(core, direction, passage);
+inline Verdict track(Core& core, Direction direction, const Passage& passage, bool believed) {
+    const unsigned special = (passage.flags & (kFin | kRst)) | ((core.ways[0].flags | core.ways[1].flags) &
+                                                                unsigned{Way::kFinSeen | Way::kAsked});
+    if (special != 0) [[unlikely]] {
+        return track_special(core, direction, passage, believed);
     }
+    if (!believed) return Verdict::Forward;
     note_sent(core.way(direction), passage.begin.advance(passage.payload));
-    if ((passage.flags & kAck) != 0) {
-        note_acknowledged(core.way(opposite(direction)), passage.acknowledges, passage.window);
-    }
+    note_acknowledged(core.way(opposite(direction)), passage.acknowledges, passage.window);
     return Verdict::Forward;
 }
 
-// expected: the payload is of this stream. What is not counts as traffic but keeps nobody alive, or a
-// stranger who knows the addresses could do that for a dead client.
-inline void count(Core& core, Direction direction, std::uint32_t payload, bool expected, std::uint32_t now) {
+// What is not believed counts as traffic but keeps nobody alive, or a stranger who knows the addresses could
+// do that for a dead client.
+inline void count(Core& core, Direction direction, std::uint32_t payload, bool believed, std::uint32_t now) {
     Way& way = core.way(direction);
     ++way.packets;
+    way.flags |= Way::kHeard;
     if (payload == 0) return;
     way.set_bytes(way.bytes() + payload);
-    if (!expected) return;
+    if (!believed) return;
     if (direction == Direction::ToBroker || core.keep_alive == 0) core.last_heard = now;
 }
 
@@ -224,9 +264,7 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
     const std::uint32_t sequence = load32(tcp + 4);
     const std::uint32_t acknowledgement = load32(tcp + 8);
     const std::uint16_t window = load16(tcp + 14);
-    // The window of a SYN is not scaled (RFC 7323 section 2.2).
-    const std::uint16_t new_window =
-        (flags & detail::kSyn) != 0 ? window : convert_window(window, back.their_scale, way.our_scale);
+    const std::uint16_t new_window = convert_window(window, back.their_scale, way.our_scale);
     delta.replace32(sequence, sequence + shifts.sequence);
     delta.replace32(acknowledgement, acknowledgement + shifts.acknowledgement);
     delta.replace16(window, new_window);
@@ -242,21 +280,30 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
                                   .payload = packet.payload_size(),
                                   .window = window,
                                   .flags = flags};
-    const bool expected = detail::within_reach(way, passage.begin);
-    if (kTimestamps && direction == Direction::ToBroker && options.timestamps && expected) {
-        core.last_timestamp = tcp::later(tcp::Seq(core.last_timestamp), tcp::Seq(options.timestamp)).value();
+    const bool believed = detail::is_believed(way, back, passage);
+    if (kTimestamps && options.timestamps && believed) {
+        std::uint32_t& last = core.last_timestamp(direction);
+        last = tcp::later(tcp::Seq(last), tcp::Seq(options.timestamp)).value();
     }
-    detail::count(core, direction, passage.payload, expected, now);
-    return detail::track(core, direction, passage);
+    detail::count(core, direction, passage.payload, believed, now);
+    const Verdict verdict = detail::track(core, direction, passage, believed);
+    // An RST needs none (RFC 7323 section 3.2).
+    const bool lacks_clock = kTimestamps && !options.timestamps && (flags & detail::kRst) == 0;
+    return lacks_clock ? verdict | Verdict::NoTimestamps : verdict;
 }
 
-// Whether the packet's sequence number is one that the stream is at: true for what goes on with it or repeats
-// it, and for few blind guesses.
+// Whether the packet, not translated yet, can be its sender's own: whether it goes on with both streams or
+// repeats what they have carried not long ago. Of a stranger's guesses hardly any is.
 template <IpFamily kFamily>
 bool is_plausible(const Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet) {
     const Way& way = record.core.way(direction);
-    const tcp::Seq at = packet.sequence().advance(way.sequence_delta);
-    return detail::within_reach(way, at) || way.acked.since(at) <= way.window_size() + detail::kWindowSlack;
+    const detail::Passage passage{.begin = packet.sequence().advance(way.sequence_delta),
+                                  .acknowledges = tcp::Seq(load32(packet.tcp() + 8)),
+                                  .payload = 0,
+                                  .window = 0,
+                                  .flags = load8(packet.tcp() + 13)};
+    const bool reset = (passage.flags & detail::kRst) != 0;  // who leaves need not be followed
+    return !reset && detail::is_believed(way, record.core.way(opposite(direction)), passage);
 }
 
 }  // namespace sluice::splice

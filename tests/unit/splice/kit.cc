@@ -151,7 +151,6 @@ Joint random_joint(Dice& dice, IpFamily family) {
         leg->mac = dice.mac();
         leg->port = static_cast<std::uint16_t>(dice.below(4));
     }
-    joint.slot = dice.value32();
     joint.opened = dice.value32();
     joint.keep_alive = dice.value16();
     return joint;
@@ -278,7 +277,7 @@ TestFrame expected(const TestFrame& frame, const Joint& joint, Direction directi
         flags.ack ? out.position.last_timestamp_received - in.position.last_timestamp_sent : 0;
     store32(tcp + 4, load32(tcp + 4) + sequence);
     store32(tcp + 8, load32(tcp + 8) + acknowledgement);
-    if (const std::uint64_t window = load16(tcp + 14); !flags.syn && window != 0) {
+    if (const std::uint64_t window = load16(tcp + 14); window != 0) {
         const std::uint64_t units = (window << in.position.send_scale) >> out.position.receive_scale;
         store16(tcp + 14, static_cast<std::uint16_t>(std::clamp<std::uint64_t>(units, 1, 65535)));
     }

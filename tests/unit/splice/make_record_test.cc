@@ -52,7 +52,6 @@ TEST_F(MakeRecord, KeepsEverythingThatIsAskedLater) {
     joint.listener = 0xffff;
     joint.pool = 2;
     joint.backend = 3;
-    joint.slot = 0x12345678;
     joint.opened = 0x9abcdef0;
     joint.keep_alive = 90;
     joint.last_heard = 4711;
@@ -69,11 +68,11 @@ TEST_F(MakeRecord, KeepsEverythingThatIsAskedLater) {
     EXPECT_EQ(core.listener, 0xffff);
     EXPECT_EQ(core.pool, 2);
     EXPECT_EQ(core.backend, 3);
-    EXPECT_EQ(core.slot, 0x12345678U);
     EXPECT_EQ(core.opened, 0x9abcdef0U);
     EXPECT_EQ(core.keep_alive, 90);
     EXPECT_EQ(core.last_heard, 4711U);
-    EXPECT_EQ(core.last_timestamp, joint.broker.position.last_timestamp_sent);
+    EXPECT_EQ(core.last_timestamp(Direction::ToBroker), joint.broker.position.last_timestamp_sent);
+    EXPECT_EQ(core.last_timestamp(Direction::ToClient), joint.client.position.last_timestamp_sent);
     EXPECT_EQ(core.way(Direction::ToClient).mac, joint.client.mac);
     EXPECT_EQ(core.way(Direction::ToBroker).mac, joint.broker.mac);
     EXPECT_EQ(core.way(Direction::ToClient).port, 1);

@@ -44,6 +44,12 @@ inline Joint round_numbers() {
     return joint;
 }
 
+inline Bytes timestamps(std::uint32_t value, std::uint32_t echo) {
+    Bytes bytes(12, std::byte{1});
+    wire::write_tcp_options({.timestamps = wire::TcpTimestamps{value, echo}}, bytes);
+    return bytes;
+}
+
 class TranslateRules : public testing::Test {
   protected:
     struct Segment {
@@ -52,15 +58,22 @@ class TranslateRules : public testing::Test {
         wire::TcpFlags flags{.ack = true};
         std::size_t payload = 0;
         std::uint16_t window = 1000;
-        Bytes options{};
+        Bytes options{};  // none: the timestamps that were agreed on, unless it is a reset
         std::uint8_t ttl = 64;
+        bool clock = true;  // false: no timestamps either
     };
 
     // Sends a segment of the client's (or the broker's) through the record.
     Verdict pass(Direction direction, const Segment& s) {
         const LegFacts& in = direction == Direction::ToBroker ? joint.client : joint.broker;
+        const bool adds_clock = s.options.empty() && s.clock && !s.flags.rst && in.position.timestamps;
         frame = random_frame(dice, in.tuple,
-                             {.flags = s.flags, .options = s.options, .payload = s.payload, .ttl = s.ttl});
+                             {.flags = s.flags,
+                              .options = adds_clock ? timestamps(in.position.last_timestamp_received,
+                                                                 in.position.last_timestamp_sent)
+                                                    : s.options,
+                              .payload = s.payload,
+                              .ttl = s.ttl});
         store32(frame.tcp() + 4, s.sequence);
         store32(frame.tcp() + 8, s.acknowledgement);
         store16(frame.tcp() + 14, s.window);
@@ -93,11 +106,5 @@ class TranslateRules : public testing::Test {
     Record<IpFamily::V4> record = make_record<IpFamily::V4>(joint);
     TestFrame frame;
 };
-
-inline Bytes timestamps(std::uint32_t value, std::uint32_t echo) {
-    Bytes bytes(12, std::byte{1});
-    wire::write_tcp_options({.timestamps = wire::TcpTimestamps{value, echo}}, bytes);
-    return bytes;
-}
 
 }  // namespace sluice::splice

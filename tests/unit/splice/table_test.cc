@@ -71,7 +71,7 @@ TYPED_TEST(TableOf, RecordsLieWhereTheRegionSays) {
         Record<kFamily> copy;
         std::memcpy(&copy, region.base + id * region.stride, sizeof copy);
         EXPECT_EQ(copy.leg(Direction::ToBroker), record.leg(Direction::ToBroker));
-        EXPECT_EQ(copy.core.slot, record.core.slot);
+        EXPECT_EQ(copy.core.opened, record.core.opened);
     }
     table.erase(1);
     EXPECT_EQ(table.region().live[0], 0b101U);

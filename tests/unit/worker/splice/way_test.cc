@@ -34,6 +34,44 @@ TEST(SpliceWay, ToTheClientFollowsThePacketsOfItsStream) {
     }
 }
 
+// A frame as `line` says it, from another MAC than the client's.
+Frame from_elsewhere(Story& story, const std::string& line) {
+    Story::Leg& leg = story.leg(Side::Client);
+    const MacAddress before = leg.mac;
+    leg.mac = kElsewhere;
+    Frame frame = story.frame(Side::Client, line);
+    leg.mac = before;
+    return frame;
+}
+
+// Whoever draws the client's way to himself reads the stream. He would have to know both numbers, and write a
+// segment that its receiver takes.
+TEST(SpliceWay, ToTheClientFollowsNobodyWhoGuesses) {
+    for (const bool ipv6 : {false, true}) {
+        for (const char* const forged :
+             {". 0:0 ack 1000000", ". 0:0 ack -1000000", ". 1000000:1000000 ack 0", "P. 0:10 badsum",
+              "P 0:10", "R 5:5", "R. 5:5", ". 30000:30000 ack 1"}) {
+            SCOPED_TRACE(forged);
+            Spliced story(over(ipv6));
+            story.arrives(Side::Client, from_elsewhere(story, forged));
+            EXPECT_EQ(story.moved("splice_paths"), Moved{});
+            EXPECT_EQ(story.moved("paths_doubted"), (Moved{{"paths_doubted", 1}}));
+            story.tap.tcp.clear();
+            story.broker_passes("P. 0:10");
+            story.client_passes(". 0:0 ack 10");
+            EXPECT_EQ(story.moved("splice_paths"), Moved{});
+        }
+    }
+}
+
+// A SYN draws no answer of another's connection to its own MAC either.
+TEST(SpliceWay, ToTheClientFollowsNoSyn) {
+    Spliced story;
+    story.arrives(Side::Client, from_elsewhere(story, "S 5000000:5000000 mss 1460"));
+    story.expect({"client . 0:0 ack 0"});
+    EXPECT_EQ(story.moved("splice_paths"), Moved{});
+}
+
 // The broker's ACK went to the old gateway and was lost: what the client repeats by the new one is all that
 // it will ever send, so the answer must find it there.
 TEST(SpliceWay, ToTheClientFollowsWhatItRepeats) {

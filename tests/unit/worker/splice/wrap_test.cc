@@ -15,7 +15,8 @@ void converse(Spliced& story) {
     story.client_passes(". 200:200 ack 0 ts 120/30 sack 20:40 60:200");  // a hole on both sides of the wrap
     story.broker_passes(". 200:200 ack 0 ts 120/30 sack 20:40 60:200");
     story.client_passes("P. 0:200 ack 200 ts 130/120");
-    story.client_passes("R 300:300");  // in the window, across the wrap, not exact
+    story.client("R 300:300");  // in the window, across the wrap, not exact
+    story.expect({"broker R 300:300", "broker . 99:99 ack 200 ts 130/120"});
     story.client_passes("FP. 200:300 ack 200 ts 140/120");
     story.broker_passes("FP. 200:300 ack 301 ts 150/140");
     story.client_passes(". 301:301 ack 301 ts 160/150");
