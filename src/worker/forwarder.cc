@@ -156,6 +156,13 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
         return Fate::Dropped;
     }
     if (sight.from_client) follow_client(record, packet, frame);
+    if (record.core.way(Direction::ToClient).has(splice::Way::kSlow)) [[unlikely]] {
+        splice::Flight& flight = spliced_.table<kFamily>().flight(*id);
+        if (splice::is_early_copy(record, direction, packet, flight, milliseconds_)) {
+            counters_.add(Counter::SpliceCopiesHeld);
+            return Fate::Dropped;
+        }
+    }
     const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
     if (is_drop(verdict)) {
         counters_.add(drop_counter(verdict));

@@ -47,6 +47,11 @@ bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, 
         const splice::Record<kFamily> record = splice::make_record<kFamily>(joint);
         const std::uint32_t id = table<kFamily>().insert(record, label);
         if (id == flow::kNoEntry) return false;
+        const tcp::Endpoint::Position& client = joint.client.position;
+        if (const auto slow = splice::flight_of(client.smoothed_rtt, client.rtt_variation)) {
+            table<kFamily>()[id].core.way(Direction::ToClient).flags |= splice::Way::kSlow;
+            table<kFamily>().flight(id) = *slow;
+        }
         const Reference name = name_of<kFamily>(id);
         directory_.rename_client(directory_.hash(joint.client.tuple), relayed, name);
         directory_.rename_lease(*directory_.lease_of(joint.broker.tuple), name);

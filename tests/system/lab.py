@@ -164,7 +164,8 @@ class Lab(Installation):
     """Options: `brokers`, how many mosquittos; `workers`; `pools` and `pool` (of the pool "brokers" only), `listener`,
     `runtime`, `admin` and `health`, keys that the configuration gets besides or instead of the lab's own;
     `start_brokers=False` leaves their addresses to the test; `start_sluiced=False` leaves starting it to the test;
-    `wire`, the options of bad wires on both sides, such as {"loss": 2, "reorder": 5, "seed": 1}: percent each way."""
+    `wire`, the options of bad wires on both sides, such as {"loss": 2, "reorder": 5, "seed": 1}: percent each way;
+    "delay" is the clients' side's only, in milliseconds each way."""
 
     def __init__(self, brokers=3, workers=1, pools=None, pool=None, listener=None, runtime=None, health=None,
                  admin=None, start_brokers=True, start_sluiced=True, wire=None):
@@ -317,6 +318,8 @@ class Lab(Installation):
                 self.wire_side.switch_offloads_off(end_of_wire)
             options = {"seed": 1, **self._wire}
             options["seed"] += len(self.wires)
+            if port != "front":
+                options.pop("delay", None)
             self.wires.append(Wire(self.wire_side, BUILD / "tests/system/wire", self.folder / f"wire-{port}.log", ends,
                                    **options))
         peer.switch_offloads_off("eth0")

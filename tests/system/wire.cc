@@ -1,6 +1,6 @@
 // A bad wire for the system tests: it passes frames between two network interfaces, loses some on the way and
 // lets some fall behind later ones. A frame that falls behind follows 1 to 8 later frames, or comes 2 ms
-// after its time where fewer follow.
+// after its time where fewer follow. A long wire delays all others by the same time, in their order.
 //
 // What happens to the n-th frame of a direction depends on the seed, the direction and n alone. One line of
 // JSON for each direction is printed at the end, which SIGTERM brings.
@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
@@ -40,6 +41,7 @@ using Frame = std::span<const std::byte>;
 constexpr unsigned kFarthestBehind = 8;
 constexpr Clock::duration kLongestDelay = std::chrono::milliseconds(2);
 constexpr std::size_t kMostHeld = 64;  // more would fall behind: they pass in their turn
+constexpr unsigned kNever = std::numeric_limits<unsigned>::max();  // frames that a delayed one lets pass
 constexpr std::size_t kBatch = 32;
 constexpr int kReceiveBuffer =
     16 << 20;  // the wire loses what it is told to lose, and nothing for being slow
@@ -107,6 +109,7 @@ class Interface {
 struct Badness {
     double loss = 0;     // of 1
     double reorder = 0;  // of 1
+    std::chrono::milliseconds delay{0};
     std::uint64_t seed = 1;
 };
 
@@ -171,7 +174,9 @@ class Direction {
             ++lost_;
         } else if (fate < badness_.loss + badness_.reorder && held_.size() < kMostHeld) {
             ++behind_;
-            held_.push_back({{frame.begin(), frame.end()}, later, now + kLongestDelay});
+            held_.push_back({{frame.begin(), frame.end()}, later, now + badness_.delay + kLongestDelay});
+        } else if (badness_.delay.count() != 0) {
+            held_.push_back({{frame.begin(), frame.end()}, kNever, now + badness_.delay});
         } else {
             send(frame);
             release([](Held& held) { return --held.later == 0; });
@@ -221,8 +226,9 @@ sigset_t hold_back_signals() {
 
 std::optional<timespec> time_until(std::optional<Clock::time_point> due) {
     if (!due) return std::nullopt;
-    const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(*due - Clock::now());
-    return timespec{0, std::max<long>(left.count(), 0)};  // always below a second
+    const auto left = std::max(*due - Clock::now(), Clock::duration::zero());
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    return timespec{seconds.count(), std::chrono::nanoseconds(left - seconds).count()};
 }
 
 void run(std::span<Direction, 2> directions, const std::array<int, 2>& descriptors) {
@@ -252,11 +258,15 @@ int start(int argc, char** argv) {
     app.add_option("--reorder", badness.reorder,
                    "Percent of the frames that fall behind later ones, each way")
         ->check(CLI::Range(0, 100));
+    int delay = 0;
+    app.add_option("--delay", delay, "Milliseconds that every frame takes, each way")
+        ->check(CLI::Range(0, 10000));
     app.add_option("--seed", badness.seed, "Another seed, other frames");
     app.add_option("interfaces", names, "Two interfaces of this network namespace")->required()->expected(2);
     CLI11_PARSE(app, argc, argv);
     badness.loss /= 100;
     badness.reorder /= 100;
+    badness.delay = std::chrono::milliseconds(delay);
     const Interface left(names.at(0));
     const Interface right(names.at(1));
     std::array<Direction, 2> directions{Direction(left, right, badness, 0),

@@ -7,12 +7,12 @@ from ledger import end, identity
 
 
 class Wire:
-    def __init__(self, namespace, program, log, interfaces, loss=0, reorder=0, seed=1):
+    def __init__(self, namespace, program, log, interfaces, loss=0, reorder=0, delay=0, seed=1):
         if not program.exists():
             raise RuntimeError(f"there is no {program}: ninja system-tools makes it")
         self._log = log
         self._process = namespace.start(
-            [program, "--loss", loss, "--reorder", reorder, "--seed", seed, *interfaces], log)
+            [program, "--loss", loss, "--reorder", reorder, "--delay", delay, "--seed", seed, *interfaces], log)
         deadline = time.monotonic() + 10
         while "ready" not in log.read_text():
             if self._process.poll() is not None or time.monotonic() > deadline:

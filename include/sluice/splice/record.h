@@ -77,9 +77,11 @@ struct Way {
     static constexpr std::uint8_t kFinSeen = 0x01;
     static constexpr std::uint8_t kFinAcked = 0x02;
     static constexpr std::uint8_t kTimestamps = 0x04;  // in use on this connection: set on both ways or none
-    // The owner's, on the way to the broker: the connection is over and waits for stragglers only.
+    // On the way to the broker: the connection is over and waits for stragglers only.
     static constexpr std::uint8_t kLingers = 0x08;
-    // Likewise: the broker's session outlives the connection.
+    // On the way to the client: its round trip is long, and a Flight stands beside the record.
+    static constexpr std::uint8_t kSlow = 0x08;
+    // On the way to the broker: its session outlives the connection.
     static constexpr std::uint8_t kPersistent = 0x10;
     // The owner's: the receiver is being asked whether it is still there; whatever it says is an answer.
     static constexpr std::uint8_t kAsked = 0x20;

@@ -13,6 +13,7 @@
 #include "sluice/base/lazy_array.h"
 #include "sluice/flow/slab.h"
 #include "sluice/flow/timer_wheel.h"
+#include "sluice/splice/flight.h"
 #include "sluice/splice/record.h"
 
 namespace sluice::splice {
@@ -38,7 +39,7 @@ class Table {
   public:
     // Reserves address space for `capacity` records (below 2^31); pages cost nothing until first used.
     Table(std::uint32_t capacity, Instant start)
-        : records_(capacity), labels_(capacity), timers_(capacity, start) {}
+        : records_(capacity), labels_(capacity), flights_(capacity), timers_(capacity, start) {}
 
     // flow::kNoEntry when full. No timer is armed.
     std::uint32_t insert(const Record<kFamily>& record, const Label& label) {
@@ -56,6 +57,8 @@ class Table {
     Record<kFamily>& operator[](std::uint32_t id) { return records_[id]; }
     const Record<kFamily>& operator[](std::uint32_t id) const { return records_[id]; }
     const Label& label(std::uint32_t id) const { return labels_[id]; }
+    // Meaningful for a record whose way to the client is marked Way::kSlow; memory is used by those only.
+    Flight& flight(std::uint32_t id) { return flights_[id]; }
     void prefetch(std::uint32_t id) const { records_[id].prefetch(); }
     bool contains(std::uint32_t id) const { return records_.contains(id); }
     // The first record at or after `from`, or flow::kNoEntry.
@@ -79,7 +82,8 @@ class Table {
     }
     // Reserved, not necessarily touched.
     std::size_t memory_bytes() const {
-        return records_.memory_bytes() + labels_.size() * sizeof(Label) + timers_.memory_bytes();
+        return records_.memory_bytes() + labels_.size() * sizeof(Label) + flights_.size() * sizeof(Flight) +
+               timers_.memory_bytes();
     }
     // What one record costs, label and timer included.
     static constexpr std::size_t kBytesPerRecord =
@@ -88,6 +92,7 @@ class Table {
   private:
     flow::Slab<Record<kFamily>> records_;
     LazyArray<Label> labels_;
+    LazyArray<Flight> flights_;
     flow::TimerWheel timers_;
 };
 

@@ -96,6 +96,7 @@ void Story::open() {
     lab.inject(0, make_segment(syn));
     lab.settle();
     const SeenSegment syn_ack = seen(Side::Client, "SYN-ACK");
+    if (plot.round_trip != Duration::zero()) lab.run(plot.round_trip);
     c.local_zero = syn_ack.tcp.sequence + 1 + static_cast<std::uint32_t>(b.preface.size());
     if (syn_ack.tcp.options.timestamps) c.local_clock = syn_ack.tcp.options.timestamps->value;
     const std::string before_connack = " ack -" + std::to_string(b.preface.size());
@@ -343,6 +344,7 @@ void Story::expect_gone(Counter reason, Here here) {
 }
 
 Spliced::Spliced(const Plot& plot_) : Story(plot_) {
+    if (plot.round_trip != Duration::zero()) lab.run(plot.round_trip);
     client(". 0:0");
     EXPECT_EQ(phase(), session::Phase::Spliced);
     EXPECT_EQ(moved("spliced"), (Moved{{"spliced", 1}}));
