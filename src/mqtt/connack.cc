@@ -40,6 +40,7 @@ ConnackResult read_body(ByteView body, Version version) {
             return ConnackMalformed{error_of(*error)};
         const auto& properties = std::get<Properties>(result);
         connack.server_keep_alive = properties.server_keep_alive;
+        connack.session_expiry = properties.session_expiry;
         connack.receive_maximum = properties.receive_maximum;
         connack.maximum_packet_size = properties.maximum_packet_size;
         connack.assigned_client_id = properties.assigned_client_id;

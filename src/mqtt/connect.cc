@@ -144,7 +144,7 @@ std::optional<ConnectError> take_connect_properties(Cursor& cursor, Connect& con
     const auto result = take_properties(cursor, PropertyPlace::Connect);
     if (const auto* error = std::get_if<PropertyError>(&result)) return error_of(*error);
     const auto& properties = std::get<Properties>(result);
-    connect.session_expiry = properties.session_expiry;
+    connect.session_expiry = properties.session_expiry.value_or(0);
     connect.receive_maximum = properties.receive_maximum;
     connect.maximum_packet_size = properties.maximum_packet_size;
     return std::nullopt;

@@ -136,7 +136,7 @@ std::optional<PropertyError> take_value(Cursor& cursor, Type type) {
 
 // Notes what Sluice wants to know; the value has been checked.
 void note(Properties& properties, std::uint8_t id, Cursor value) {
-    if (id == kSessionExpiry) properties.session_expiry = *value.take32();
+    if (id == kSessionExpiry) properties.session_expiry = value.take32();
     if (id == kServerKeepAlive) properties.server_keep_alive = value.take16();
     if (id == kReceiveMaximum) properties.receive_maximum = *value.take16();
     if (id == kMaximumPacketSize) properties.maximum_packet_size = *value.take32();

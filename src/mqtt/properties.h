@@ -34,7 +34,7 @@ enum class PropertyError : std::uint8_t {
 // What Sluice itself wants to know of a block.
 struct Properties {
     std::optional<std::uint16_t> server_keep_alive;      // seconds
-    std::uint32_t session_expiry = 0;                    // seconds; 0: with the connection
+    std::optional<std::uint32_t> session_expiry;         // seconds
     std::uint16_t receive_maximum = 0xffff;              // messages
     std::uint32_t maximum_packet_size = 0;               // bytes; 0: any
     std::uint16_t topic_alias = 0;                       // 0: none

@@ -65,6 +65,7 @@ std::size_t block_size(const ConnackFields& fields) {
     std::size_t size = 0;
     if (fields.assigned_client_id) size += 1 + field_size(fields.assigned_client_id->size());
     if (fields.server_keep_alive) size += 3;
+    if (fields.session_expiry) size += 5;
     if (fields.receive_maximum != 0) size += 3;
     if (fields.maximum_packet_size != 0) size += 5;
     for (const bool can : {fields.retain, fields.subscription_ids, fields.shared_subscriptions}) {
@@ -82,6 +83,10 @@ void put_block(Appender& packet, const ConnackFields& fields) {
     if (fields.server_keep_alive) {
         packet.put8(kServerKeepAlive);
         packet.put16(*fields.server_keep_alive);
+    }
+    if (fields.session_expiry) {
+        packet.put8(kSessionExpiry);
+        packet.put32(*fields.session_expiry);
     }
     if (fields.receive_maximum != 0) {
         packet.put8(kReceiveMaximum);

@@ -15,6 +15,7 @@ struct Connack {
     bool session_present = false;
     std::uint8_t reason_code = 0;                    // return code in 3.x
     std::optional<std::uint16_t> server_keep_alive;  // seconds, v5
+    std::optional<std::uint32_t> session_expiry;     // seconds, in place of the CONNECT's; v5
     std::uint16_t receive_maximum = 0xffff;          // QoS 1 and 2 that may be under way to the broker, v5
     std::uint32_t maximum_packet_size = 0;           // bytes that the broker takes, 0: any; v5
     std::optional<std::string_view> assigned_client_id;  // v5; borrows from the bytes read

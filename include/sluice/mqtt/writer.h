@@ -54,6 +54,7 @@ void append_connect(std::vector<std::byte>& out, const ConnectFields& connect);
 struct ConnackFields {
     std::optional<std::string_view> assigned_client_id = {};
     std::optional<std::uint16_t> server_keep_alive = {};  // seconds
+    std::optional<std::uint32_t> session_expiry = {};     // seconds
     std::uint16_t receive_maximum = 0;                    // 0: not set
     std::uint32_t maximum_packet_size = 0;                // bytes; 0: not set
     // What the broker can do; said where it cannot.

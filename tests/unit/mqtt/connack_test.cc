@@ -54,13 +54,18 @@ TEST(Connack, ReadsEachVersion) {
     EXPECT_FALSE(refusal->accepted());
     EXPECT_EQ(refusal->reason_code, 5);
 
-    const auto full =
-        accepted(v5(1, 0, property(0x13, u16(45)) + property(0x12, field("given")) + property(0x21, u16(10))),
-                 Version::V5);
+    const auto full = accepted(v5(1, 0,
+                                  property(0x13, u16(45)) + property(0x12, field("given")) +
+                                      property(0x21, u16(10)) + property(0x11, u32(3600))),
+                               Version::V5);
     ASSERT_TRUE(full);
     EXPECT_TRUE(full->session_present);
     EXPECT_EQ(full->server_keep_alive, 45);
     EXPECT_EQ(full->assigned_client_id, "given");
+    EXPECT_EQ(full->session_expiry, 3600U);
+    // To say 0 is to say something: it ends the session with the connection.
+    EXPECT_EQ(accepted(v5(0, 0, property(0x11, u32(0))), Version::V5)->session_expiry, 0U);
+    EXPECT_EQ(accepted(v5(0, 0, ""), Version::V5)->session_expiry, std::nullopt);
 }
 
 TEST(Connack, SplitAtEveryByteNeedsMoreThenGivesTheSame) {

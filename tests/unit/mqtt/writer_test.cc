@@ -108,6 +108,7 @@ TEST(Writer, ConnectWithWillAndSession) {
 TEST(Writer, ConnackRoundTrip) {
     const ConnackFields fields{.assigned_client_id = "auto-1",
                                .server_keep_alive = 30,
+                               .session_expiry = 7200,
                                .receive_maximum = 20,
                                .maximum_packet_size = 4096,
                                .retain = false,
@@ -125,6 +126,7 @@ TEST(Writer, ConnackRoundTrip) {
         const bool v5 = version == Version::V5;
         EXPECT_EQ(connack.assigned_client_id, v5 ? std::optional<std::string_view>("auto-1") : std::nullopt);
         EXPECT_EQ(connack.server_keep_alive, v5 ? std::optional<std::uint16_t>(30) : std::nullopt);
+        EXPECT_EQ(connack.session_expiry, v5 ? std::optional<std::uint32_t>(7200) : std::nullopt);
         EXPECT_EQ(connack.receive_maximum, v5 ? 20 : 0xffff);
         EXPECT_EQ(connack.maximum_packet_size, v5 ? 4096U : 0U);
     }
