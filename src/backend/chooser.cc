@@ -21,6 +21,10 @@ void Chooser::sent(Instant now, const Backend& backend) {
         now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
+bool Chooser::has_room(const Backend& backend) const {
+    return backend.max_connections == 0 || load_.connections(backend.position) < backend.max_connections;
+}
+
 // Fills candidates_ and notes what there is among them.
 void Chooser::judge(Instant now, const Pool& pool, std::span<const std::uint32_t> tried, bool keep_pace) {
     any_usable_ = false;
@@ -39,11 +43,16 @@ void Chooser::judge(Instant now, const Pool& pool, std::span<const std::uint32_t
 }
 
 Choice Chooser::choose(Instant now, const Snapshot& snapshot, std::uint32_t pool_index,
-                       std::optional<std::uint64_t> key, std::span<const std::uint32_t> tried) {
+                       std::optional<std::uint64_t> key, std::span<const std::uint32_t> tried,
+                       std::optional<std::uint32_t> remembered) {
     if (turns_.size() < snapshot.pools.size()) turns_.resize(snapshot.pools.size());
     const Pool& pool = snapshot.pools[pool_index];
     Turn& turn = turns_[pool_index];
 
+    if (remembered && pool.backends[*remembered].usable() && has_room(pool.backends[*remembered]) &&
+        std::ranges::find(tried, *remembered) == tried.end()) {
+        return {.outcome = Choice::Outcome::Chosen, .backend = *remembered, .remembered = true};
+    }
     judge(now, pool, tried, true);
     // Better ahead of its pace than nobody.
     if (any_usable_ && !any_eligible_) judge(now, pool, tried, false);

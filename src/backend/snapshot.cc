@@ -1,7 +1,10 @@
 #include "sluice/backend/snapshot.h"
 
 #include <algorithm>
+#include <array>
 
+#include "sluice/base/bytes.h"
+#include "sluice/base/siphash.h"
 #include "sluice/wire/tcp_options.h"
 
 namespace sluice::backend {
@@ -73,6 +76,7 @@ Backend build_backend(const Roster::Backend& from, std::span<const Condition> co
     Backend backend{.name = from.config.name,
                     .address = from.config.address,
                     .position = from.position,
+                    .mark = mark_of(from.config.address),
                     .standing = from.standing,
                     .weight = from.config.weight,
                     .max_connections = from.config.max_connections,
@@ -137,6 +141,20 @@ Pool build_pool(const Roster::Pool& from, std::span<const Condition> conditions,
 }
 
 }  // namespace
+
+std::uint32_t mark_of(const SocketAddress& address) {
+    std::array<std::byte, 18> bytes;
+    std::ranges::copy(std::as_bytes(address.address.bytes()), bytes.begin());
+    store16(bytes.data() + 16, address.port);
+    return static_cast<std::uint32_t>(siphash24(SipKey{}, bytes));
+}
+
+std::optional<std::uint32_t> Pool::find(std::uint32_t mark) const {
+    for (std::uint32_t i = 0; i < backends.size(); ++i) {
+        if (backends[i].standing == Standing::Active && backends[i].mark == mark) return i;
+    }
+    return std::nullopt;
+}
 
 bool Listener::admits(const IpAddress& client) const {
     const auto holds = [&](const IpPrefix& network) { return network.contains(client); };

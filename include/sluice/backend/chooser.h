@@ -23,9 +23,10 @@ struct Choice {
     Outcome outcome = Outcome::NoneUsable;
     std::uint32_t backend = 0;  // index in the pool, when Chosen
     // Why it was this one, for `explain`.
-    bool by_key = false;     // consistent hash of the key; otherwise by load or turn
-    bool displaced = false;  // the key's first choice was passed over (unusable, tried, full, in slow start,
-                             // or above its bound)
+    bool by_key = false;      // consistent hash of the key; otherwise by load or turn
+    bool displaced = false;   // the key's first choice was passed over (unusable, tried, full, in slow start,
+                              // or above its bound)
+    bool remembered = false;  // its session is known to be there
 };
 
 // One per worker (and one in control for `explain`): holds the turn-taking state of each pool.
@@ -38,8 +39,11 @@ class Chooser {
     // key: hash of the balancing key, or nullopt when the client gave none (then maglev falls back to least
     // connections). tried: indexes that failed this client already.
     // A broker in slow start is passed over between its turns, unless there is no other.
+    // remembered: index of the broker that has the client's session. It is chosen if it is usable, not tried
+    // and below its max_connections; neither its pace in a slow start nor bounded_load keep it from that.
     Choice choose(Instant now, const Snapshot& snapshot, std::uint32_t pool, std::optional<std::uint64_t> key,
-                  std::span<const std::uint32_t> tried);
+                  std::span<const std::uint32_t> tried,
+                  std::optional<std::uint32_t> remembered = std::nullopt);
     // The client was sent to the backend of this position: its next turn in a slow start is later.
     void sent(Instant now, const Backend& backend);
 
@@ -50,6 +54,7 @@ class Chooser {
     };
     void judge(Instant now, const Pool& pool, std::span<const std::uint32_t> tried, bool keep_pace);
     bool may_take(Instant now, const Backend& backend) const;
+    bool has_room(const Backend& backend) const;
 
     const LoadTable& load_;
     const std::uint32_t workers_;

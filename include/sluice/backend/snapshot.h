@@ -43,6 +43,7 @@ struct Backend {
     std::string name;
     SocketAddress address;
     std::uint32_t position = 0;  // its number over all pools, below kMaxBackends (see LoadTable)
+    std::uint32_t mark = 0;      // mark_of(address)
     Standing standing = Standing::Active;
     std::uint32_t weight = 0;
     std::uint32_t max_connections = 0;  // 0: no limit
@@ -60,6 +61,10 @@ struct Backend {
 
 // A compiled pattern, shared between snapshots; null: none.
 using Pattern = std::shared_ptr<const re2::RE2>;
+
+// By what a session's broker is remembered: of its address, so that it is the same one under another name, in
+// another pool, or when it is taken back after it was removed.
+std::uint32_t mark_of(const SocketAddress& address);
 
 struct Pool {
     std::string name;
@@ -83,6 +88,9 @@ struct Pool {
     std::shared_ptr<const balance::Maglev> maglev;
     // The common offer of all usable backends; options that were never learned are offered.
     Offer offer;
+
+    // The index of the active backend with this mark.
+    std::optional<std::uint32_t> find(std::uint32_t mark) const;
 };
 
 struct Listener {

@@ -342,6 +342,88 @@ TEST(SlowStart, AheadOfItsPaceWhereThereIsNoOther) {
     EXPECT_EQ(f.client(SlowFixture::kFrom).outcome, Choice::Outcome::AllFull);
 }
 
+TEST(Remembered, GoesFirstWhateverTheMethodAndTheKeySay) {
+    for (const auto balance : {config::Balance::Maglev, config::Balance::LeastConnections,
+                               config::Balance::TwoChoices, config::Balance::RoundRobin}) {
+        Fixture f({100, 100, 100}, balance);
+        for (std::uint32_t b = 0; b < 3; ++b) {
+            f.load->add(0, b, 50, false);
+            for (int i = 0; i < 20; ++i) {
+                const Choice c =
+                    f.chooser->choose(Instant{}, *f.snapshot, 0, balance::key_hash(id_of(i)), {}, b);
+                EXPECT_EQ(c.outcome, Choice::Outcome::Chosen);
+                EXPECT_EQ(c.backend, b);
+                EXPECT_TRUE(c.remembered);
+                EXPECT_FALSE(c.by_key || c.displaced);
+            }
+        }
+    }
+}
+
+TEST(Remembered, ButNotWhereItCannotBeTaken) {
+    const std::array<std::uint32_t, 1> tried{0};
+    const auto passed_over = [](Fixture& f, std::span<const std::uint32_t> tried) {
+        f.publish();
+        const Choice c = f.chooser->choose(Instant{}, *f.snapshot, 0, balance::key_hash("x"), tried, 0);
+        return c.outcome == Choice::Outcome::Chosen && c.backend == 1 && !c.remembered;
+    };
+    Fixture down({100, 100});
+    down.conditions[0].healthy = false;
+    EXPECT_TRUE(passed_over(down, {}));
+    Fixture drained({100, 100});
+    drained.config.pools[0].backends[0].state = config::BackendState::Drain;
+    EXPECT_TRUE(passed_over(drained, {}));
+    Fixture in_maintenance({100, 100});
+    in_maintenance.config.pools[0].backends[0].state = config::BackendState::Maintenance;
+    EXPECT_TRUE(passed_over(in_maintenance, {}));
+    Fixture weightless({0, 100});
+    EXPECT_TRUE(passed_over(weightless, {}));
+    Fixture full({100, 100});
+    full.config.pools[0].backends[0].max_connections = 5;
+    full.load->add(1, 0, 5, false);
+    EXPECT_TRUE(passed_over(full, {}));
+    Fixture was_tried({100, 100});
+    EXPECT_TRUE(passed_over(was_tried, tried));
+}
+
+// A bound on load and the pace of a slow start are for those who could be elsewhere as well.
+TEST(Remembered, NeitherBoundNorPaceKeepItAway) {
+    SlowFixture f(2, 10);
+    f.config.pools[0].bounded_load = 1;
+    f.load->add(0, 0, 500, false);
+    f.publish();
+    for (int i = 0; i < 5; ++i) {
+        const Choice c = f.chooser->choose(SlowFixture::kFrom, *f.snapshot, 0, std::nullopt, {}, 0);
+        EXPECT_EQ(c.backend, 0U);
+        f.chooser->sent(SlowFixture::kFrom, f.snapshot->pools[0].backends[0]);
+    }
+}
+
+// It is the address that a broker is known by.
+TEST(Remembered, ABrokerKeepsItsMarkByAnyNameAndInAnyPlace) {
+    Fixture f({100, 100, 100});
+    const Pool& pool = f.snapshot->pools[0];
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(pool.find(pool.backends[i].mark), i);
+        EXPECT_EQ(pool.backends[i].mark, mark_of(pool.backends[i].address));
+    }
+    std::vector<std::uint32_t> marks;
+    for (const Backend& b : pool.backends) marks.push_back(b.mark);
+    auto& backends = f.config.pools[0].backends;
+    backends[0].name = "another";
+    std::ranges::reverse(backends);
+    f.publish();
+    for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(f.snapshot->pools[0].find(marks[i]), 2 - i);
+    backends.pop_back();
+    f.publish();
+    EXPECT_EQ(f.snapshot->pools[0].find(marks[0]), std::nullopt);
+    // Another port of the same host is another broker, and so is another family.
+    EXPECT_NE(mark_of(*SocketAddress::parse("10.2.0.2:1883")),
+              mark_of(*SocketAddress::parse("10.2.0.2:1884")));
+    EXPECT_NE(mark_of(*SocketAddress::parse("10.2.0.2:1883")),
+              mark_of(*SocketAddress::parse("[fd00::2]:1883")));
+}
+
 TEST(SlowStart, IsOverAtItsTime) {
     SlowFixture f(2, 10);
     f.client(SlowFixture::kUntil - 1ms);
