@@ -21,6 +21,7 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
     // One for all: a client that comes back to another worker still meets sequence numbers that go on
     // (RFC 6528).
     const SipKey isn_key = random_key();
+    const SipKey session_key = random_key();  // what one learns of a session all look up
     for (std::uint32_t i = 0; i < runtime.workers; ++i) {
         const std::uint32_t share = runtime.max_connections / runtime.workers +
                                     (i < runtime.max_connections % runtime.workers ? 1 : 0);
@@ -30,6 +31,7 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
                                             .idle = runtime.idle,
                                             .isn_key = isn_key,
                                             .index_key = random_key(),
+                                            .session_key = session_key,
                                             .seed = random_number()};
         const worker::WorkerResources resources{.topology = topology,
                                                 .ports = ports_,

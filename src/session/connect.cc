@@ -55,6 +55,12 @@ Rejection rejection_of(config::RouteRefusal refusal) {
     return {Counter::RefusedByRoute, mqtt::Refusal::NotAuthorized};
 }
 
+// Before MQTT 5 a session that is not clean has no end.
+std::uint32_t session_expiry_of(const mqtt::Connect& connect) {
+    if (connect.version == mqtt::Version::V5) return connect.session_expiry;
+    return connect.clean_start ? 0 : kNeverExpires;
+}
+
 }  // namespace
 
 void Session::step_await_connect(Instant now) {
@@ -90,6 +96,7 @@ void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView
     const auto username = connect.username ? std::optional<std::string>(*connect.username) : std::nullopt;
     c_.keep_alive = connect.keep_alive;
     c_.persistent = connect.persistent();
+    c_.session_expiry = session_expiry_of(connect);
     c_.connect_packet.assign(packet.begin(), packet.end());
     // The copy is what brokers are given; the endpoint's room is for what the client pipelines behind it.
     c_.client_end.consume(now, packet.size(), to_client_);
@@ -108,6 +115,7 @@ void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView
     }
     c_.pool = routed.pool;
     c_.key = backend::balancing_key(pool(), facts);
+    recall(now);
     try_next(now);
 }
 

@@ -178,6 +178,10 @@ void Session::step_closing(Instant now) {
 void Session::end(Instant now) {
     give_up_upstream(now);
     count_statistics(s_.counters, c_.client_end.statistics());
+    if (c_.stay) {
+        if (const auto news = after_connection(*c_.stay, c_.session_expiry, now))
+            s_.transmitter.learned(*news);
+    }
     c_.phase = Phase::Ended;
 }
 

@@ -55,13 +55,15 @@ void Session::try_next(Instant now) {
     mqtt::Refusal refusal = mqtt::Refusal::ServerUnavailable;
     while (c_.tried_count <= pool().retries) {
         const auto tried = std::span(c_.tried).first(c_.tried_count);
-        const backend::Choice choice = s_.chooser.choose(now, *s_.snapshot, c_.pool, c_.key, tried);
+        const backend::Choice choice =
+            s_.chooser.choose(now, *s_.snapshot, c_.pool, c_.key, tried, remembered_broker());
         if (choice.outcome == backend::Choice::Outcome::AllFull) {
             reason = Counter::RefusedBackendFull;
             refusal = mqtt::Refusal::ServerBusy;
         }
         if (choice.outcome != backend::Choice::Outcome::Chosen) break;
         c_.tried[c_.tried_count++] = choice.backend;
+        if (choice.remembered) count(Counter::AssignedIdsFound);
         if (attempt(now, choice.backend)) return;
         // No source address and port is free towards this broker; another broker has its own.
         reason = Counter::RefusedSourcePorts;
@@ -202,6 +204,7 @@ bool Session::read_connack(Instant now) {
         s_.transmitter.attempt_succeeded(broker().position);
         if (connack->server_keep_alive) c_.keep_alive = *connack->server_keep_alive;
         if (connack->assigned_client_id) c_.client_id.assign(*connack->assigned_client_id);
+        remember(now, *connack);
         return true;
     }
     count(Counter::ConnackRefused);

@@ -28,7 +28,7 @@ std::uint32_t share(std::uint32_t limit, std::uint32_t workers) { return (limit 
 
 Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
              Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output,
-             CounterSet& counters, backend::Tallies& tallies, Mail& mail, Instant now)
+             CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now)
     : options_(options),
       topology_(resources.topology),
       directory_(directory),
@@ -37,6 +37,7 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
       output_(output),
       counters_(counters),
       mail_(mail),
+      news_(news),
       chooser_(resources.load, options.seed, options.workers),
       surroundings_{.snapshot = resources.snapshot,
                     .chooser = chooser_,
@@ -45,7 +46,9 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
                     .counters = counters,
                     .tallies = tallies,
                     .transmitter = *this,
+                    .whereabouts = news.table(),
                     .isn_key = options.isn_key,
+                    .session_key = options.session_key,
                     .worker = options.index},
       slab_(options.max_connections),
       wheel_(options.max_connections, now),
@@ -401,7 +404,8 @@ std::optional<session::Hop> Flows::broker_hop(const session::Connection& c) {
 bool Flows::splice(const session::Connection& c, const splice::Joint& joint) {
     const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
     const auto label = splice::Label::of(static_cast<std::uint8_t>(*c.version), c.client_id);
-    return spliced_.adopt(now_, {Reference::Kind::Relayed, c.id}, joint, label, *hop);
+    const Spliced::Memory memory{.stay = c.stay.value_or(session::Stay{}), .expiry = c.session_expiry};
+    return spliced_.adopt(now_, {Reference::Kind::Relayed, c.id}, joint, label, memory, *hop);
 }
 
 // --- listing ---

@@ -16,6 +16,7 @@
 #include "worker/directory.h"
 #include "worker/frame_output.h"
 #include "worker/mail.h"
+#include "worker/session_news.h"
 #include "worker/spliced.h"
 
 namespace sluice::worker {
@@ -31,7 +32,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     // listeners: shared with `spliced`, which takes connections over.
     Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
           Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, CounterSet& counters,
-          backend::Tallies& tallies, Mail& mail, Instant now);
+          backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
     // Both return false when the packet is a spliced connection's, now at the latest: to be translated.
@@ -77,6 +78,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) override;
     void attempt_succeeded(std::uint32_t backend) override;
     std::optional<session::Hop> broker_hop(const session::Connection& connection) override;
+    void learned(const session::Stay& stay) override { news_.learned(now_, stay); }
     bool splice(const session::Connection& connection, const splice::Joint& joint) override;
 
   private:
@@ -106,6 +108,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     FrameOutput& output_;
     CounterSet& counters_;
     Mail& mail_;
+    SessionNews& news_;
     backend::Chooser chooser_;
     session::Surroundings surroundings_;
     flow::Slab<session::Connection> slab_;

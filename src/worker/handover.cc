@@ -7,9 +7,12 @@ namespace sluice::worker {
 HandoverRings::HandoverRings(std::uint32_t workers, std::size_t capacity)
     : workers_(workers), bells_(std::make_unique<Bell[]>(workers)) {
     rings_.resize(std::size_t{workers} * workers);
+    news_.resize(std::size_t{workers} * workers);
     for (std::uint32_t from = 0; from < workers; ++from) {
         for (std::uint32_t to = 0; to < workers; ++to) {
-            if (from != to) rings_[from * workers + to] = std::make_unique<Mailbox<port::Frame>>(capacity);
+            if (from == to) continue;
+            rings_[from * workers + to] = std::make_unique<Mailbox<port::Frame>>(capacity);
+            news_[from * workers + to] = std::make_unique<Mailbox<session::Stay>>(capacity);
         }
     }
 }

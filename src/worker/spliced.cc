@@ -22,7 +22,7 @@ constexpr Duration kAskNeighbors = 10s;
 
 Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
                  FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters,
-                 backend::Tallies& tallies, Mail& mail, Instant now)
+                 backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now)
     : topology_(resources.topology),
       directory_(directory),
       output_(output),
@@ -31,10 +31,12 @@ Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources,
       counters_(counters),
       tallies_(tallies),
       mail_(mail),
+      news_(news),
       worker_(options.index),
       snapshot_(resources.snapshot),
       table4_(options.max_connections, now),
       table6_(options.max_connections, now),
+      memories_{LazyArray<Memory>(options.max_connections), LazyArray<Memory>(options.max_connections)},
       errors_(1000, 1000) {
     output_.tell(*this);
 }
@@ -42,7 +44,7 @@ Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources,
 // --- making and ending ---
 
 bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, const splice::Label& label,
-                    const NextHop& hop) {
+                    const Memory& memory, const NextHop& hop) {
     return with_family(joint.client.tuple.local.address.family(), [&]<IpFamily kFamily>() {
         const splice::Record<kFamily> record = splice::make_record<kFamily>(joint);
         const std::uint32_t id = table<kFamily>().insert(record, label);
@@ -52,6 +54,7 @@ bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, 
             table<kFamily>()[id].core.way(Direction::ToClient).flags |= splice::Way::kSlow;
             table<kFamily>().flight(id) = *slow;
         }
+        if (memory.stay.key != 0) memories(kFamily)[id] = memory;
         const Reference name = name_of<kFamily>(id);
         directory_.rename_client(directory_.hash(joint.client.tuple), relayed, name);
         directory_.rename_lease(*directory_.lease_of(joint.broker.tuple), name);
@@ -98,8 +101,19 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     }
     --listeners_[core.listener].connections;
     load_.add(worker_, position(core), -1, core.persistent());
+    forget<kFamily>(now, id);
     table<kFamily>().erase(id);
     ++ended_;
+}
+
+// From here on its session, if it is remembered, has its expiry.
+template <IpFamily kFamily>
+void Spliced::forget(Instant now, std::uint32_t id) {
+    Memory& memory = memories(kFamily)[id];
+    if (memory.stay.key == 0) return;
+    if (const auto news = session::after_connection(memory.stay, memory.expiry, now))
+        news_.learned(now, *news);
+    memory = {};
 }
 
 // Counts the end of a connection, and tells of it where a log is kept.

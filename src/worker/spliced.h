@@ -2,6 +2,7 @@
 // them. Their packets pass through the forwarder, which tells what came of each.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <span>
@@ -21,6 +22,7 @@
 #include "worker/frame_output.h"
 #include "worker/liveness.h"
 #include "worker/mail.h"
+#include "worker/session_news.h"
 
 namespace sluice::worker {
 
@@ -46,12 +48,18 @@ class Spliced final : public NeighborNews {
     // listeners: shared with whoever accepts connections.
     Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
             FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters,
-            backend::Tallies& tallies, Mail& mail, Instant now);
+            backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now);
+
+    // What is told of a connection's session when it ends; of most, nothing.
+    struct Memory {
+        session::Stay stay;        // its key is 0 where the session is not remembered
+        std::uint32_t expiry = 0;  // seconds
+    };
 
     // Makes the record of a connection that was known as `relayed` so far, and takes over its lease and its
     // place in the client index. False when there is no room. hop: the neighbor that joint.broker.mac is of.
     bool adopt(Instant now, Reference relayed, const splice::Joint& joint, const splice::Label& label,
-               const NextHop& hop);
+               const Memory& memory, const NextHop& hop);
     // Whether reference, which is_spliced(), is the connection of this client.
     bool is_client(Reference reference, const FourTuple& client) const;
 
@@ -120,6 +128,8 @@ class Spliced final : public NeighborNews {
     template <IpFamily kFamily>
     void remove(Instant now, std::uint32_t id);
     template <IpFamily kFamily>
+    void forget(Instant now, std::uint32_t id);
+    template <IpFamily kFamily>
     void tell_ending(Instant now, std::uint32_t id, Counter reason);
     template <IpFamily kFamily>
     void expire(Instant now, std::uint32_t id);
@@ -135,6 +145,7 @@ class Spliced final : public NeighborNews {
     splice::QuoteVerdict pass_error(Instant now, std::uint32_t id, splice::Direction direction,
                                     const wire::IcmpMessage& message);
     Instant deadline(Instant now, const splice::Core& core) const;
+    LazyArray<Memory>& memories(IpFamily family) { return memories_[family == IpFamily::V4 ? 0 : 1]; }
     Instant next_look(Instant now, const splice::Core& core) const;
     // spliced_liveness.cc: whether an end is still there
     template <IpFamily kFamily>
@@ -172,10 +183,12 @@ class Spliced final : public NeighborNews {
     CounterSet& counters_;
     backend::Tallies& tallies_;
     Mail& mail_;
+    SessionNews& news_;
     const std::uint32_t worker_;
     const backend::Snapshot* snapshot_;
     splice::Table<IpFamily::V4> table4_;
     splice::Table<IpFamily::V6> table6_;
+    std::array<LazyArray<Memory>, 2> memories_;  // by family, as the records are numbered
     TokenBucket errors_;
     LivenessChecks checks_;
     absl::flat_hash_map<IpAddress, Hop> hops_;

@@ -8,6 +8,7 @@
 #include "worker/forwarder.h"
 #include "worker/input.h"
 #include "worker/rest.h"
+#include "worker/session_news.h"
 
 namespace sluice::worker {
 namespace {
@@ -61,6 +62,7 @@ struct Worker::Impl {
     FrameOutput output;
     Directory directory;
     std::vector<ListenerLoad> listeners;
+    SessionNews news;
     Spliced spliced;
     Forwarder forwarder;
     Flows flows;
@@ -89,9 +91,10 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
              static_cast<std::uint16_t>(options.index)),
       directory(options, resources),
       listeners(resources.snapshot->listeners.size()),
-      spliced(options, resources, directory, output, listeners, counters, tallies, mail, now_),
+      news(options, resources.handover, counters),
+      spliced(options, resources, directory, output, listeners, counters, tallies, mail, news, now_),
       forwarder(resources, directory, spliced, output, counters, tallies),
-      flows(options, resources, directory, spliced, listeners, output, counters, tallies, mail, now_),
+      flows(options, resources, directory, spliced, listeners, output, counters, tallies, mail, news, now_),
       evictor(options, resources, directory, flows, spliced, now_),
       prober(options, resources, output, counters, mail, now_),
       local(resources.topology, output, flows, spliced, prober, counters),
@@ -104,10 +107,12 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
     }
 }
 
-// The order matters in one place: what packets and timers want sent leaves in the same turn.
+// The order matters in two places: what packets and timers want sent leaves in the same turn, and what others
+// have learned of a client's session is known before the client comes.
 bool Worker::Impl::step(Instant at) {
     now = at;
-    bool busy = receive();
+    bool busy = news.hear(now);
+    busy = receive() || busy;
     busy = receive_handed_over() || busy;
     busy = on_timers() || busy;
     busy = on_commands() || busy;
@@ -263,6 +268,8 @@ Worker::Totals Worker::Impl::totals() const {
         .timers = flows.timers() + spliced.timers(),
         .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() + directory.memory_bytes(),
         .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
+        .remembered = news.table().size(),
+        .remembered_bytes = news.table().used_bytes(),
         .listeners = {},
         .handshakes = {}};
     for (const ListenerLoad& l : listeners) {
@@ -387,6 +394,12 @@ bool Worker::kill_connection(std::uint32_t id, const FourTuple& client) {
 
 std::vector<neighbor::Table::Entry> Worker::neighbors(std::uint16_t port) const {
     return impl_->output.neighbors(port).entries();
+}
+
+std::optional<session::Stay> Worker::session_of(std::uint32_t pool, std::string_view client_id) const {
+    const std::uint64_t key = session::session_key(impl_->options.session_key, pool, client_id);
+    const session::Stay* const stay = impl_->news.table().find(impl_->now, key);
+    return stay == nullptr ? std::nullopt : std::optional(*stay);
 }
 
 Worker::Totals Worker::totals() const { return impl_->totals(); }

@@ -14,6 +14,7 @@
 #include "sluice/base/time.h"
 #include "sluice/mqtt/connect.h"
 #include "sluice/nat/source_pool.h"
+#include "sluice/session/whereabouts.h"
 #include "sluice/tcp/endpoint.h"
 
 namespace sluice::session {
@@ -85,8 +86,12 @@ struct Connection {
     std::string client_id;
     std::optional<std::uint64_t> key;  // hash of the balancing key; nullopt when it is empty
     bool persistent = false;           // the session outlives the connection
-    std::uint16_t keep_alive = 0;      // seconds; the broker's Server Keep Alive replaces the client's
-    std::size_t connect_size = 0;      // bytes
+    std::uint32_t session_expiry =
+        0;  // seconds from the connection's end; the CONNACK's replaces the CONNECT's
+    std::optional<std::uint32_t> session_at;  // mark of the broker where its session is known to be
+    std::optional<Stay> stay;                 // what was told of its session when this connection began
+    std::uint16_t keep_alive = 0;             // seconds; the broker's Server Keep Alive replaces the client's
+    std::size_t connect_size = 0;             // bytes
     // A copy of the CONNECT, kept until the CONNACK so that another broker can be tried after "unavailable".
     std::vector<std::byte> connect_packet;
     std::size_t replayed = 0;  // bytes of connect_packet given to the upstream endpoint

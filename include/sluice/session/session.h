@@ -19,9 +19,11 @@
 #include "sluice/backend/tallies.h"
 #include "sluice/base/counters.h"
 #include "sluice/base/siphash.h"
+#include "sluice/mqtt/connack.h"
 #include "sluice/mqtt/writer.h"
 #include "sluice/nat/source_pool.h"
 #include "sluice/session/connection.h"
+#include "sluice/session/whereabouts.h"
 #include "sluice/splice/make_record.h"
 
 namespace sluice::session {
@@ -45,6 +47,8 @@ class Transmitter {
     virtual void attempt_succeeded(std::uint32_t backend) = 0;
     // The way to the connection's broker; nullopt while its neighbor is being asked for.
     virtual std::optional<Hop> broker_hop(const Connection& connection) = 0;
+    // Something was learned of a session: for this worker's table and for the others'.
+    virtual void learned(const Stay& stay) = 0;
     // Makes the record that replaces the two endpoints, and gives it the lease. False when there is no room.
     virtual bool splice(const Connection& connection, const splice::Joint& joint) = 0;
 
@@ -61,7 +65,9 @@ struct Surroundings {
     CounterSet& counters;
     backend::Tallies& tallies;
     Transmitter& transmitter;
+    const Whereabouts& whereabouts;
     SipKey isn_key;
+    SipKey session_key;
     std::uint32_t worker = 0;
 };
 
@@ -118,6 +124,11 @@ class Session {
     void step_replaying(Instant now);
     bool read_connack(Instant now);
     bool pass_auth(Instant now, ByteView packet);
+    // remember.cc: sessions that the pool's method would not find again
+    void recall(Instant now);
+    std::optional<std::uint32_t> remembered_broker() const;
+    void remember(Instant now, const mqtt::Connack& connack);
+    bool found_without(bool known, bool session_present) const;
     // relay.cc: bytes between the legs
     void step_relayed(Instant now);
     void move_to_broker(Instant now);

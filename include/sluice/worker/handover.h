@@ -1,5 +1,5 @@
-// Frames on their way from the worker that received them to the worker that owns them, and the bells that
-// wake a resting worker.
+// What workers send each other: frames, from the one that received them to the one that owns them, and what
+// was learned of sessions; and the bells that wake a resting worker.
 #pragma once
 
 #include <atomic>
@@ -9,17 +9,23 @@
 
 #include "sluice/base/mailbox.h"
 #include "sluice/port/frame.h"
+#include "sluice/session/whereabouts.h"
 
 namespace sluice::worker {
 
 class HandoverRings {
   public:
-    // capacity: frames each ring holds. With one worker there are no rings.
+    // capacity: frames, or news of sessions, that each ring holds. With one worker there are no rings.
     HandoverRings(std::uint32_t workers, std::size_t capacity);
 
     std::uint32_t workers() const { return workers_; }
     // One producer (`from`) and one consumer (`to`); from != to.
     Mailbox<port::Frame>& ring(std::uint32_t from, std::uint32_t to) { return *rings_[from * workers_ + to]; }
+    // Likewise. A resting worker needs no bell for these before the ring is half full: it takes them before
+    // the next frame.
+    Mailbox<session::Stay>& news(std::uint32_t from, std::uint32_t to) {
+        return *news_[from * workers_ + to];
+    }
 
     // --- resting ---
     // The eventfd that wakes `worker`; set before its loop starts, not owned, -1 for none.
@@ -38,6 +44,7 @@ class HandoverRings {
     };
     std::uint32_t workers_;
     std::vector<std::unique_ptr<Mailbox<port::Frame>>> rings_;
+    std::vector<std::unique_ptr<Mailbox<session::Stay>>> news_;
     std::unique_ptr<Bell[]> bells_;
 };
 

@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "sluice/backend/load_table.h"
@@ -30,6 +32,7 @@ struct WorkerOptions {
     config::Idle idle = config::Idle::Adaptive;
     SipKey isn_key;          // secret; initial sequence numbers and timestamp offsets
     SipKey index_key;        // secret; client index
+    SipKey session_key{};    // secret, the same for all workers; sessions that are remembered
     std::uint64_t seed = 0;  // random choices, probe jitter
 };
 
@@ -78,6 +81,8 @@ class Worker {
     // Resets both ends of the connection that list_connections() called so; false when that is over, or its
     // name another client's by now.
     bool kill_connection(std::uint32_t id, const FourTuple& client);
+    // What is remembered of a client's session in the pool of this number.
+    std::optional<session::Stay> session_of(std::uint32_t pool, std::string_view client_id) const;
     struct Totals {
         std::uint32_t connections = 0;
         std::uint32_t spliced = 0;  // of these
@@ -87,6 +92,8 @@ class Worker {
         // Of connections, records, the index from the client's side and timers.
         std::uint64_t reserved_bytes = 0;       // address space, taken at start
         std::uint64_t used_bytes = 0;           // for the connections that there are
+        std::uint32_t remembered = 0;           // sessions, each of them by every worker
+        std::uint64_t remembered_bytes = 0;     // for these
         std::vector<std::uint32_t> listeners;   // connections, by listener
         std::vector<std::uint32_t> handshakes;  // of these, half open
     };

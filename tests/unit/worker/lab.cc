@@ -77,7 +77,9 @@ void Broker::on_data(Socket& socket) {
     if (resets) return socket.abort();
     if (!answers) return;
     std::string connack;
-    if (connect->version != mqtt::Version::V5) {
+    if (sessions != nullptr) {
+        connack = answer_with_session(*connect);
+    } else if (connect->version != mqtt::Version::V5) {
         connack = {'\x20', '\x02', '\x00', static_cast<char>(connack_code)};
     } else if (server_keep_alive == 0) {
         connack = {'\x20', '\x03', '\x00', static_cast<char>(connack_code), '\x00'};
@@ -92,6 +94,24 @@ void Broker::on_data(Socket& socket) {
                    static_cast<char>(server_keep_alive & 0xffU)};
     }
     socket.write(std::string_view(connack));
+}
+
+std::string Broker::answer_with_session(const mqtt::Connect& connect) {
+    std::string id(connect.client_id);
+    mqtt::ConnackFields fields{.assigned_client_id = {}, .session_expiry = session_expiry};
+    if (id.empty()) {
+        id = assigns + std::to_string(++assigned_);
+        fields.assigned_client_id = id;
+    }
+    const bool present = sessions->contains(id) && !connect.clean_start;
+    const bool kept = connect.version == mqtt::Version::V5
+                          ? session_expiry.value_or(connect.session_expiry) != 0
+                          : !connect.clean_start;
+    sessions->erase(id);
+    if (kept) sessions->insert(id);
+    std::vector<std::byte> bytes;
+    mqtt::append_connack(bytes, connect.version, 0, present && connect.version != mqtt::Version::V31, fields);
+    return std::string(as_text(bytes));
 }
 
 void Broker::serve_on(Socket& socket) const {

@@ -31,10 +31,15 @@ struct Broker {
     // Sockets whose CONNECT has been answered.
     std::vector<Visit> visits;
     std::uint8_t connack_code = 0;
-    bool answers = true;                  // false: takes the CONNECT and stays silent
-    bool resets = false;                  // answers a CONNECT by a reset
-    bool serves_on = false;               // answers PINGREQ, and closes on DISCONNECT
-    std::uint16_t server_keep_alive = 0;  // MQTT 5 only; 0: none
+    bool answers = true;     // false: takes the CONNECT and stays silent
+    bool resets = false;     // answers a CONNECT by a reset
+    bool serves_on = false;  // answers PINGREQ, and closes on DISCONNECT
+    // Keeps sessions that outlive their connection, says in the CONNACK whether it has one, and gives a
+    // client without an ID this text with a number as one (MQTT 5).
+    std::string assigns = {};
+    std::set<std::string>* sessions = nullptr;         // of whom it keeps them; may be several brokers'
+    std::optional<std::uint32_t> session_expiry = {};  // in its CONNACKs (MQTT 5)
+    std::uint16_t server_keep_alive = 0;               // MQTT 5 only; 0: none
     Host host;
 
     // What the clients' sockets sent behind their CONNECT, by client ID, newest connection.
@@ -46,12 +51,14 @@ struct Broker {
   private:
     void on_data(Socket& socket);
     void serve_on(Socket& socket) const;
+    std::string answer_with_session(const mqtt::Connect& connect);
     struct Session {
         std::string client_id;
         std::size_t connect_size = 0;
         Socket* socket = nullptr;
     };
     std::vector<Session> sessions_;
+    std::uint32_t assigned_ = 0;
 };
 
 // The usual configuration, with lines that a test wants to add to a section.
