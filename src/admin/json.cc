@@ -124,6 +124,8 @@ Json to_json(const Info& info) {
             {"reserved_bytes_per_connection", per(info.reserved_bytes, info.max_connections)},
             {"used_bytes", info.used_bytes},
             {"used_bytes_per_connection", per(info.used_bytes, info.connections)},
+            {"remembered_sessions", info.remembered_sessions},
+            {"remembered_bytes", info.remembered_bytes},
             {"dpdk", info.dpdk},
             {"memory", info.memory},
             {"snapshot_generation", info.snapshot_generation}};
@@ -236,6 +238,8 @@ Json to_json(const Explanation& explanation) {
             {"state", text_or_null(explanation.state)},
             {"by_key", explanation.by_key},
             {"displaced", explanation.displaced},
+            {"session_at", explanation.session_at ? Json(*explanation.session_at) : Json(nullptr)},
+            {"remembered", explanation.remembered},
             {"why", explanation.why}};
 }
 

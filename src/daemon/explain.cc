@@ -33,9 +33,29 @@ std::uint32_t first_active(const std::vector<Named>& all) {
     return static_cast<std::uint32_t>(found - all.begin());
 }
 
+class SessionInspection final : public worker::Inspection {
+  public:
+    SessionInspection(std::uint32_t pool, std::string client_id)
+        : pool_(pool), client_id_(std::move(client_id)) {}
+    void run(worker::Worker& worker) override { stay = worker.session_of(pool_, client_id_); }
+    std::optional<session::Stay> stay;
+
+  private:
+    const std::uint32_t pool_;
+    const std::string client_id_;
+};
+
+// How long it is remembered.
+std::string time_left(Instant now, const session::Stay& stay) {
+    if (stay.until == session::Stay::kOpen) return "as long as it is connected, or for ever";
+    const auto left = Instant(std::chrono::seconds(stay.until)) - now;
+    return fmt::format("for {} s more", std::chrono::ceil<std::chrono::seconds>(left).count());
+}
+
 // Not for its pace in a slow start, which each worker keeps for itself and which is not asked here.
 std::string why_passed_over(const backend::Backend& first, std::uint64_t connections) {
-    if (first.configured != config::BackendState::Up) return "is not to take new clients";
+    if (first.configured != config::BackendState::Up || first.weight == 0)
+        return "is not to take new clients";
     if (!first.healthy) return "is down";
     if (first.max_connections != 0 && connections >= first.max_connections)
         return "is at its max_connections";
@@ -136,6 +156,22 @@ std::string Control::explain_choice(const backend::Choice& choice, const backend
         name(pool.balance));
 }
 
+// As the first worker knows it; they tell each other.
+std::optional<session::Stay> Control::session_of(std::uint32_t pool, const std::string& client_id) {
+    if (client_id.empty()) return std::nullopt;
+    const auto inspection = std::make_shared<SessionInspection>(pool, client_id);
+    link_->inspect(0, inspection);
+    return inspection->stay;
+}
+
+// Why a client does not go where its session is remembered to be.
+std::string Control::why_not_there(const backend::Pool& pool, std::optional<std::uint32_t> remembered) const {
+    if (!remembered) return "; its session was at a broker that is not in the pool any more";
+    const backend::Backend& broker = pool.backends[*remembered];
+    return fmt::format("; its session is at {}, which {}", broker.name,
+                       why_passed_over(broker, load_.connections(broker.position)));
+}
+
 admin::Explanation Control::explain(const admin::Question& question) {
     const backend::Snapshot& snapshot = store_.newest();
     const std::uint32_t listener = question.listener.empty()
@@ -170,13 +206,23 @@ admin::Explanation Control::explain(const admin::Question& question) {
         explanation.why = fmt::format("route {} refuses it", *explanation.route);
         return explanation;
     }
-    const backend::Pool& pool = snapshot.pools[routed.pool];
+    explain_placement(explanation, question, client, routed.pool);
+    return explanation;
+}
+
+// The choice in the pool that the client is led to.
+void Control::explain_placement(admin::Explanation& explanation, const admin::Question& question,
+                                const backend::ClientFacts& client, std::uint32_t pool_index) {
+    const backend::Snapshot& snapshot = store_.newest();
+    const backend::Pool& pool = snapshot.pools[pool_index];
+    const auto stay = session_of(pool_index, question.client_id);
+    const auto remembered = stay ? pool.find(stay->broker) : std::nullopt;
     const bool no_address = pool.hash_key == config::HashKey::ClientIp && !question.address;
-    if (no_address && pool.balance == config::Balance::Maglev) {
+    const auto key = no_address ? std::nullopt : backend::balancing_key(pool, client);
+    const backend::Choice choice = chooser_.choose(now_, snapshot, pool_index, key, {}, remembered);
+    if (no_address && pool.balance == config::Balance::Maglev && !choice.remembered) {
         throw admin::Refused("pool " + pool.name + " hashes the client's IP address: add address=IP");
     }
-    const auto key = no_address ? std::nullopt : backend::balancing_key(pool, client);
-    const backend::Choice choice = chooser_.choose(now_, snapshot, routed.pool, key, {});
     explanation.pool = pool.name;
     explanation.hash = key;
     if (key && pool.balance == config::Balance::Maglev && !pool.maglev->empty()) {
@@ -184,15 +230,19 @@ admin::Explanation Control::explain(const admin::Question& question) {
     }
     explanation.by_key = choice.by_key;
     explanation.displaced = choice.displaced;
-    explanation.why = explain_choice(choice, pool, question.client_id, key);
+    explanation.remembered = choice.remembered;
+    if (remembered) explanation.session_at = pool.backends[*remembered].name;
+    explanation.why = choice.remembered
+                          ? fmt::format("its session is there, and is remembered {}", time_left(now_, *stay))
+                          : explain_choice(choice, pool, question.client_id, key);
+    if (stay && !choice.remembered) explanation.why += why_not_there(pool, remembered);
     if (choice.outcome == backend::Choice::Outcome::Chosen) {
         const backend::Backend& broker = pool.backends[choice.backend];
         explanation.backend = broker.name;
         explanation.address = broker.address;
         explanation.state = state_of(now_, broker);
-        explanation.why += pace_of(now_, broker);
+        if (!choice.remembered) explanation.why += pace_of(now_, broker);
     }
-    return explanation;
 }
 
 }  // namespace sluice::daemon

@@ -1,6 +1,8 @@
 // What the operator sees of the balancer as a whole: Control's side of `show ...`.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "names.h"
 #include "sluice/config/json.h"
 #include "sluice/daemon/control.h"
@@ -70,6 +72,9 @@ admin::Info Control::info() {
         info.spliced += part.spliced;
         info.reserved_bytes += part.reserved_bytes;
         info.used_bytes += part.used_bytes;
+        // Each worker remembers all of them.
+        info.remembered_sessions = std::max<std::uint64_t>(info.remembered_sessions, part.remembered);
+        info.remembered_bytes += part.remembered_bytes;
     }
     return info;
 }

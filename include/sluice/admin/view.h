@@ -37,11 +37,13 @@ struct Info {
     std::uint64_t frames_used =
         0;  // packet buffers out of the pool, those that wait in ports' queues included
     std::uint64_t frames_capacity = 0;
-    std::uint64_t spliced = 0;         // of the connections
-    std::uint64_t reserved_bytes = 0;  // address space for max_connections, over all workers
-    std::uint64_t used_bytes = 0;      // for the connections that there are
-    std::string dpdk;                  // version
-    std::string memory;                // "hugepages" or "pages"
+    std::uint64_t spliced = 0;              // of the connections
+    std::uint64_t reserved_bytes = 0;       // address space for max_connections, over all workers
+    std::uint64_t used_bytes = 0;           // for the connections that there are
+    std::uint64_t remembered_sessions = 0;  // with the broker that they are at
+    std::uint64_t remembered_bytes = 0;     // for these, over all workers
+    std::string dpdk;                       // version
+    std::string memory;                     // "hugepages" or "pages"
     std::uint64_t snapshot_generation = 0;
 };
 
@@ -187,10 +189,12 @@ struct Explanation {
     std::optional<std::uint32_t> slot;   // of the pool's hash table; nullopt where none was asked
     std::optional<std::string> backend;  // nullopt: nobody can take the client
     std::optional<SocketAddress> address;
-    std::string state;       // of that broker, as BackendRow has it
-    bool by_key = false;     // by hash of the key; otherwise by load or turn
-    bool displaced = false;  // the key's first choice was passed over
-    std::string why;         // one sentence
+    std::string state;                      // of that broker, as BackendRow has it
+    bool by_key = false;                    // by hash of the key; otherwise by load or turn
+    bool displaced = false;                 // the key's first choice was passed over
+    std::optional<std::string> session_at;  // name of the broker that its session is remembered with
+    bool remembered = false;                // and the choice is for that reason
+    std::string why;                        // one sentence
 };
 
 // A difference between the running configuration and the file.

@@ -145,6 +145,10 @@ class Control final : public admin::View, public admin::MetricsView {
                                            const backend::ClientFacts& client) const;
     std::string explain_choice(const backend::Choice& choice, const backend::Pool& pool,
                                const std::string& client_id, std::optional<std::uint64_t> key) const;
+    void explain_placement(admin::Explanation& explanation, const admin::Question& question,
+                           const backend::ClientFacts& client, std::uint32_t pool);
+    std::optional<session::Stay> session_of(std::uint32_t pool, const std::string& client_id);
+    std::string why_not_there(const backend::Pool& pool, std::optional<std::uint32_t> remembered) const;
 
     config::Config file_;    // as it was read last
     config::Config config_;  // what runs: the file's, with the operator's changes

@@ -15,10 +15,11 @@ class Clients {
   public:
     explicit Clients(Bench& bench) : bench_(bench) {}
 
-    // From now on somebody is at the address and takes connections to port 1883, but says nothing there.
-    void serve(const IpAddress& address) {
+    // From now on somebody is at the address and takes connections to port 1883, and says this to whoever
+    // says something.
+    void serve(const IpAddress& address, const std::string& answer = "") {
         brokers_.addresses.push_back(address);
-        brokers_.listen(1883, [](test::Socket&) {});
+        brokers_.listen(1883, [answer](test::Socket& socket) { socket.write(std::string_view(answer)); });
     }
     // A connection, and the packet on it.
     test::Socket& connect(const SocketAddress& from, const SocketAddress& to, std::string_view packet) {

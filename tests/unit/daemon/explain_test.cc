@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "bench.h"
+#include "clients.h"
 #include "sluice/balance/maglev.h"
+#include "sluice/mqtt/writer.h"
 
 namespace sluice::daemon {
 namespace {
@@ -205,6 +206,89 @@ TEST(Explain, APoolThatGoesByLoadWantsNoAddress) {
     const admin::Explanation e = bench.control.explain(question("sensor-1"));
     EXPECT_TRUE(e.backend);
     EXPECT_FALSE(e.hash);
+}
+
+// A client without an ID is given one by its broker and leaves.
+struct GivenId {
+    explicit GivenId(std::string_view pool, std::string_view runtime)
+        : bench(config_of(pool, runtime)), clients(bench) {
+        std::vector<std::byte> connack;
+        mqtt::append_connack(connack, mqtt::Version::V5, 0, false, {.assigned_client_id = "auto-1"});
+        for (const char* const broker : {"10.1.0.21", "10.1.0.22"}) {
+            clients.serve(*IpAddress::parse(broker), std::string(as_text(connack)));
+        }
+        const auto connect =
+            mqtt::write_connect({.version = mqtt::Version::V5, .clean_start = true, .session_expiry = 60});
+        socket = &clients.connect(*SocketAddress::parse("10.1.0.77:20000"),
+                                  *SocketAddress::parse("10.1.0.2:1883"), as_text(connect));
+        at = bench.control.load().connections(0) == 1 ? "b1" : "b2";
+    }
+    void leave() {
+        socket->abort();
+        clients.settle();
+    }
+    admin::Explanation explain() { return bench.control.explain(question("auto-1")); }
+
+    Bench bench;
+    Clients clients;
+    test::Socket* socket;
+    std::string at;  // the broker's name
+};
+
+TEST(Explain, TellsWhereASessionIsRememberedAndForHowLong) {
+    for (const char* const runtime : {"workers = 1\n", "workers = 3\n"}) {
+        GivenId given(kOnePool, runtime);
+        admin::Explanation e = given.explain();
+        EXPECT_TRUE(e.remembered);
+        EXPECT_FALSE(e.by_key);
+        EXPECT_EQ(e.backend, given.at);
+        EXPECT_EQ(e.session_at, given.at);
+        EXPECT_EQ(e.why, "its session is there, and is remembered as long as it is connected, or for ever");
+        EXPECT_EQ(given.bench.control.info().remembered_sessions, 1U);
+        EXPECT_GT(given.bench.control.info().remembered_bytes, 0U);
+        given.leave();
+        given.bench.now += 10s;
+        given.bench.pass(10ms);
+        e = given.explain();
+        EXPECT_EQ(e.backend, given.at);
+        EXPECT_EQ(e.why, "its session is there, and is remembered for 50 s more");
+        given.bench.now += 50s;
+        given.bench.pass(10ms);
+        e = given.explain();
+        EXPECT_FALSE(e.remembered);
+        EXPECT_FALSE(e.session_at);
+        EXPECT_EQ(e.why, "the first choice of its client_id hash");
+    }
+}
+
+TEST(Explain, SaysWhyAClientDoesNotGoWhereItsSessionIs) {
+    GivenId given(kOnePool, "workers = 2\n");
+    given.leave();
+    given.bench.control.set_state(given.at, admin::Wish::Drain);
+    given.bench.pass(20ms);
+    admin::Explanation e = given.explain();
+    EXPECT_FALSE(e.remembered);
+    EXPECT_NE(e.backend, given.at);
+    EXPECT_EQ(e.session_at, given.at);
+    EXPECT_TRUE(e.why.ends_with("; its session is at " + given.at + ", which is not to take new clients"))
+        << e.why;
+    given.bench.control.remove_backend(given.at);
+    given.bench.pass(20ms);
+    e = given.explain();
+    EXPECT_FALSE(e.session_at);
+    EXPECT_TRUE(e.why.ends_with("; its session was at a broker that is not in the pool any more")) << e.why;
+}
+
+// What the address would decide, the session has decided already.
+TEST(Explain, AsksForNoAddressWhereTheSessionIsRemembered) {
+    std::string text(kOnePool);
+    text.insert(text.find("source_addresses"), "hash_key = \"client_ip\"\n");
+    GivenId given(text, "workers = 1\n");
+    EXPECT_EQ(given.explain().backend, given.at);
+    EXPECT_NE(refusal(given.bench.control, "auto-2", "", "").find("IP address"), std::string::npos);
+    given.bench.control.set_state(given.at, admin::Wish::Drain);
+    given.bench.pass(20ms);
+    EXPECT_NE(refusal(given.bench.control, "auto-1", "", "").find("IP address"), std::string::npos);
 }
 
 TEST(Explain, RefusesWhatItCannotKnow) {
