@@ -24,14 +24,14 @@ def packet(first, body):
     return bytes([first]) + varint(len(body)) + body
 
 
-def connect(client_id, version=4, keep_alive=60, will=None, username=None):
-    """CONNECT, clean session; version 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5. The Will is (topic, payload), QoS 0. A user gives
-    an empty password."""
-    properties = b"\x00" if version == 5 else b""
+def connect(client_id, version=4, keep_alive=60, will=None, username=None, clean=True, expiry=0):
+    """CONNECT; version 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5. The Will is (topic, payload), QoS 0. A user gives an empty
+    password. `expiry`: seconds that the session lasts, in 5."""
+    properties = (struct.pack("!BBI", 5, 0x11, expiry) if expiry else b"\x00") if version == 5 else b""
     name = "MQIsdp" if version == 3 else "MQTT"
-    flags = 0x02 | (0x04 if will else 0) | (0xC0 if username else 0)
+    flags = (0x02 if clean else 0) | (0x04 if will else 0) | (0xC0 if username else 0)
     header = text(name) + bytes([version, flags]) + struct.pack("!H", keep_alive)
-    last_words = properties + b"".join(map(text, will)) if will else b""
+    last_words = (b"\x00" if version == 5 else b"") + b"".join(map(text, will)) if will else b""
     identity = text(username) + text("") if username else b""
     return packet(0x10, header + properties + text(client_id) + last_words + identity)
 
