@@ -6,6 +6,7 @@
 #include "names.h"
 #include "sluice/balance/maglev.h"
 #include "sluice/daemon/control.h"
+#include "sluice/session/session.h"
 
 namespace sluice::daemon {
 namespace {
@@ -35,13 +36,14 @@ std::uint32_t first_active(const std::vector<Named>& all) {
 
 class SessionInspection final : public worker::Inspection {
   public:
-    SessionInspection(std::uint32_t pool, std::string client_id)
-        : pool_(pool), client_id_(std::move(client_id)) {}
-    void run(worker::Worker& worker) override { stay = worker.session_of(pool_, client_id_); }
+    explicit SessionInspection(const session::SessionName& name) : name_(name), client_id_(name.client_id) {
+        name_.client_id = client_id_;  // the asker's may be gone when the worker looks
+    }
+    void run(worker::Worker& worker) override { stay = worker.session_of(name_); }
     std::optional<session::Stay> stay;
 
   private:
-    const std::uint32_t pool_;
+    session::SessionName name_;
     const std::string client_id_;
 };
 
@@ -157,9 +159,9 @@ std::string Control::explain_choice(const backend::Choice& choice, const backend
 }
 
 // As the first worker knows it; they tell each other.
-std::optional<session::Stay> Control::session_of(std::uint32_t pool, const std::string& client_id) {
-    if (client_id.empty()) return std::nullopt;
-    const auto inspection = std::make_shared<SessionInspection>(pool, client_id);
+std::optional<session::Stay> Control::session_of(const session::SessionName& name) {
+    if (name.client_id.empty()) return std::nullopt;
+    const auto inspection = std::make_shared<SessionInspection>(name);
     link_->inspect(0, inspection);
     return inspection->stay;
 }
@@ -215,10 +217,11 @@ void Control::explain_placement(admin::Explanation& explanation, const admin::Qu
                                 const backend::ClientFacts& client, std::uint32_t pool_index) {
     const backend::Snapshot& snapshot = store_.newest();
     const backend::Pool& pool = snapshot.pools[pool_index];
-    const auto stay = session_of(pool_index, question.client_id);
-    const auto remembered = stay ? pool.find(stay->broker) : std::nullopt;
     const bool no_address = pool.hash_key == config::HashKey::ClientIp && !question.address;
     const auto key = no_address ? std::nullopt : backend::balancing_key(pool, client);
+    const auto stay = session_of(
+        {.pool = pool_index, .client_id = question.client_id, .scope = session::session_scope(pool, key)});
+    const auto remembered = stay ? pool.find(stay->broker) : std::nullopt;
     const backend::Choice choice = chooser_.choose(now_, snapshot, pool_index, key, {}, remembered);
     if (no_address && pool.balance == config::Balance::Maglev && !choice.remembered) {
         throw admin::Refused("pool " + pool.name + " hashes the client's IP address: add address=IP");

@@ -3,10 +3,19 @@
 
 namespace sluice::session {
 
+// Where the key is made of something else, clients of one ID may be several: of tenants, or of sites.
+std::uint64_t session_scope(const backend::Pool& pool, std::optional<std::uint64_t> key) {
+    const bool by_id = pool.balance != config::Balance::Maglev || pool.hash_key == config::HashKey::ClientId;
+    return by_id ? 0 : key.value_or(0);
+}
+
+SessionName Session::session_name() const {
+    return {.pool = c_.pool, .client_id = c_.client_id, .scope = session_scope(pool(), c_.key)};
+}
+
 // Where the session of this client was last.
 void Session::recall(Instant now) {
-    if (c_.client_id.empty()) return;
-    const Stay* const stay = s_.whereabouts.find(now, session_key(s_.session_key, c_.pool, c_.client_id));
+    const Stay* const stay = s_.whereabouts.find(now, s_.session_key, session_name());
     if (stay != nullptr) c_.session_at = stay->broker;
 }
 
@@ -19,9 +28,13 @@ std::optional<std::uint32_t> Session::remembered_broker() const {
 void Session::remember(Instant now, const mqtt::Connack& connack) {
     c_.session_expiry = connack.session_expiry.value_or(c_.session_expiry);
     if (c_.client_id.empty()) return;
-    const std::uint64_t key = session_key(s_.session_key, c_.pool, c_.client_id);
-    const Stay* const known = s_.whereabouts.find(now, key);
-    Stay stay{.key = key, .since = now, .broker = broker().mark, .until = Stay::kOpen};
+    SessionName name = session_name();
+    if (connack.assigned_client_id) name.scope = 0;
+    const Stay* const known = s_.whereabouts.find(now, s_.session_key, name);
+    Stay stay{.key = known != nullptr ? known->key : session_key(s_.session_key, name),
+              .since = now,
+              .broker = broker().mark,
+              .until = Stay::kOpen};
     const bool same = known != nullptr && known->broker == stay.broker;
     if (c_.session_expiry != 0 &&
         (connack.assigned_client_id || same || !found_without(known != nullptr, connack.session_present))) {

@@ -12,8 +12,9 @@ constexpr std::uint32_t kSwept = 8;
 
 }  // namespace
 
-std::uint64_t session_key(const SipKey& key, std::uint32_t pool, std::string_view client_id) {
-    return std::max<std::uint64_t>(1, siphash24({key.k0 ^ pool, key.k1}, as_bytes(client_id)));
+std::uint64_t session_key(const SipKey& key, const SessionName& name) {
+    const SipKey own{key.k0 ^ name.pool, key.k1 ^ name.scope};
+    return std::max<std::uint64_t>(1, siphash24(own, as_bytes(name.client_id)));
 }
 
 std::optional<Stay> after_connection(Stay stay, std::uint32_t expiry, Instant now) {
@@ -35,6 +36,15 @@ const Stay* Whereabouts::find(Instant now, std::uint64_t key) const {
     if (size() == 0) return nullptr;
     const std::uint32_t cell = cell_of(key);
     return cell == kNone || cells_[cell].stay.expired(now) ? nullptr : &cells_[cell].stay;
+}
+
+const Stay* Whereabouts::find(Instant now, const SipKey& secret, const SessionName& name) const {
+    if (size() == 0 || name.client_id.empty()) return nullptr;
+    if (name.scope != 0) {
+        const SessionName alone{.pool = name.pool, .client_id = name.client_id};
+        if (const Stay* const assigned = find(now, session_key(secret, alone))) return assigned;
+    }
+    return find(now, session_key(secret, name));
 }
 
 bool Whereabouts::put(Instant now, const Stay& stay) {

@@ -432,7 +432,8 @@ std::uint32_t Spliced::list(Instant now, std::uint32_t from, std::span<Connectio
 }
 
 std::uint64_t Spliced::reserved_bytes() const {
-    return table<IpFamily::V4>().memory_bytes() + table<IpFamily::V6>().memory_bytes();
+    return table<IpFamily::V4>().memory_bytes() + table<IpFamily::V6>().memory_bytes() +
+           (memories_[0].size() + memories_[1].size()) * sizeof(Memory);
 }
 
 std::uint64_t Spliced::used_bytes() const {

@@ -260,18 +260,18 @@ Instant Worker::Impl::next_deadline() const {
 }
 
 Worker::Totals Worker::Impl::totals() const {
-    Totals totals{
-        .connections = flows.size() + spliced.size(),
-        .spliced = spliced.size(),
-        .capacity = options.max_connections,
-        .half_open = 0,
-        .timers = flows.timers() + spliced.timers(),
-        .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() + directory.memory_bytes(),
-        .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
-        .remembered = news.table().size(),
-        .remembered_bytes = news.table().used_bytes(),
-        .listeners = {},
-        .handshakes = {}};
+    Totals totals{.connections = flows.size() + spliced.size(),
+                  .spliced = spliced.size(),
+                  .capacity = options.max_connections,
+                  .half_open = 0,
+                  .timers = flows.timers() + spliced.timers(),
+                  .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() +
+                                    directory.memory_bytes() + news.table().reserved_bytes(),
+                  .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
+                  .remembered = news.table().size(),
+                  .remembered_bytes = news.table().used_bytes(),
+                  .listeners = {},
+                  .handshakes = {}};
     for (const ListenerLoad& l : listeners) {
         totals.half_open += l.half_open;
         totals.listeners.push_back(l.connections);
@@ -396,9 +396,8 @@ std::vector<neighbor::Table::Entry> Worker::neighbors(std::uint16_t port) const 
     return impl_->output.neighbors(port).entries();
 }
 
-std::optional<session::Stay> Worker::session_of(std::uint32_t pool, std::string_view client_id) const {
-    const std::uint64_t key = session::session_key(impl_->options.session_key, pool, client_id);
-    const session::Stay* const stay = impl_->news.table().find(impl_->now, key);
+std::optional<session::Stay> Worker::session_of(const session::SessionName& name) const {
+    const session::Stay* const stay = impl_->news.table().find(impl_->now, impl_->options.session_key, name);
     return stay == nullptr ? std::nullopt : std::optional(*stay);
 }
 

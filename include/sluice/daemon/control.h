@@ -147,7 +147,7 @@ class Control final : public admin::View, public admin::MetricsView {
                                const std::string& client_id, std::optional<std::uint64_t> key) const;
     void explain_placement(admin::Explanation& explanation, const admin::Question& question,
                            const backend::ClientFacts& client, std::uint32_t pool);
-    std::optional<session::Stay> session_of(std::uint32_t pool, const std::string& client_id);
+    std::optional<session::Stay> session_of(const session::SessionName& name);
     std::string why_not_there(const backend::Pool& pool, std::optional<std::uint32_t> remembered) const;
 
     config::Config file_;    // as it was read last

@@ -76,6 +76,9 @@ struct Surroundings {
 tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint32_t listener,
                                     const FourTuple& tuple, std::uint16_t port_mss, const SipKey& key);
 
+// SessionName::scope of a client that has this balancing key in the pool.
+std::uint64_t session_scope(const backend::Pool& pool, std::optional<std::uint64_t> key);
+
 class Session {
   public:
     Session(Connection& connection, Surroundings& surroundings) : c_(connection), s_(surroundings) {}
@@ -125,6 +128,7 @@ class Session {
     bool read_connack(Instant now);
     bool pass_auth(Instant now, ByteView packet);
     // remember.cc: sessions that the pool's method would not find again
+    SessionName session_name() const;
     void recall(Instant now);
     std::optional<std::uint32_t> remembered_broker() const;
     void remember(Instant now, const mqtt::Connack& connack);

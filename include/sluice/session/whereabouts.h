@@ -37,8 +37,16 @@ struct Stay {
 };
 static_assert(sizeof(Stay) == 24 && std::is_trivially_copyable_v<Stay>);
 
-// Never 0. pool: its number; the same ID in another pool is another client.
-std::uint64_t session_key(const SipKey& key, std::uint32_t pool, std::string_view client_id);
+// Whose session it is.
+struct SessionName {
+    std::uint32_t pool = 0;  // its number; the same ID in another pool is another client
+    std::string_view client_id;
+    // Hash of what tells clients of one ID apart in this pool, their user name or address; 0: the ID is
+    // enough, as it always is where a broker has assigned it.
+    std::uint64_t scope = 0;
+};
+// Never 0.
+std::uint64_t session_key(const SipKey& key, const SessionName& name);
 
 // The news that the connection of this stay has ended; expiry: seconds that the session has from now on.
 // nullopt: it changes nothing, as the session never expires.
@@ -51,6 +59,8 @@ class Whereabouts {
 
     // nullptr: none is known, or it has expired. Valid until the next put().
     const Stay* find(Instant now, std::uint64_t key) const;
+    // By the ID alone, if a broker has assigned it, or else within its scope.
+    const Stay* find(Instant now, const SipKey& secret, const SessionName& name) const;
     // Takes in what this or another worker has learned: a connection's beginning (until kOpen), which may be
     // new; its end, or that the session is over, which change only what is there. What an older connection
     // has to say is not heard. True when the oldest of all that are kept had to go for it, unexpired.
@@ -61,6 +71,7 @@ class Whereabouts {
     std::uint32_t capacity() const { return index_.capacity(); }
     // Of those that are kept.
     std::uint64_t used_bytes() const;
+    std::uint64_t reserved_bytes() const { return cells_.size() * sizeof(Cell) + index_.memory_bytes(); }
 
   private:
     static constexpr std::uint32_t kNone = flow::kNoEntry;

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "sluice/backend/load_table.h"
@@ -81,8 +80,8 @@ class Worker {
     // Resets both ends of the connection that list_connections() called so; false when that is over, or its
     // name another client's by now.
     bool kill_connection(std::uint32_t id, const FourTuple& client);
-    // What is remembered of a client's session in the pool of this number.
-    std::optional<session::Stay> session_of(std::uint32_t pool, std::string_view client_id) const;
+    // What is remembered of a client's session.
+    std::optional<session::Stay> session_of(const session::SessionName& name) const;
     struct Totals {
         std::uint32_t connections = 0;
         std::uint32_t spliced = 0;  // of these

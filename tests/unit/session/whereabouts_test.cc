@@ -121,14 +121,36 @@ TEST(Whereabouts, ATableWithoutRoomKeepsNothing) {
     EXPECT_EQ(table.used_bytes(), 0U);
 }
 
-TEST(Whereabouts, KeysAreOfAPoolAndSecret) {
-    const SipKey secret{1, 2};
-    EXPECT_EQ(session_key(secret, 0, "auto-1"), session_key(secret, 0, "auto-1"));
-    EXPECT_NE(session_key(secret, 0, "auto-1"), session_key(secret, 1, "auto-1"));
-    EXPECT_NE(session_key(secret, 0, "auto-1"), session_key(secret, 0, "auto-2"));
-    EXPECT_NE(session_key(secret, 0, "auto-1"), session_key({1, 3}, 0, "auto-1"));
+std::uint64_t key_of(std::uint32_t pool, std::string_view id, std::uint64_t scope = 0,
+                     SipKey secret = {1, 2}) {
+    return session_key(secret, {.pool = pool, .client_id = id, .scope = scope});
+}
+
+TEST(Whereabouts, KeysAreOfAPoolAndAScopeAndSecret) {
+    EXPECT_EQ(key_of(0, "auto-1"), key_of(0, "auto-1"));
+    EXPECT_NE(key_of(0, "auto-1"), key_of(1, "auto-1"));
+    EXPECT_NE(key_of(0, "auto-1"), key_of(0, "auto-2"));
+    EXPECT_NE(key_of(0, "auto-1"), key_of(0, "auto-1", 7));
+    EXPECT_NE(key_of(0, "auto-1"), key_of(0, "auto-1", 0, {1, 3}));
     // An ID of any length is one number.
-    EXPECT_NE(session_key(secret, 0, std::string(65535, 'x')), 0U);
+    EXPECT_NE(key_of(0, std::string(65535, 'x')), 0U);
+}
+
+TEST(Whereabouts, AnAssignedIdIsFoundFromAnyScopeAndOthersFromTheirOwn) {
+    constexpr SipKey kSecret{1, 2};
+    Whereabouts table(8);
+    table.put(kStart, stay(key_of(0, "given"), 7));
+    table.put(kStart, stay(key_of(0, "own", 5), 8));
+    const auto find = [&](std::string_view id, std::uint64_t scope) {
+        const Stay* const found = table.find(kStart, kSecret, {.pool = 0, .client_id = id, .scope = scope});
+        return found == nullptr ? 0 : found->broker;
+    };
+    EXPECT_EQ(find("given", 0), 7U);
+    EXPECT_EQ(find("given", 5), 7U);
+    EXPECT_EQ(find("own", 5), 8U);
+    EXPECT_EQ(find("own", 6), 0U);
+    EXPECT_EQ(find("own", 0), 0U);
+    EXPECT_EQ(find("", 0), 0U);
 }
 
 // Against a plain map of the same rules, with room for all.

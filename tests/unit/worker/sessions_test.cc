@@ -271,11 +271,11 @@ TEST_P(Sessions, SaysWhatItRemembersAndWhatThatTakes) {
     for (const auto& worker : farm.lab.workers) {
         EXPECT_EQ(worker->totals().remembered, 1U);
         EXPECT_LE(worker->totals().remembered_bytes, 48U);
-        const auto stay = worker->session_of(0, first.id);
+        const auto stay = worker->session_of({.pool = 0, .client_id = first.id});
         ASSERT_TRUE(stay);
         EXPECT_EQ(stay->broker, backend::mark_of(farm.lab.seat_of(first.broker).config.address));
-        EXPECT_FALSE(worker->session_of(0, "another"));
-        EXPECT_FALSE(worker->session_of(1, first.id));
+        EXPECT_FALSE(worker->session_of({.pool = 0, .client_id = "another"}));
+        EXPECT_FALSE(worker->session_of({.pool = 1, .client_id = first.id}));
     }
 }
 
@@ -421,6 +421,22 @@ TEST_P(Sessions, AMethodThatDoesNotLookAtClientsFindsTheirSessionsToo) {
             EXPECT_TRUE(again.present) << method;
         }
     }
+}
+
+// Where the key is a user's name or an address, clients of the same ID may be several.
+TEST_P(Sessions, OfTwoClientsWithTheSameIdEachFindsItsOwn) {
+    Farm farm(GetParam(), {.pool = "hash_key = \"username\""});
+    std::vector<std::string> users;  // one whose home is each broker
+    for (unsigned b = 0; b < 3; ++b) users.push_back(farm.id_at(b, "user"));
+    farm.lab.set_down({0});
+    const Visit away = farm.come({.id = "same", .username = users[0]});
+    EXPECT_NE(away.broker, 0U);
+    const unsigned other = away.broker == 1 ? 2 : 1;
+    EXPECT_EQ(farm.come({.id = "same", .username = users[other]}).broker, other);
+    farm.lab.set_down({});
+    EXPECT_EQ(farm.come({.id = "same", .username = users[0]}).broker, away.broker);
+    EXPECT_EQ(farm.come({.id = "same", .username = users[other]}).broker, other);
+    EXPECT_EQ(farm.kept(), 1U);
 }
 
 // --- reloads ---
