@@ -31,6 +31,7 @@ bool same(const mqtt::ConnackResult& a, const mqtt::ConnackResult& b) {
         const auto& other = std::get<mqtt::Connack>(b);
         return connack->size == other.size && connack->reason_code == other.reason_code &&
                connack->server_keep_alive == other.server_keep_alive &&
+               connack->session_expiry == other.session_expiry &&
                connack->assigned_client_id == other.assigned_client_id;
     }
     return true;
