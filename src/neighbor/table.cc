@@ -136,10 +136,11 @@ void Table::learn(Instant now, Record& record, const MacAddress& mac, State stat
     const bool was_unknown = record.entry.state == State::Incomplete || record.entry.state == State::Failed;
     const bool is_elsewhere = !was_unknown && record.entry.mac != mac;
     const IpAddress address = record.entry.address;
+    const MacAddress before = record.entry.mac;
     record.entry.mac = mac;
     enter(now, record, state, state == State::Reachable ? options_.reachable : options_.stale);
     if (was_unknown) actions.resolved({.address = address, .mac = mac});
-    if (is_elsewhere) actions.moved(address, mac);
+    if (is_elsewhere) actions.moved(address, before, mac);
 }
 
 void Table::expire(Instant now, Records::iterator record, Actions& actions) {

@@ -203,6 +203,6 @@ void PacketNetwork::Link::resolved(const neighbor::Resolution& resolution) {
     }
 }
 
-void PacketNetwork::Link::moved(const IpAddress&, const MacAddress&) { ++network.epoch_; }
+void PacketNetwork::Link::moved(const IpAddress&, const MacAddress&, const MacAddress&) { ++network.epoch_; }
 
 }  // namespace sluice::load

@@ -91,7 +91,7 @@ class PacketNetwork {
         explicit Link(PacketNetwork& owner) : network(owner) {}
         void solicit(const neighbor::Solicitation& solicitation) override;
         void resolved(const neighbor::Resolution& resolution) override;
-        void moved(const IpAddress& address, const MacAddress& mac) override;
+        void moved(const IpAddress& address, const MacAddress& before, const MacAddress& mac) override;
         PacketNetwork& network;
     };
     // A next hop's MAC, for a while: the table is asked often enough to notice who is gone.

@@ -52,8 +52,8 @@ class Actions {
   public:
     virtual void solicit(const Solicitation& solicitation) = 0;
     virtual void resolved(const Resolution& resolution) = 0;
-    // A neighbor that was known is somewhere else now: whoever keeps MACs of its own must follow.
-    virtual void moved(const IpAddress& address, const MacAddress& mac) = 0;
+    // A neighbor that was known to be at `before` is at `mac` now: whoever keeps MACs of its own must follow.
+    virtual void moved(const IpAddress& address, const MacAddress& before, const MacAddress& mac) = 0;
 
   protected:
     ~Actions() = default;

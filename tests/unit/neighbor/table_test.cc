@@ -19,7 +19,9 @@ class Recorder final : public Actions {
   public:
     void solicit(const Solicitation& solicitation) override { solicitations.push_back(solicitation); }
     void resolved(const Resolution& resolution) override { resolutions.push_back(resolution); }
-    void moved(const IpAddress& address, const MacAddress& mac) override { moves.emplace_back(address, mac); }
+    void moved(const IpAddress& address, const MacAddress& before, const MacAddress& mac) override {
+        moves.push_back({address, before, mac});
+    }
     bool quiet() const { return solicitations.empty() && resolutions.empty() && moves.empty(); }
     void clear() {
         solicitations.clear();
@@ -29,7 +31,13 @@ class Recorder final : public Actions {
 
     std::vector<Solicitation> solicitations;
     std::vector<Resolution> resolutions;
-    std::vector<std::pair<IpAddress, MacAddress>> moves;
+    struct Move {
+        IpAddress address;
+        MacAddress before;
+        MacAddress mac;
+        friend bool operator==(const Move&, const Move&) = default;
+    };
+    std::vector<Move> moves;
 };
 
 class NeighborTable : public testing::Test {
@@ -180,8 +188,7 @@ TEST_F(NeighborTable, AnAnnouncementOfANewMacIsUsedAtOnceAndChecked) {
     EXPECT_EQ(table.lookup(at(2s), kA, actions), kOther);
     ASSERT_EQ(actions.solicitations.size(), 1U);
     EXPECT_EQ(actions.solicitations[0].to, kOther);
-    const std::vector<std::pair<IpAddress, MacAddress>> moved{{kA, kOther}};
-    EXPECT_EQ(actions.moves, moved);
+    EXPECT_EQ(actions.moves, (std::vector<Recorder::Move>{{kA, kMac, kOther}}));
     EXPECT_TRUE(actions.resolutions.empty());
 }
 
@@ -191,8 +198,7 @@ TEST_F(NeighborTable, ACheckAnsweredFromElsewhereIsAMove) {
     table.on_timer(at(36s), actions);
     ASSERT_EQ(state(kA), State::Probe);
     table.on_answer(at(36s), kA, kOther, actions);
-    ASSERT_EQ(actions.moves.size(), 1U);
-    EXPECT_EQ(actions.moves[0].second, kOther);
+    EXPECT_EQ(actions.moves, (std::vector<Recorder::Move>{{kA, kMac, kOther}}));
 }
 
 TEST_F(NeighborTable, AnAnnouncementOfTheSameMacChangesNothing) {
@@ -259,7 +265,7 @@ TEST_F(NeighborTable, AnActionMayCallBack) {
         void resolved(const Resolution& resolution) override {
             if (!resolution.mac) table.lookup(at(3s), kC, *this);
         }
-        void moved(const IpAddress&, const MacAddress&) override {}
+        void moved(const IpAddress&, const MacAddress&, const MacAddress&) override {}
         Table& table;
         int solicitations = 0;
     } caller{table};
