@@ -27,7 +27,7 @@ std::uint32_t share(std::uint32_t limit, std::uint32_t workers) { return (limit 
 }  // namespace
 
 Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-             Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output,
+             Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, Ways& ways,
              CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now)
     : options_(options),
       topology_(resources.topology),
@@ -35,6 +35,7 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
       spliced_(spliced),
       listeners_(listeners),
       output_(output),
+      ways_(ways),
       counters_(counters),
       mail_(mail),
       news_(news),
@@ -164,6 +165,7 @@ void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, 
                                           listener, facts.pool, endpoint, now);
     slab_[id].id = id;
     directory_.insert_client(hash, {Reference::Kind::Relayed, id});
+    ways_.join_client(now, tuple);
     ++load.connections;
     ++load.half_open;  // until drive() sees another phase
     drive(now, id, [&](session::Session& s) { s.open(now, segment); });
@@ -217,7 +219,7 @@ void Flows::on_unreachable(Instant now, const QuotedSegment& quoted) {
     drive(now, id, [&](session::Session& s) { s.on_broker_unreachable(now); });
 }
 
-void Flows::neighbor_failed(Instant now, const IpAddress& neighbor) {
+void Flows::neighbor_failed(Instant now, const NextHop& neighbor) {
     const auto entry = awaiting_neighbor_.find(neighbor);
     if (entry == awaiting_neighbor_.end()) return;
     const std::vector<std::uint32_t> ids = std::move(entry->second);
@@ -226,7 +228,7 @@ void Flows::neighbor_failed(Instant now, const IpAddress& neighbor) {
         // The slot may have been given to another connection since.
         if (!slab_.contains(id) || slab_[id].phase != session::Phase::Connecting) continue;
         const auto hop = topology_.route(slab_[id].upstream.local.address, slab_[id].upstream.remote.address);
-        if (!hop || hop->neighbor != neighbor) continue;
+        if (hop != neighbor) continue;
         drive(now, id, [&](session::Session& s) { s.on_broker_unreachable(now); });
     }
 }
@@ -288,6 +290,7 @@ void Flows::remove(std::uint32_t id) {
     --listeners_[c.listener].connections;
     wheel_.cancel(id);
     directory_.erase_client(directory_.hash(c.client), {Reference::Kind::Relayed, id});
+    ways_.leave_client(c.client);
     slab_.erase(id);
 }
 
@@ -361,10 +364,10 @@ void Flows::to_broker(const session::Connection& c, const tcp::Segment& segment)
                                        frame->writable());
     switch (output_.send_via(now_, *hop, *frame)) {
         case FrameOutput::Fate::Sent:
-            if (!awaiting_neighbor_.empty()) awaiting_neighbor_.erase(hop->neighbor);
+            if (!awaiting_neighbor_.empty()) awaiting_neighbor_.erase(*hop);
             return;
         case FrameOutput::Fate::Waiting: {
-            auto& ids = awaiting_neighbor_[hop->neighbor];
+            auto& ids = awaiting_neighbor_[*hop];
             if (ids.size() < kAwaitingPerNeighbor) ids.push_back(c.id);
             return;
         }

@@ -18,6 +18,7 @@
 #include "worker/mail.h"
 #include "worker/session_news.h"
 #include "worker/spliced.h"
+#include "worker/ways.h"
 
 namespace sluice::worker {
 
@@ -31,8 +32,8 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
   public:
     // listeners: shared with `spliced`, which takes connections over.
     Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-          Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, CounterSet& counters,
-          backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now);
+          Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, Ways& ways,
+          CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
     // Both return false when the packet is a spliced connection's, now at the latest: to be translated.
@@ -43,7 +44,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     // mtu: of the hop that could not pass the packet on, in bytes.
     void on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t mtu);
     void on_unreachable(Instant now, const QuotedSegment& quoted);
-    void neighbor_failed(Instant now, const IpAddress& neighbor) override;
+    void neighbor_failed(Instant now, const NextHop& neighbor) override;
     // A segment that reaches no connection (RFC 9293 section 3.10.7.1).
     void reset(Instant now, const FourTuple& tuple, const Arrival& arrival, const tcp::Segment& segment);
 
@@ -66,6 +67,8 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
                        std::size_t& written) const;
     std::uint32_t size() const { return slab_.size(); }
+    // For whoever changes where their packets go; nothing else of them is anybody's.
+    flow::Slab<session::Connection>& connections() { return slab_; }
     std::uint32_t timers() const { return wheel_.size(); }
     std::uint64_t reserved_bytes() const { return slab_.memory_bytes() + wheel_.memory_bytes(); }
     // An estimate: of many connections, some are looked at.
@@ -106,6 +109,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     Spliced& spliced_;
     std::vector<ListenerLoad>& listeners_;
     FrameOutput& output_;
+    Ways& ways_;
     CounterSet& counters_;
     Mail& mail_;
     SessionNews& news_;
@@ -121,7 +125,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
 
     // Connections whose packets wait for a neighbor, so that they can be told at once when it does not
     // answer.
-    absl::flat_hash_map<IpAddress, std::vector<std::uint32_t>> awaiting_neighbor_;
+    absl::flat_hash_map<NextHop, std::vector<std::uint32_t>> awaiting_neighbor_;
     std::vector<std::uint32_t> unreachable_;  // found so while being driven; told afterwards
 };
 

@@ -126,8 +126,13 @@ void FrameOutput::learn_answer(Instant now, std::uint16_t port, const IpAddress&
     ways_[port]->table.on_answer(now, address, mac, *ways_[port]);
 }
 
+// The table hears only of those that it was asked for; news are told of everybody.
 void FrameOutput::learn_announcement(Instant now, std::uint16_t port, const IpAddress& address,
-                                     const MacAddress& mac) {
+                                     const MacAddress& mac, bool to_everybody) {
+    if (news_ != nullptr && !mac.is_zero() && !mac.is_multicast()) {
+        news_->neighbor_seen(
+            {.neighbor = {.port = port, .neighbor = address}, .mac = mac, .to_everybody = to_everybody});
+    }
     ways_[port]->table.on_announcement(now, address, mac, *ways_[port]);
 }
 
@@ -135,7 +140,9 @@ void FrameOutput::on_timer(Instant now, FailedNeighbors& told) {
     for (const auto& way : ways_) {
         if (way->table.next_deadline() <= now) way->table.on_timer(now, *way);
         // Whoever is told may send again and fail again, so the list is taken first.
-        for (const IpAddress& address : std::exchange(way->failed, {})) told.neighbor_failed(now, address);
+        for (const IpAddress& address : std::exchange(way->failed, {})) {
+            told.neighbor_failed(now, {.port = way->index, .neighbor = address});
+        }
     }
 }
 
@@ -168,7 +175,8 @@ void FrameOutput::Way::resolved(const neighbor::Resolution& resolution) {
         output.counters_.add(Counter::NeighborFailures);
         failed.push_back(resolution.address);
     } else if (output.news_ != nullptr) {
-        output.news_->neighbor_found(resolution.address, *resolution.mac);
+        output.news_->neighbor_seen(
+            {.neighbor = {.port = index, .neighbor = resolution.address}, .mac = *resolution.mac});
     }
     const auto entry = waiting.find(resolution.address);
     if (entry == waiting.end()) return;
@@ -186,8 +194,10 @@ void FrameOutput::Way::resolved(const neighbor::Resolution& resolution) {
     }
 }
 
-void FrameOutput::Way::moved(const IpAddress& address, const MacAddress& mac) {
-    if (output.news_ != nullptr) output.news_->neighbor_found(address, mac);
+void FrameOutput::Way::moved(const IpAddress& address, const MacAddress& before, const MacAddress& mac) {
+    if (output.news_ == nullptr) return;
+    output.news_->neighbor_seen(
+        {.neighbor = {.port = index, .neighbor = address}, .mac = mac, .before = before});
 }
 
 void FrameOutput::announce(std::uint16_t port, const IpAddress& address) {

@@ -23,16 +23,24 @@ namespace sluice::worker {
 // Told when an address that frames waited for did not answer.
 class FailedNeighbors {
   public:
-    virtual void neighbor_failed(Instant now, const IpAddress& neighbor) = 0;
+    virtual void neighbor_failed(Instant now, const NextHop& neighbor) = 0;
 
   protected:
     ~FailedNeighbors() = default;
 };
 
+// What was heard of a neighbor, asked for or not.
+struct Sighting {
+    NextHop neighbor;
+    MacAddress mac;
+    std::optional<MacAddress> before{};  // where the table of neighbors knew it to be until now
+    bool to_everybody = false;           // its owner said so of its own accord, to all who may care
+};
+
 // Told where a neighbor is, whenever that may have changed.
 class NeighborNews {
   public:
-    virtual void neighbor_found(const IpAddress& neighbor, const MacAddress& mac) = 0;
+    virtual void neighbor_seen(const Sighting& sighting) = 0;
 
   protected:
     ~NeighborNews() = default;
@@ -81,9 +89,10 @@ class FrameOutput {
     // frames.
     void flush_all();
 
-    // What was learned from the wire, on the port where it was.
+    // What was learned from the wire, on the port where it was. to_everybody: as in Sighting.
     void learn_answer(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac);
-    void learn_announcement(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac);
+    void learn_announcement(Instant now, std::uint16_t port, const IpAddress& address, const MacAddress& mac,
+                            bool to_everybody);
     void on_timer(Instant now, FailedNeighbors& listener);
     Instant next_deadline() const;
     const neighbor::Table& neighbors(std::uint16_t port) const { return ways_[port]->table; }
@@ -103,7 +112,7 @@ class FrameOutput {
         Way(FrameOutput& output, std::uint16_t index, port::Port& device);
         void solicit(const neighbor::Solicitation& solicitation) override;
         void resolved(const neighbor::Resolution& resolution) override;
-        void moved(const IpAddress& address, const MacAddress& mac) override;
+        void moved(const IpAddress& address, const MacAddress& before, const MacAddress& mac) override;
 
         FrameOutput& output;
         std::uint16_t index;

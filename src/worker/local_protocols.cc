@@ -38,7 +38,8 @@ bool LocalProtocols::on_arp(Instant now, const Arrival& arrival, ByteView payloa
         output_.learn_answer(now, arrival.port, packet.sender_ip, packet.sender_mac);
         return true;
     }
-    output_.learn_announcement(now, arrival.port, packet.sender_ip, packet.sender_mac);
+    output_.learn_announcement(now, arrival.port, packet.sender_ip, packet.sender_mac,
+                               packet.sender_ip == packet.target_ip);
     if (packet.operation != wire::ArpOperation::Request || !for_us || !answer) return true;
     auto frame = output_.allocate();
     if (!frame) return true;
@@ -112,7 +113,7 @@ bool LocalProtocols::on_solicitation(Instant now, const Arrival& arrival, const 
         return false;
     }
     if (question->source_mac) {
-        output_.learn_announcement(now, arrival.port, packet.source, *question->source_mac);
+        output_.learn_announcement(now, arrival.port, packet.source, *question->source_mac, false);
     }
     if (!answer) return true;
     auto frame = output_.allocate();
@@ -136,7 +137,7 @@ bool LocalProtocols::on_advertisement(Instant now, const Arrival& arrival, const
     if (message->solicited) {
         output_.learn_answer(now, arrival.port, message->target, mac);
     } else if (message->override_entry) {
-        output_.learn_announcement(now, arrival.port, message->target, mac);
+        output_.learn_announcement(now, arrival.port, message->target, mac, true);
     }
     return true;
 }

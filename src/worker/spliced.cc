@@ -14,18 +14,15 @@ namespace {
 
 using splice::Direction;
 
-constexpr std::uint32_t kSweepPerTurn = 4096;
-// How often the table of neighbors is told that records use their next hops; it asks itself when it is time.
-constexpr Duration kAskNeighbors = 10s;
-
 }  // namespace
 
 Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-                 FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters,
+                 FrameOutput& output, Ways& ways, std::vector<ListenerLoad>& listeners, CounterSet& counters,
                  backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now)
     : topology_(resources.topology),
       directory_(directory),
       output_(output),
+      ways_(ways),
       listeners_(listeners),
       load_(resources.load),
       counters_(counters),
@@ -37,9 +34,7 @@ Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources,
       table4_(options.max_connections, now),
       table6_(options.max_connections, now),
       memories_{LazyArray<Memory>(options.max_connections), LazyArray<Memory>(options.max_connections)},
-      errors_(1000, 1000) {
-    output_.tell(*this);
-}
+      errors_(1000, 1000) {}
 
 // --- making and ending ---
 
@@ -59,9 +54,7 @@ bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, 
         directory_.rename_client(directory_.hash(joint.client.tuple), relayed, name);
         directory_.rename_lease(*directory_.lease_of(joint.broker.tuple), name);
         table<kFamily>().timers().arm(id, next_look(now, record.core));
-        Hop& neighbor = hops_[hop.neighbor];
-        neighbor = {.port = hop.port, .mac = joint.broker.mac, .records = neighbor.records + 1};
-        next_question_ = std::min(next_question_, now + kAskNeighbors);
+        ways_.join_broker(now, hop, joint.broker.mac);
         counters_.add(Counter::Spliced);
         return true;
     });
@@ -95,7 +88,8 @@ void Spliced::remove(Instant now, std::uint32_t id) {
                        {.sequence = core.way(Direction::ToBroker).next.value(),
                         .timestamp = core.last_timestamp(Direction::ToBroker)});
     counters_.add(Counter::LeasesReleased);
-    leave_hop(upstream);
+    ways_.leave_client(record.leg(Direction::ToClient).tuple());
+    ways_.leave_broker(upstream);
     if (((core.ways[0].flags | core.ways[1].flags) & splice::Way::kAsked) != 0) {
         checks_.close(name_of<kFamily>(id));
     }
@@ -264,71 +258,12 @@ bool Spliced::on_timer(Instant now) {
     };
     bool any = fire.operator()<IpFamily::V4>();
     any = fire.operator()<IpFamily::V6>() || any;
-    any = check_liveness(now) || any;
-    any = ask_neighbors(now) || any;
-    return follow_neighbors() || any;
+    return check_liveness(now) || any;
 }
 
 Instant Spliced::next_deadline() const {
-    if (!moves_.empty()) return Instant{};
     return std::min({table<IpFamily::V4>().timers().next_wakeup(),
-                     table<IpFamily::V6>().timers().next_wakeup(), next_question_, checks_.next_deadline()});
-}
-
-// --- neighbors ---
-
-// Records carry their next hop's MAC, so that no packet has to ask for it. The price is paid when it changes:
-// all of them are looked through, some in each turn.
-void Spliced::neighbor_found(const IpAddress& neighbor, const MacAddress& mac) {
-    const auto known = hops_.find(neighbor);
-    if (known == hops_.end() || known->second.mac == mac) return;
-    known->second.mac = mac;
-    std::erase_if(moves_, [&](const Move& move) { return move.neighbor == neighbor; });
-    moves_.push_back({.neighbor = neighbor, .mac = mac});
-}
-
-// Their packets ask for no neighbor, so its entry would grow old as if nobody used it: nothing would notice
-// that it is gone, and its announcement from elsewhere would be about a stranger.
-bool Spliced::ask_neighbors(Instant now) {
-    if (now < next_question_) return false;
-    next_question_ = hops_.empty() ? kNever : now + kAskNeighbors;
-    for (const auto& [neighbor, hop] : hops_) {
-        static_cast<void>(output_.resolve(now, {.port = hop.port, .neighbor = neighbor}));
-    }
-    return true;
-}
-
-void Spliced::leave_hop(const FourTuple& upstream) {
-    const auto route = topology_.route(upstream.local.address, upstream.remote.address);
-    const auto hop = route ? hops_.find(route->neighbor) : hops_.end();
-    if (hop != hops_.end() && --hop->second.records == 0) hops_.erase(hop);
-}
-
-bool Spliced::follow_neighbors() {
-    if (moves_.empty()) return false;
-    Move& move = moves_.front();
-    const bool at_end = move.neighbor.is_v4() ? sweep<IpFamily::V4>(move) : sweep<IpFamily::V6>(move);
-    if (at_end) moves_.pop_front();
-    return true;
-}
-
-// True at the end of the table.
-template <IpFamily kFamily>
-bool Spliced::sweep(Move& move) {
-    splice::Table<kFamily>& records = table<kFamily>();
-    for (std::uint32_t n = 0; n < kSweepPerTurn; ++n) {
-        const std::uint32_t id = records.next(move.next);
-        if (id == flow::kNoEntry) return true;
-        move.next = id + 1;
-        splice::Way& way = records[id].core.way(Direction::ToBroker);
-        if (way.mac == move.mac) continue;
-        const FourTuple tuple = records[id].leg(Direction::ToBroker).tuple();
-        const auto hop = topology_.route(tuple.local.address, tuple.remote.address);
-        if (!hop || hop->neighbor != move.neighbor) continue;
-        way.mac = move.mac;
-        counters_.add(Counter::SplicePathsMoved);
-    }
-    return false;
+                     table<IpFamily::V6>().timers().next_wakeup(), checks_.next_deadline()});
 }
 
 // --- ICMP errors ---

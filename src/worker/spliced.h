@@ -4,12 +4,9 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <utility>
 #include <vector>
-
-#include <absl/container/flat_hash_map.h>
 
 #include "sluice/base/token_bucket.h"
 #include "sluice/splice/icmp_quote.h"
@@ -23,6 +20,7 @@
 #include "worker/liveness.h"
 #include "worker/mail.h"
 #include "worker/session_news.h"
+#include "worker/ways.h"
 
 namespace sluice::worker {
 
@@ -43,11 +41,11 @@ struct ListenerLoad {
     std::uint32_t connections = 0;
 };
 
-class Spliced final : public NeighborNews {
+class Spliced {
   public:
     // listeners: shared with whoever accepts connections.
     Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-            FrameOutput& output, std::vector<ListenerLoad>& listeners, CounterSet& counters,
+            FrameOutput& output, Ways& ways, std::vector<ListenerLoad>& listeners, CounterSet& counters,
             backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now);
 
     // What is told of a connection's session when it ends; of most, nothing.
@@ -89,7 +87,6 @@ class Spliced final : public NeighborNews {
     bool make_room(Instant now, Reference old, const tcp::Segment& syn);
     // Passes an ICMP error on to the end whose packet it is about. False when it is about no spliced one.
     bool on_icmp_error(Instant now, const QuotedSegment& quoted, const wire::IcmpMessage& message);
-    void neighbor_found(const IpAddress& neighbor, const MacAddress& mac) override;
 
     // At most one batch a turn; true when there was anything to do.
     bool on_timer(Instant now);
@@ -112,19 +109,6 @@ class Spliced final : public NeighborNews {
     std::uint64_t used_bytes() const;
 
   private:
-    // A neighbor that records' MACs are of.
-    struct Hop {
-        std::uint16_t port = 0;
-        MacAddress mac;
-        std::uint32_t records = 0;
-    };
-    // A neighbor that is somewhere else now, on its way through all records.
-    struct Move {
-        IpAddress neighbor;
-        MacAddress mac;
-        std::uint32_t next = 0;  // reference to look at next
-    };
-
     template <IpFamily kFamily>
     void remove(Instant now, std::uint32_t id);
     template <IpFamily kFamily>
@@ -139,8 +123,6 @@ class Spliced final : public NeighborNews {
     void end(Instant now, std::uint32_t id, Counter reason);
     template <IpFamily kFamily>
     ConnectionRow row(Instant now, std::uint32_t id) const;
-    template <IpFamily kFamily>
-    bool sweep(Move& move);
     template <IpFamily kFamily>
     splice::QuoteVerdict pass_error(Instant now, std::uint32_t id, splice::Direction direction,
                                     const wire::IcmpMessage& message);
@@ -167,9 +149,6 @@ class Spliced final : public NeighborNews {
     template <IpFamily kFamily>
     void ask_silent_broker(Instant now, std::uint32_t id);
     bool check_liveness(Instant now);
-    bool follow_neighbors();
-    bool ask_neighbors(Instant now);
-    void leave_hop(const FourTuple& upstream);
     // Of the record's broker, over all pools.
     std::uint32_t position(const splice::Core& core) const {
         return snapshot_->pools[core.pool].backends[core.backend].position;
@@ -178,6 +157,7 @@ class Spliced final : public NeighborNews {
     const Topology& topology_;
     Directory& directory_;
     FrameOutput& output_;
+    Ways& ways_;
     std::vector<ListenerLoad>& listeners_;
     backend::LoadTable& load_;
     CounterSet& counters_;
@@ -191,9 +171,6 @@ class Spliced final : public NeighborNews {
     std::array<LazyArray<Memory>, 2> memories_;  // by family, as the records are numbered
     TokenBucket errors_;
     LivenessChecks checks_;
-    absl::flat_hash_map<IpAddress, Hop> hops_;
-    Instant next_question_ = kNever;  // kNever: no record, nobody to ask for
-    std::deque<Move> moves_;
     std::uint64_t ended_ = 0;
 };
 

@@ -60,6 +60,7 @@ struct Worker::Impl {
     Mail mail;
     Mailbox<Command> commands;
     FrameOutput output;
+    Ways ways;
     Directory directory;
     std::vector<ListenerLoad> listeners;
     SessionNews news;
@@ -89,12 +90,14 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
       commands(kCommands),
       output(resources.topology, resources.ports, resources.frames, counters,
              static_cast<std::uint16_t>(options.index)),
+      ways(resources.topology, output, counters),
       directory(options, resources),
       listeners(resources.snapshot->listeners.size()),
       news(options, resources.handover, counters),
-      spliced(options, resources, directory, output, listeners, counters, tallies, mail, news, now_),
+      spliced(options, resources, directory, output, ways, listeners, counters, tallies, mail, news, now_),
       forwarder(resources, directory, spliced, output, counters, tallies),
-      flows(options, resources, directory, spliced, listeners, output, counters, tallies, mail, news, now_),
+      flows(options, resources, directory, spliced, listeners, output, ways, counters, tallies, mail, news,
+            now_),
       evictor(options, resources, directory, flows, spliced, now_),
       prober(options, resources, output, counters, mail, now_),
       local(resources.topology, output, flows, spliced, prober, counters),
@@ -168,6 +171,7 @@ void Worker::Impl::on_burst(std::span<const port::Frame> burst, bool handed_over
 bool Worker::Impl::on_timers() {
     bool any = flows.on_timer(now);
     any = spliced.on_timer(now) || any;
+    any = ways.on_timer(now, flows, spliced) || any;
     if (output.next_deadline() <= now) {
         output.on_timer(now, flows);
         any = true;
@@ -255,8 +259,8 @@ bool Worker::Impl::announce() {
 }
 
 Instant Worker::Impl::next_deadline() const {
-    return std::min({flows.next_deadline(), spliced.next_deadline(), output.next_deadline(),
-                     evictor.next_deadline(), prober.next_deadline()});
+    return std::min({flows.next_deadline(), spliced.next_deadline(), ways.next_deadline(),
+                     output.next_deadline(), evictor.next_deadline(), prober.next_deadline()});
 }
 
 Worker::Totals Worker::Impl::totals() const {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -34,6 +35,10 @@ struct NextHop {
     std::uint16_t port = 0;
     IpAddress neighbor;
     friend bool operator==(const NextHop&, const NextHop&) = default;
+    template <typename Hash>
+    friend Hash AbslHashValue(Hash state, const NextHop& hop) {
+        return Hash::combine(std::move(state), hop.port, hop.neighbor);
+    }
 };
 
 // One of Sluice's own addresses.

@@ -18,6 +18,12 @@ IpAddress broker_address(unsigned i, const Setup& setup) {
                       : IpAddress::v4(10, setup.distant ? 9 : 2, 0, static_cast<std::uint8_t>(2 + i));
 }
 
+// A port's extra lines, with its usual addresses where they name none.
+std::string with_addresses(const std::string& lines, const std::string& usual) {
+    const bool named = lines.find("addresses") != std::string::npos;
+    return (named ? "" : "addresses = [" + usual + "]\n") + lines;
+}
+
 config::Config read(const std::string& text) {
     const config::LoadResult result = config::read(text, "lab.toml");
     if (result.config) return *result.config;
@@ -31,11 +37,11 @@ config::Config read(const std::string& text) {
 std::string configuration(const Setup& s) {
     std::ostringstream t;
     t << "[runtime]\nworkers = " << s.workers << "\nmax_connections = " << s.max_connections << "\n"
-      << "[[port]]\nname = \"front\"\ndevice = \"memory0\"\naddresses = [\"10.1.0.1/16\", \"fd00:1::1/64\"]\n"
-      << s.front
-      << "\n[[port]]\nname = \"back\"\ndevice = \"memory1\"\naddresses = [\"10.2.0.1/24\", "
-         "\"fd00:2::1/64\"]\n"
-      << (s.distant ? "gateway = [\"10.2.0.254\"]\n" : "") << s.back
+      << "[[port]]\nname = \"front\"\ndevice = \"memory0\"\n"
+      << with_addresses(s.front, "\"10.1.0.1/16\", \"fd00:1::1/64\"")
+      << "\n[[port]]\nname = \"back\"\ndevice = \"memory1\"\n"
+      << with_addresses(s.back, "\"10.2.0.1/24\", \"fd00:2::1/64\"")
+      << (s.distant ? "gateway = [\"10.2.0.254\"]\n" : "")
       << "\n[[listener]]\nname = \"mqtt\"\npool = \"brokers\"\naddress = \""
       << (s.ipv6 || s.ipv6_clients ? "[fd00:1::1]:1883" : "10.1.0.1:1883") << "\"\n"
       << s.listener << "\n[[pool]]\nname = \"brokers\"\n";

@@ -65,7 +65,7 @@ struct Broker {
 struct Setup {
     unsigned workers = 1;
     unsigned brokers = 3;
-    std::string front = {};     // extra lines in [[port]] of the clients' side
+    std::string front = {};     // extra lines in [[port]] of the clients' side, replacing addresses likewise
     std::string back = {};      // and of the brokers'
     std::string listener = {};  // extra lines in [[listener]]
     std::string pool = {};      // extra lines in [[pool]], replacing source_addresses when it names them

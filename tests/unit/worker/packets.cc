@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "sluice/wire/arp.h"
 #include "sluice/wire/checksum.h"
 #include "sluice/wire/frame.h"
 #include "sluice/wire/icmp.h"
 #include "sluice/wire/icmpv6.h"
 #include "sluice/wire/ip_packet.h"
+#include "sluice/wire/ndp.h"
 
 namespace sluice::test {
 
@@ -96,6 +98,46 @@ Frame make_too_big(const SeenSegment& quoted, std::uint32_t sequence, std::uint3
                              .code = wire::kIcmpCodeFragmentationNeeded,
                              .parameter = mtu})
                : make_error(quoted, sequence, {.type = wire::kIcmpv6PacketTooBig, .parameter = mtu});
+}
+
+Frame make_announcement(const IpAddress& address, const MacAddress& mac) {
+    Frame frame(128);
+    if (address.is_v4()) {
+        frame.resize(wire::write_arp_frame(kBroadcastMac,
+                                           {.operation = wire::ArpOperation::Request,
+                                            .sender_mac = mac,
+                                            .sender_ip = address,
+                                            .target_mac = {},
+                                            .target_ip = address},
+                                           frame));
+    } else {
+        frame.resize(wire::write_neighbor_advertisement_frame(
+            {.source_mac = mac,
+             .destination_mac = wire::multicast_mac(wire::all_nodes_multicast()),
+             .source = address,
+             .destination = wire::all_nodes_multicast()},
+            {.target = address, .solicited = false, .override_entry = true, .target_mac = mac}, frame));
+    }
+    return frame;
+}
+
+Frame make_neighbor_answer(const IpAddress& address, const MacAddress& mac, const IpAddress& asker,
+                           const MacAddress& asker_mac) {
+    Frame frame(128);
+    if (address.is_v4()) {
+        frame.resize(wire::write_arp_frame(asker_mac,
+                                           {.operation = wire::ArpOperation::Reply,
+                                            .sender_mac = mac,
+                                            .sender_ip = address,
+                                            .target_mac = asker_mac,
+                                            .target_ip = asker},
+                                           frame));
+    } else {
+        frame.resize(wire::write_neighbor_advertisement_frame(
+            {.source_mac = mac, .destination_mac = asker_mac, .source = address, .destination = asker},
+            {.target = address, .solicited = true, .override_entry = true, .target_mac = mac}, frame));
+    }
+    return frame;
 }
 
 Counts::Counts(const Lab& lab) : lab_(lab) { restart(); }

@@ -68,6 +68,12 @@ Frame make_unreachable(const SeenSegment& quoted, std::uint32_t sequence);
 // "Fragmentation needed" or "packet too big" with that MTU, likewise.
 Frame make_too_big(const SeenSegment& quoted, std::uint32_t sequence, std::uint32_t mtu);
 
+// Gratuitous ARP, or an unsolicited neighbor advertisement to all: the address is at that MAC.
+Frame make_announcement(const IpAddress& address, const MacAddress& mac);
+// The same as an answer to Sluice's question from `asker`.
+Frame make_neighbor_answer(const IpAddress& address, const MacAddress& mac, const IpAddress& asker,
+                           const MacAddress& asker_mac);
+
 // Counters that moved since, by name, with how far.
 class Counts {
   public:

@@ -82,7 +82,7 @@ void Story::open() {
         if (last == tap.tcp.rend()) throw std::runtime_error(std::string("Sluice sent no ") + what);
         return *last;
     };
-    c.remote = lab.next_client_address();
+    c.remote = plot.from.value_or(lab.next_client_address());
     c.local = lab.listener();
     c.remote_zero = plot.client.first + 1 + static_cast<std::uint32_t>(c.preface.size());
     c.remote_clock = plot.client.clock;

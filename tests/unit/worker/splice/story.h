@@ -64,8 +64,9 @@ struct Plot {
     std::uint16_t keep_alive = 60;
     mqtt::Version version = mqtt::Version::V311;
     std::function<void(Lab&)> prepare = {};  // before the handshake
-    Duration round_trip{0};  // the client's, until the splice
-    Duration later{0};       // after the lab's usual beginning: moves Sluice's own numbers and clocks
+    std::optional<SocketAddress> from = {};  // the client; nullopt: on the listener's network
+    Duration round_trip{0};                  // the client's, until the splice
+    Duration later{0};  // after the lab's usual beginning: moves Sluice's own numbers and clocks
 };
 
 class Story {

@@ -1,9 +1,5 @@
 // A record carries the MACs of its next hops. They may move while it lives: the client's is taken from
 // packets that go on with its stream, the broker's from what its neighbor says.
-#include "sluice/wire/arp.h"
-#include "sluice/wire/frame.h"
-#include "sluice/wire/icmpv6.h"
-#include "sluice/wire/ndp.h"
 #include "worker/splice/story.h"
 
 namespace sluice::test {
@@ -103,28 +99,6 @@ TEST(SpliceWay, ToTheClientIsNeverAGroup) {
     story.expect_alive();
 }
 
-Frame gratuitous(const IpAddress& address) {
-    Frame frame(128);
-    if (address.is_v4()) {
-        frame.resize(wire::write_arp_frame(kBroadcastMac,
-                                           {.operation = wire::ArpOperation::Request,
-                                            .sender_mac = kElsewhere,
-                                            .sender_ip = address,
-                                            .target_mac = {},
-                                            .target_ip = address},
-                                           frame));
-    } else {
-        frame.resize(wire::write_neighbor_advertisement_frame(
-            {.source_mac = kElsewhere,
-             .destination_mac = wire::multicast_mac(wire::all_nodes_multicast()),
-             .source = address,
-             .destination = wire::all_nodes_multicast()},
-            {.target = address, .solicited = false, .override_entry = true, .target_mac = kElsewhere},
-            frame));
-    }
-    return frame;
-}
-
 TEST(SpliceWay, ToABrokerFollowsItsAnnouncementForAllRecords) {
     for (const unsigned workers : {1U, 3U}) {
         for (const bool ipv6 : {false, true}) {
@@ -138,7 +112,7 @@ TEST(SpliceWay, ToABrokerFollowsItsAnnouncementForAllRecords) {
             const std::uint64_t there = lab.load(0);
             ASSERT_GT(there, 10U);
             const IpAddress address = lab.brokers[0]->host.addresses[0];
-            lab.inject(1, gratuitous(address));
+            lab.inject(1, make_announcement(address, kElsewhere));
             lab.settle();
             EXPECT_EQ(lab.count(Counter::SplicePathsMoved), there);
             Tap tap(lab);
@@ -168,7 +142,7 @@ TEST(SpliceWay, ToABrokerFollowsItsAnnouncementHoweverLongAgoItWasAskedFor) {
             story.client_passes("P. " + std::to_string(i) + ":" + std::to_string(i + 1));
             story.broker_passes(". 0:0 ack " + std::to_string(i + 1));
         }
-        story.arrives(Side::Broker, gratuitous(story.leg(Side::Broker).remote.address));
+        story.arrives(Side::Broker, make_announcement(story.leg(Side::Broker).remote.address, kElsewhere));
         story.leg(Side::Broker).mac = kElsewhere;
         story.client_passes("P. 40:41");
         EXPECT_EQ(story.moved("splice_paths"), (Moved{{"splice_paths_moved", 1}}));
@@ -177,15 +151,8 @@ TEST(SpliceWay, ToABrokerFollowsItsAnnouncementHoweverLongAgoItWasAskedFor) {
 }
 
 Frame answer_from_elsewhere(const Story& story) {
-    Frame answer(64);
-    answer.resize(wire::write_arp_frame(Lab::kBackMac,
-                                        {.operation = wire::ArpOperation::Reply,
-                                         .sender_mac = kElsewhere,
-                                         .sender_ip = story.leg(Side::Broker).remote.address,
-                                         .target_mac = Lab::kBackMac,
-                                         .target_ip = *IpAddress::parse("10.2.0.1")},
-                                        answer));
-    return answer;
+    return make_neighbor_answer(story.leg(Side::Broker).remote.address, kElsewhere,
+                                *IpAddress::parse("10.2.0.1"), Lab::kBackMac);
 }
 
 // The broker's machine was replaced and said nothing: records that use it ask for it now and then.
@@ -240,7 +207,7 @@ TEST(SpliceWay, ToADistantBrokerFollowsTheGateway) {
     Plot plot;
     plot.setup.distant = true;
     Spliced story(plot);
-    story.arrives(Side::Broker, gratuitous(*IpAddress::parse("10.2.0.254")));
+    story.arrives(Side::Broker, make_announcement(*IpAddress::parse("10.2.0.254"), kElsewhere));
     story.leg(Side::Broker).mac = kElsewhere;
     story.client_passes("P. 0:10");
     EXPECT_EQ(story.moved("splice_paths"), (Moved{{"splice_paths_moved", 1}}));

@@ -1,0 +1,222 @@
+#include "worker/ways.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/flows.h"
+#include "worker/spliced.h"
+
+namespace sluice::worker {
+namespace {
+
+using splice::Direction;
+
+constexpr std::uint32_t kSweepPerTurn = 2048;
+// How often the table of neighbors is told that they are in use; it asks itself when it is time.
+constexpr Duration kAskNeighbors = 10s;
+// Clients announce themselves as they like, and Sluice does not know where each was. A pass for their sake
+// alone, for at most so many, begins at least a second after the last one and nine times what that took.
+constexpr Duration kRest = 1s;
+constexpr int kRestFactor = 9;
+constexpr std::size_t kClientsAtOnce = 16384;
+
+bool has(const std::vector<MacAddress>& list, const MacAddress& mac) {
+    return std::ranges::find(list, mac) != list.end();
+}
+
+}  // namespace
+
+Ways::Ways(const Topology& topology, FrameOutput& output, CounterSet& counters)
+    : topology_(topology), output_(output), counters_(counters), at_home_(topology.ports().size()) {
+    output_.tell(*this);
+}
+
+// --- who is there ---
+
+void Ways::join_client(Instant now, const FourTuple& client) {
+    const auto hop = topology_.route(client.local.address, client.remote.address);
+    if (!hop) return;
+    if (is_client_itself(*hop, client)) {
+        ++at_home_[hop->port];
+        return;
+    }
+    Hop& gateway = hops_[*hop];
+    // Its clients' packets say where they come from, not where it is: that is asked at once, to know it when
+    // it moves.
+    if (gateway.users++ == 0) gateway.mac = output_.resolve(now, *hop).value_or(MacAddress{});
+    next_question_ = std::min(next_question_, now + kAskNeighbors);
+}
+
+void Ways::leave_client(const FourTuple& client) {
+    const auto hop = topology_.route(client.local.address, client.remote.address);
+    if (!hop) return;
+    if (is_client_itself(*hop, client)) {
+        --at_home_[hop->port];
+    } else {
+        leave(*hop);
+    }
+}
+
+void Ways::join_broker(Instant now, const NextHop& hop, const MacAddress& mac) {
+    Hop& broker = hops_[hop];
+    broker.mac = mac;
+    ++broker.users;
+    next_question_ = std::min(next_question_, now + kAskNeighbors);
+}
+
+void Ways::leave_broker(const FourTuple& upstream) {
+    if (const auto hop = topology_.route(upstream.local.address, upstream.remote.address)) leave(*hop);
+}
+
+void Ways::leave(const NextHop& hop) {
+    const auto known = hops_.find(hop);
+    if (known != hops_.end() && --known->second.users == 0) hops_.erase(known);
+}
+
+// --- news ---
+
+void Ways::neighbor_seen(const Sighting& s) {
+    const auto hop = hops_.find(s.neighbor);
+    if (hop == hops_.end()) {
+        if (s.before) return move(s.neighbor, s.mac, {*s.before});
+        if (!s.to_everybody || at_home_[s.neighbor.port] == 0) return;  // no client
+        if (waiting_.size() < kClientsAtOnce || waiting_.contains(s.neighbor)) {
+            waiting_[s.neighbor].mac = s.mac;
+        }
+        return;
+    }
+    const MacAddress before = std::exchange(hop->second.mac, s.mac);
+    if (before == s.mac) return;
+    if (!before.is_zero()) return move(s.neighbor, s.mac, {before});
+    // The first answer says where it has been all the time. What it tells everybody may be that it is
+    // elsewhere.
+    if (s.to_everybody) move(s.neighbor, s.mac, {});
+}
+
+void Ways::move(const NextHop& neighbor, const MacAddress& mac, std::initializer_list<MacAddress> former) {
+    Move& move = waiting_[neighbor];
+    move.mac = mac;
+    move.former.insert(move.former.end(), former);
+    move.others.clear();
+    for (const neighbor::Table::Entry& entry : output_.neighbors(neighbor.port).entries()) {
+        if (entry.address != neighbor.neighbor) move.others.push_back(entry.mac);
+    }
+    for (const auto& [hop, state] : hops_) {
+        if (hop.port == neighbor.port && hop != neighbor) move.others.push_back(state.mac);
+    }
+    urgent_ = true;
+}
+
+// --- time ---
+
+bool Ways::on_timer(Instant now, Flows& flows, Spliced& spliced) {
+    const bool asked = ask(now);
+    return follow(now, flows, spliced) || asked;
+}
+
+Instant Ways::next_deadline() const {
+    if (pass_.stage != Pass::Stage::Over || urgent_) return Instant{};
+    return waiting_.empty() ? next_question_ : std::min(next_question_, rested_);
+}
+
+// Packets ask for no neighbor, so its entry would grow old as if nobody used it: nothing would notice that it
+// is gone, and its announcement from elsewhere would be about a stranger.
+bool Ways::ask(Instant now) {
+    if (now < next_question_) return false;
+    next_question_ = hops_.empty() ? kNever : now + kAskNeighbors;
+    for (auto& [neighbor, hop] : hops_) {
+        const auto mac = output_.resolve(now, neighbor);
+        if (mac && hop.mac.is_zero()) hop.mac = *mac;
+    }
+    return true;
+}
+
+bool Ways::follow(Instant now, Flows& flows, Spliced& spliced) {
+    if (pass_.stage == Pass::Stage::Over) {
+        if (waiting_.empty() || (!urgent_ && now < rested_)) return false;
+        begin(now);
+    }
+    using Stage = Pass::Stage;
+    const auto go_on = [&](bool at_end, Stage next) {
+        if (at_end) pass_.next = 0, pass_.stage = next;
+    };
+    switch (pass_.stage) {
+        case Stage::Flows: go_on(sweep(flows), Stage::Records4); break;
+        case Stage::Records4: go_on(sweep<IpFamily::V4>(spliced), Stage::Records6); break;
+        case Stage::Records6: go_on(sweep<IpFamily::V6>(spliced), Stage::Over); break;
+        case Stage::Over: break;
+    }
+    if (pass_.stage == Stage::Over) {
+        const Instant began = pass_.began;
+        pass_ = {};
+        rested_ = now + std::max<Duration>(kRest, kRestFactor * (now - began));
+    }
+    return true;
+}
+
+void Ways::begin(Instant now) {
+    pass_.began = now;
+    pass_.stage = Pass::Stage::Flows;
+    pass_.moves = std::exchange(waiting_, {});
+    for (const auto& [neighbor, move] : pass_.moves) {
+        if (!move.former.empty()) pass_.left.push_back(neighbor);
+    }
+    urgent_ = false;
+}
+
+// All sweeps: true at the end.
+bool Ways::sweep(Flows& flows) {
+    flow::Slab<session::Connection>& connections = flows.connections();
+    for (std::uint32_t n = 0; n < kSweepPerTurn; ++n) {
+        const std::uint32_t id = connections.next(pass_.next);
+        if (id == flow::kNoEntry) return true;
+        pass_.next = id + 1;
+        session::Connection& c = connections[id];
+        if (const MacAddress* const mac = client_at(c.client, c.path.port, c.path.mac)) c.path.mac = *mac;
+    }
+    return false;
+}
+
+template <IpFamily kFamily>
+bool Ways::sweep(Spliced& spliced) {
+    splice::Table<kFamily>& records = spliced.table<kFamily>();
+    const auto follow = [&](splice::Way& way, const MacAddress* mac) {
+        if (mac == nullptr || way.mac == *mac) return;
+        way.mac = *mac;
+        counters_.add(Counter::SplicePathsMoved);
+    };
+    for (std::uint32_t n = 0; n < kSweepPerTurn; ++n) {
+        const std::uint32_t id = records.next(pass_.next);
+        if (id == flow::kNoEntry) return true;
+        pass_.next = id + 1;
+        splice::Record<kFamily>& record = records[id];
+        splice::Way& to_client = record.core.way(Direction::ToClient);
+        follow(to_client, client_at(record.leg(Direction::ToClient).tuple(), to_client.port, to_client.mac));
+        follow(record.core.way(Direction::ToBroker), broker_at(record.leg(Direction::ToBroker).tuple()));
+    }
+    return false;
+}
+
+const MacAddress* Ways::client_at(const FourTuple& client, std::uint16_t port, const MacAddress& mac) const {
+    const auto hop = topology_.route(client.local.address, client.remote.address);
+    const auto own = hop ? pass_.moves.find(*hop) : pass_.moves.end();
+    const Move* const move = own == pass_.moves.end() ? nullptr : &own->second;
+    if (hop && is_client_itself(*hop, client)) return move == nullptr ? nullptr : &move->mac;
+    if (move != nullptr && (has(move->former, mac) || !has(move->others, mac))) return &move->mac;
+    // Where its packets come from its gateway, nobody else has anything to say.
+    const auto gateway = hop ? hops_.find(*hop) : hops_.end();
+    if (gateway != hops_.end() && gateway->second.mac == mac) return nullptr;
+    for (const NextHop& left : pass_.left) {
+        const Move& other = pass_.moves.find(left)->second;
+        if (left.port == port && has(other.former, mac)) return &other.mac;
+    }
+    return nullptr;
+}
+
+const MacAddress* Ways::broker_at(const FourTuple& upstream) const {
+    const auto hop = topology_.route(upstream.local.address, upstream.remote.address);
+    const auto found = hop ? pass_.moves.find(*hop) : pass_.moves.end();
+    return found == pass_.moves.end() ? nullptr : &found->second.mac;
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,96 @@
+// Next hops that are kept instead of asked for. A record has the MACs of both its ends, a connection with
+// endpoints that of its client, so that no packet asks for a neighbor. Here it is known which neighbors those
+// are: they are asked for now and then, and when one is somewhere else, everything that goes by it follows.
+//
+// A broker goes by the neighbor that the topology names. So does a client, whose next hop is itself or the
+// gateway of its port, unless its packets come by another neighbor that is known: then it goes by that one.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "sluice/base/counters.h"
+#include "sluice/base/time.h"
+#include "sluice/splice/record.h"
+#include "sluice/worker/topology.h"
+#include "worker/frame_output.h"
+
+namespace sluice::worker {
+
+class Flows;
+class Spliced;
+
+class Ways final : public NeighborNews {
+  public:
+    Ways(const Topology& topology, FrameOutput& output, CounterSet& counters);
+
+    // --- who is there; each join has its leave ---
+    // A client's connection, in whatever form, from its SYN to its end. tuple.local is Sluice's end.
+    void join_client(Instant now, const FourTuple& client);
+    void leave_client(const FourTuple& client);
+    // A record towards a broker. mac: of the hop.
+    void join_broker(Instant now, const NextHop& hop, const MacAddress& mac);
+    void leave_broker(const FourTuple& upstream);
+
+    void neighbor_seen(const Sighting& sighting) override;
+
+    // --- time ---
+    // At most a portion of the connections is looked at; true when there was anything to do.
+    bool on_timer(Instant now, Flows& flows, Spliced& spliced);
+    Instant next_deadline() const;
+
+  private:
+    // A neighbor that connections go by, clients themselves excepted.
+    struct Hop {
+        MacAddress mac;  // zero: never heard of
+        std::uint32_t users = 0;
+    };
+    // A neighbor that is somewhere else now.
+    struct Move {
+        MacAddress mac;
+        std::vector<MacAddress> former;  // where it was
+        std::vector<MacAddress> others;  // where other neighbors on its port are
+    };
+    // One look through all connections, for all moves that were known when it began. Those with endpoints
+    // come first: one that is spliced meanwhile is met again as a record.
+    struct Pass {
+        enum class Stage : std::uint8_t { Flows, Records4, Records6, Over };
+        Stage stage = Stage::Over;
+        std::uint32_t next = 0;  // number to look at next
+        Instant began;
+        absl::flat_hash_map<NextHop, Move> moves;
+        std::vector<NextHop> left;  // keys of those that were somewhere else before
+    };
+
+    void join(Instant now, const NextHop& hop, const MacAddress& mac);
+    void leave(const NextHop& hop);
+    void move(const NextHop& neighbor, const MacAddress& mac, std::initializer_list<MacAddress> former);
+    bool ask(Instant now);
+    bool follow(Instant now, Flows& flows, Spliced& spliced);
+    void begin(Instant now);
+    bool sweep(Flows& flows);
+    template <IpFamily kFamily>
+    bool sweep(Spliced& spliced);
+    // Where a client that is reached at `mac` by `port` is now; nullptr: where it was.
+    const MacAddress* client_at(const FourTuple& client, std::uint16_t port, const MacAddress& mac) const;
+    const MacAddress* broker_at(const FourTuple& upstream) const;
+    bool is_client_itself(const NextHop& hop, const FourTuple& client) const {
+        return hop.neighbor == client.remote.address;
+    }
+
+    const Topology& topology_;
+    FrameOutput& output_;
+    CounterSet& counters_;
+    absl::flat_hash_map<NextHop, Hop> hops_;
+    std::vector<std::uint32_t> at_home_;          // by port: connections whose next hop is the client itself
+    Instant next_question_ = kNever;              // kNever: nobody to ask for
+    absl::flat_hash_map<NextHop, Move> waiting_;  // for the next pass
+    bool urgent_ = false;                         // more than clients themselves are among them
+    Pass pass_;
+    Instant rested_{};  // when a pass for clients alone may begin
+};
+
+}  // namespace sluice::worker
