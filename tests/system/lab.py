@@ -162,17 +162,20 @@ class Broker:
 
 class Lab(Installation):
     """Options: `brokers`, how many mosquittos; `workers`; `pools` and `pool` (of the pool "brokers" only), `listener`,
-    `runtime`, `admin` and `health`, keys that the configuration gets besides or instead of the lab's own;
+    `runtime`, `admin` and `health`, keys that the configuration gets besides or instead of the lab's own; `ports`, the
+    same for each port by its name; `routes`, the keys of each; `tap` gives front a device without a kernel behind it;
     `start_brokers=False` leaves their addresses to the test; `start_sluiced=False` leaves starting it to the test;
     `wire`, the options of bad wires on both sides, such as {"loss": 2, "reorder": 5, "seed": 1}: percent each way;
     "delay" is the clients' side's only, in milliseconds each way."""
 
     def __init__(self, brokers=3, workers=1, pools=None, pool=None, listener=None, runtime=None, health=None,
-                 admin=None, start_brokers=True, start_sluiced=True, wire=None):
+                 admin=None, ports=None, routes=(), tap=False, start_brokers=True, start_sluiced=True, wire=None):
         self._options = {"pools": pools or {}, "pool": pool or {}, "listener": listener or {},
-                         "health": health or HEALTH, "admin": admin or {},
+                         "health": health or HEALTH, "admin": admin or {}, "ports": ports or {},
                          "runtime": {"workers": workers, "max_connections": 10000, "shutdown_timeout": "1s",
                                      **(runtime or {})}}
+        self._routes = routes
+        self._tap = tap
         self._broker_count = brokers
         self._start_brokers = start_brokers
         self._start_sluiced = start_sluiced
@@ -188,12 +191,16 @@ class Lab(Installation):
         options, as the lab was made with."""
         options = {key: {**value, **more.get(key, {})} for key, value in self._options.items()}
         of_pool = {"brokers": self.brokers if brokers is None else brokers, "brokers6": self.brokers}
+        device = {"device": "net_tap0,iface=tap0"} if self._tap else {"interface": "front"}
         parts = [
             table("[runtime]", options["runtime"]),
-            table("[[port]]", {"name": "front", "interface": "front", "addresses": [f"{FRONT}/24", f"{FRONT6}/64"]}),
-            table("[[port]]", {"name": "back", "interface": "back", "addresses": ["10.2.0.1/24", "fd00:2::1/64"]}),
+            table("[[port]]", {"name": "front", **device, "addresses": [f"{FRONT}/24", f"{FRONT6}/64"],
+                               **options["ports"].get("front", {})}),
+            table("[[port]]", {"name": "back", "interface": "back", "addresses": ["10.2.0.1/24", "fd00:2::1/64"],
+                               **options["ports"].get("back", {})}),
             table("[admin]", {"socket": str(self.socket), "log": "info", **options["admin"]}),
         ]
+        parts += [table("[[route]]", route) for route in self._routes]
         for listener, address, pool in (("mqtt", f"{FRONT}:1883", "brokers"), ("mqtt6", f"[{FRONT6}]:1883", "brokers6")):
             parts.append(table("[[listener]]", {"name": listener, "address": address, "pool": pool,
                                                 **options["listener"]}))
@@ -221,6 +228,8 @@ class Lab(Installation):
         self.sluiced = self.sluice_side.start([BUILD / "sluiced", "--config", self.config_file],
                                               self.folder / "sluiced.log")
         wait_for("sluiced to be ready", self._ready, 30)
+        if self._tap:
+            self._join_tap()
 
     def admin(self, command):
         """One command on the admin socket, and its answer."""
@@ -325,6 +334,13 @@ class Lab(Installation):
         peer.switch_offloads_off("eth0")
         # A veth's lro is fixed.
         self.sluice_side.run(["ethtool", "-K", port, "gro", "off", "lro", "off"], check=False)
+
+    def _join_tap(self):
+        """Frames go from one device to the other as they are: a kernel between them would mend fragments."""
+        self.sluice_side.ip("link", "set", "tap0", "up")
+        ways = [f"chain from_{a} {{ type filter hook ingress device \"{a}\" priority 0; fwd to \"{b}\"; }}\n"
+                for a, b in (("front", "tap0"), ("tap0", "front"))]
+        self.sluice_side.run(["nft", "-f", "-"], input=f"table netdev tap {{\n{''.join(ways)}}}\n")
 
     def _ready(self):
         if self.sluiced.poll() is not None:

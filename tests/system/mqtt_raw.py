@@ -40,8 +40,8 @@ def subscribe(topic, qos=0, packet_id=1):
     return packet(0x82, struct.pack("!H", packet_id) + text(topic) + bytes([qos]))
 
 
-def publish(topic, payload, qos=0, packet_id=1):
-    return packet(0x30 | qos << 1, text(topic) + (struct.pack("!H", packet_id) if qos else b"") + payload)
+def publish(topic, payload, qos=0, packet_id=1, retain=False):
+    return packet(0x30 | qos << 1 | retain, text(topic) + (struct.pack("!H", packet_id) if qos else b"") + payload)
 
 
 def puback(packet_id):
