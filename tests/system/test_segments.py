@@ -1,4 +1,4 @@
-"""How large segments may be and how many at once: small windows, an MSS that a device ignores, narrow paths, fragments."""
+"""How large segments may be and how many at once: small windows, narrow paths, an MSS that is ignored, fragments."""
 
 import mqtt_raw
 from device import ACK, Device
@@ -22,7 +22,8 @@ class SmallWindowTest(LabTest):
                 keeper.reader.expect(mqtt_raw.PUBACK)
 
     def behind_connack(self, pause):
-        """The CONNACK is acknowledged; after the pause the device subscribes. None: by the same segment."""
+        """The CONNACK is acknowledged; after the pause the device subscribes. None: by the same segment. Where what
+        counts begins, and what comes before the messages."""
         def ask(device, client_id):
             device.say(mqtt_raw.connect(client_id))
             device.reader.expect(mqtt_raw.CONNACK)
@@ -30,21 +31,21 @@ class SmallWindowTest(LabTest):
                 device.send(ACK)
                 device.wait(pause)
             device.say(mqtt_raw.subscribe("kept/#"))
-            return device.expected
+            return device.expected, (mqtt_raw.SUBACK,)
         return ask
 
     @staticmethod
     def behind_connect(device, client_id):
         first = device.expected
         device.say(mqtt_raw.connect(client_id) + mqtt_raw.subscribe("kept/#"))
-        return first
+        return first, (mqtt_raw.CONNACK, mqtt_raw.SUBACK)
 
     def gets_no_more_than(self, window, mss, ask):
         for n, side in enumerate(SIDES):
             with self.subTest(side), Device(self.lab, f"{side}50", window=window, mss=mss) as device:
                 device.acknowledges = False
                 self.assertTrue(device.open())
-                first = ask(device, f"small-{window}-{n}")
+                first, answers = ask(device, f"small-{window}-{n}")
                 device.wait(0.3)
                 reach = [(s.sequence + len(s.payload) - first) % (1 << 32) for s in device.texts()
                          if (s.sequence - first) % (1 << 32) < 1 << 30]
@@ -53,10 +54,8 @@ class SmallWindowTest(LabTest):
                 # All of it comes once the device goes on.
                 device.acknowledges = True
                 device.send(ACK)
-                device.reader.expect(mqtt_raw.CONNACK) if ask == self.behind_connect else None
-                device.reader.expect(mqtt_raw.SUBACK)
-                for _ in range(40):
-                    device.reader.expect(mqtt_raw.PUBLISH)
+                for kind in (*answers, *40 * [mqtt_raw.PUBLISH]):
+                    device.reader.expect(kind)
 
     def test_subscribe_acknowledges_the_connack(self):
         self.gets_no_more_than(1072, 536, self.behind_connack(None))
