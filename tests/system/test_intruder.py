@@ -2,7 +2,6 @@
 tuple anew, and to have its packets sent elsewhere."""
 
 import random
-import socket
 
 import mqtt_raw
 from device import ACK, FIN, PSH, RST, SYN, Device
