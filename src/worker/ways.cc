@@ -14,14 +14,24 @@ using splice::Direction;
 constexpr std::uint32_t kSweepPerTurn = 2048;
 // How often the table of neighbors is told that they are in use; it asks itself when it is time.
 constexpr Duration kAskNeighbors = 10s;
-// Clients announce themselves as they like, and Sluice does not know where each was. A pass for their sake
-// alone, for at most so many, begins at least a second after the last one and nine times what that took.
+// Anybody announces itself as he likes, and where a client was Sluice does not know. A pass for the sake of
+// such words alone, of at most so many clients, begins at least a second after the last one and nine times
+// what that took.
 constexpr Duration kRest = 1s;
 constexpr int kRestFactor = 9;
 constexpr std::size_t kClientsAtOnce = 16384;
+// Where a neighbor was before it is looked for: what goes to and fro faster is not followed everywhere.
+constexpr std::size_t kStations = 16;
 
 bool has(const std::vector<MacAddress>& list, const MacAddress& mac) {
     return std::ranges::find(list, mac) != list.end();
+}
+
+// A MAC on a port, as a key.
+std::uint64_t place(std::uint16_t port, const MacAddress& mac) {
+    std::uint64_t key = port;
+    for (const std::uint8_t byte : mac.bytes) key = key << 8U | byte;
+    return key;
 }
 
 }  // namespace
@@ -78,33 +88,27 @@ void Ways::leave(const NextHop& hop) {
 void Ways::neighbor_seen(const Sighting& s) {
     const auto hop = hops_.find(s.neighbor);
     if (hop == hops_.end()) {
-        if (s.before) return move(s.neighbor, s.mac, {*s.before});
+        if (s.before) return move(s.neighbor, s.mac, s.before);
         if (!s.to_everybody || at_home_[s.neighbor.port] == 0) return;  // no client
         if (waiting_.size() < kClientsAtOnce || waiting_.contains(s.neighbor)) {
-            waiting_[s.neighbor].mac = s.mac;
+            move(s.neighbor, s.mac, std::nullopt);
         }
         return;
     }
     const MacAddress before = std::exchange(hop->second.mac, s.mac);
-    if (before == s.mac) return;
-    if (!before.is_zero()) return move(s.neighbor, s.mac, {before});
-    // The first answer says where it has been all the time. What it tells everybody may be that it is
-    // elsewhere.
-    if (s.to_everybody) move(s.neighbor, s.mac, {});
+    if (before != s.mac && !before.is_zero()) return move(s.neighbor, s.mac, before);
+    // The first answer says where it has been all the time. What it tells everybody is that it is there now,
+    // in the place of another router perhaps whose own MAC its clients' packets carried, and even if the MAC
+    // that they share is the same.
+    if (s.to_everybody) move(s.neighbor, s.mac, std::nullopt);
 }
 
-void Ways::move(const NextHop& neighbor, const MacAddress& mac, std::initializer_list<MacAddress> former) {
+void Ways::move(const NextHop& neighbor, const MacAddress& mac, const std::optional<MacAddress>& before) {
     Move& move = waiting_[neighbor];
     move.mac = mac;
-    move.former.insert(move.former.end(), former);
-    move.others.clear();
-    for (const neighbor::Table::Entry& entry : output_.neighbors(neighbor.port).entries()) {
-        if (entry.address != neighbor.neighbor) move.others.push_back(entry.mac);
-    }
-    for (const auto& [hop, state] : hops_) {
-        if (hop.port == neighbor.port && hop != neighbor) move.others.push_back(state.mac);
-    }
+    if (!before) return;
     urgent_ = true;
+    if (move.former.size() < kStations && !has(move.former, *before)) move.former.push_back(*before);
 }
 
 // --- time ---
@@ -158,10 +162,30 @@ void Ways::begin(Instant now) {
     pass_.began = now;
     pass_.stage = Pass::Stage::Flows;
     pass_.moves = std::exchange(waiting_, {});
+    urgent_ = false;
     for (const auto& [neighbor, move] : pass_.moves) {
         if (!move.former.empty()) pass_.left.push_back(neighbor);
+        for (const MacAddress& mac : move.former) note_owner(neighbor, mac);
     }
-    urgent_ = false;
+    for (const auto& [neighbor, hop] : hops_) note_owner(neighbor, hop.mac);
+    for (std::size_t i = 0; i < topology_.ports().size(); ++i) {
+        const auto port = static_cast<std::uint16_t>(i);
+        for (const neighbor::Table::Entry& entry : output_.neighbors(port).entries()) {
+            note_owner({.port = port, .neighbor = entry.address}, entry.mac);
+        }
+    }
+}
+
+void Ways::note_owner(const NextHop& neighbor, const MacAddress& mac) {
+    const auto [owner, is_new] =
+        pass_.owners.try_emplace(place(neighbor.port, mac), Owner{neighbor.neighbor});
+    if (!is_new && owner->second.neighbor != neighbor.neighbor) owner->second.several = true;
+}
+
+bool Ways::is_of_another(const NextHop& neighbor, const MacAddress& mac) const {
+    const auto owner = pass_.owners.find(place(neighbor.port, mac));
+    return owner != pass_.owners.end() &&
+           (owner->second.several || owner->second.neighbor != neighbor.neighbor);
 }
 
 // All sweeps: true at the end.
@@ -202,7 +226,7 @@ const MacAddress* Ways::client_at(const FourTuple& client, std::uint16_t port, c
     const auto own = hop ? pass_.moves.find(*hop) : pass_.moves.end();
     const Move* const move = own == pass_.moves.end() ? nullptr : &own->second;
     if (hop && is_client_itself(*hop, client)) return move == nullptr ? nullptr : &move->mac;
-    if (move != nullptr && (has(move->former, mac) || !has(move->others, mac))) return &move->mac;
+    if (move != nullptr && (has(move->former, mac) || !is_of_another(*hop, mac))) return &move->mac;
     // Where its packets come from its gateway, nobody else has anything to say.
     const auto gateway = hop ? hops_.find(*hop) : hops_.end();
     if (gateway != hops_.end() && gateway->second.mac == mac) return nullptr;

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
+#include <optional>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -52,7 +52,11 @@ class Ways final : public NeighborNews {
     struct Move {
         MacAddress mac;
         std::vector<MacAddress> former;  // where it was
-        std::vector<MacAddress> others;  // where other neighbors on its port are
+    };
+    // Whose a MAC is, or was until just now.
+    struct Owner {
+        IpAddress neighbor;
+        bool several = false;  // that one and others
     };
     // One look through all connections, for all moves that were known when it began. Those with endpoints
     // come first: one that is spliced meanwhile is met again as a record.
@@ -62,22 +66,25 @@ class Ways final : public NeighborNews {
         std::uint32_t next = 0;  // number to look at next
         Instant began;
         absl::flat_hash_map<NextHop, Move> moves;
-        std::vector<NextHop> left;  // keys of those that were somewhere else before
+        std::vector<NextHop> left;                         // keys of those that were somewhere else before
+        absl::flat_hash_map<std::uint64_t, Owner> owners;  // by place()
     };
 
     void join(Instant now, const NextHop& hop, const MacAddress& mac);
     void leave(const NextHop& hop);
-    void move(const NextHop& neighbor, const MacAddress& mac, std::initializer_list<MacAddress> former);
+    void move(const NextHop& neighbor, const MacAddress& mac, const std::optional<MacAddress>& before);
     bool ask(Instant now);
     bool follow(Instant now, Flows& flows, Spliced& spliced);
     void begin(Instant now);
+    void note_owner(const NextHop& neighbor, const MacAddress& mac);
+    bool is_of_another(const NextHop& neighbor, const MacAddress& mac) const;
     bool sweep(Flows& flows);
     template <IpFamily kFamily>
     bool sweep(Spliced& spliced);
     // Where a client that is reached at `mac` by `port` is now; nullptr: where it was.
     const MacAddress* client_at(const FourTuple& client, std::uint16_t port, const MacAddress& mac) const;
     const MacAddress* broker_at(const FourTuple& upstream) const;
-    bool is_client_itself(const NextHop& hop, const FourTuple& client) const {
+    static bool is_client_itself(const NextHop& hop, const FourTuple& client) {
         return hop.neighbor == client.remote.address;
     }
 
@@ -88,9 +95,9 @@ class Ways final : public NeighborNews {
     std::vector<std::uint32_t> at_home_;          // by port: connections whose next hop is the client itself
     Instant next_question_ = kNever;              // kNever: nobody to ask for
     absl::flat_hash_map<NextHop, Move> waiting_;  // for the next pass
-    bool urgent_ = false;                         // more than clients themselves are among them
+    bool urgent_ = false;                         // one that others go by was elsewhere before
     Pass pass_;
-    Instant rested_{};  // when a pass for clients alone may begin
+    Instant rested_{};  // when a pass that is not urgent may begin
 };
 
 }  // namespace sluice::worker

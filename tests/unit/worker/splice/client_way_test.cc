@@ -106,7 +106,6 @@ TEST(ClientWay, IsTheWayItCameUntilTheGatewayMoves) {
     for (const bool ipv6 : {false, true}) {
         Spliced story(behind(ipv6));
         answers(story, gateway(ipv6), kThird);
-        announces(story, gateway(ipv6), kThird);  // says nothing new
         expect_at(story, kRouter, 0);
         announces(story, gateway(ipv6), kElsewhere);
         story.leg(Side::Client).mac = kElsewhere;
@@ -116,6 +115,21 @@ TEST(ClientWay, IsTheWayItCameUntilTheGatewayMoves) {
         story.leg(Side::Client).mac = kThird;
         story.client_passes(". 0:0 ack 20");
         story.broker_passes("P. 20:30");
+        story.expect_alive();
+    }
+}
+
+// Two routers share the gateway's MAC as well, and forward packets with their own: where it is now is said by
+// an announcement that tells nothing new.
+TEST(ClientWay, GoesByTheGatewaysMacOnceThatIsAnnounced) {
+    for (const bool ipv6 : {false, true}) {
+        Spliced story(behind(ipv6));
+        answers(story, gateway(ipv6), kThird);
+        expect_at(story, kRouter, 0);
+        announces(story, gateway(ipv6), kThird);
+        story.leg(Side::Client).mac = kThird;
+        story.broker_passes("P. 10:20");
+        EXPECT_EQ(story.moved("splice_paths"), (Moved{{"splice_paths_moved", 1}}));
         story.expect_alive();
     }
 }
