@@ -41,7 +41,7 @@ inline constexpr Duration kLinger = 1s;
 // After how long a silence a connection is ended; zero: never. MQTT 3.1.1 section 3.1.2.10: a server gives up
 // after one and a half Keep Alive without a packet from the client. idle_timeout holds where there is none.
 constexpr Duration idle_limit(std::uint16_t keep_alive, Duration idle_timeout) {
-    return keep_alive != 0 ? std::chrono::seconds(keep_alive) * 3 / 2 : idle_timeout;
+    return keep_alive != 0 ? Duration(std::chrono::seconds(keep_alive)) * 3 / 2 : idle_timeout;
 }
 
 inline constexpr std::uint32_t kNoBackend = std::numeric_limits<std::uint32_t>::max();

@@ -27,6 +27,18 @@ TEST(SpliceKeepAlive, OfTwoSecondsEndsASilentClientAfterThree) {
     }
 }
 
+TEST(SpliceKeepAlive, OfAnOddNumberOfSecondsCountsTheHalfOneToo) {
+    for (const bool ipv6 : {false, true}) {
+        Spliced story(with_keep_alive(1, ipv6));
+        story.lab.run(milliseconds(1499));
+        EXPECT_EQ(story.phase(), session::Phase::Spliced);
+        story.client_passes("P. 0:2");  // late by half a second, as MQTT allows
+        story.lab.run(milliseconds(1501));
+        story.expect({"client R. 0:0 ack 0", "broker R. 2:2 ack 0", "broker R. 0:0 ack 0"});
+        story.expect_gone(Counter::ClosedIdle);
+    }
+}
+
 TEST(SpliceKeepAlive, CountsFromTheClientsLastBytesOnly) {
     Spliced story(with_keep_alive(2));
     story.lab.run(seconds(2));
