@@ -174,7 +174,7 @@ void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, 
 bool Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
                               const tcp::Segment& segment) {
     const auto found = find_broker(tuple);
-    if (!found) {
+    if (!found || meets_attempt(*found, segment)) {
         counters_.add(Counter::TcpNoConnection);
         reset(now, tuple, arrival, segment);
         return true;
@@ -183,6 +183,14 @@ bool Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival
     bool taken = true;
     drive(now, found->number(), [&](session::Session& s) { taken = s.on_broker_segment(now, segment); });
     return taken;
+}
+
+// Brokers open no connections to the addresses that Sluice comes from: they are closed ports, also while an
+// attempt is under way. TCP would take such a SYN for a simultaneous open (RFC 9293 section 3.5), and the
+// broker's own answer would no longer fit; it takes no number to be guessed, so anybody could fail attempts.
+bool Flows::meets_attempt(Reference found, const tcp::Segment& segment) const {
+    return !found.is_spliced() && segment.flags.syn && !segment.flags.ack &&
+           slab_[found.number()].phase == session::Phase::Connecting;
 }
 
 // ICMP is easily forged; RFC 5927 section 4.1 wants the quoted sequence number to be one that is in flight.

@@ -92,6 +92,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     // The connection with endpoints that a quoted segment belongs to; flow::kNoEntry for none.
     std::uint32_t relayed_client(const FourTuple& tuple) const;
     std::uint32_t relayed_broker(const FourTuple& tuple) const;
+    bool meets_attempt(Reference found, const tcp::Segment& segment) const;
     bool makes_room_for(const session::Connection& old, const tcp::Segment& syn) const;
     bool make_room(Instant now, Reference old, const tcp::Segment& syn);
     bool is_opening(Instant now, Reference spliced, splice::Direction from, const tcp::Segment& segment);
