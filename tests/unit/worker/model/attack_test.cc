@@ -99,6 +99,8 @@ class Besieged {
     void finish();
     // One reset with the very number that is next, as if sent by the end of that side; then an end in order.
     void reset_exactly(Side side);
+    // A guess while the client hears and says nothing for half a minute, as a device whose radio sleeps.
+    void wake_after(const wire::TcpFlags& guess);
     std::string last() const;
 
     Lab lab;
@@ -347,6 +349,22 @@ void Besieged::reset_exactly(Side side) {
     expect_nothing_left(lab);
 }
 
+void Besieged::wake_after(const wire::TcpFlags& guess) {
+    SCOPED_TRACE(siege_.text() + ", " + wire::to_string(guess));
+    lab.clients.silent = true;
+    lab.inject(0, make_segment({.from = client_->tuple.local,
+                                .to = client_->tuple.remote,
+                                // In the window, so that nobody need be lucky.
+                                .sequence = client_->endpoint.position().send_next.advance(5).value(),
+                                .acknowledgement = 12345,
+                                .flags = guess,
+                                .source_mac = kIntruder}));
+    lab.run(std::chrono::seconds(30));
+    lab.clients.silent = false;
+    exchange();
+    finish();
+}
+
 std::vector<Siege> sieges() {
     std::vector<Siege> all;
     std::uint64_t seed = amount("SLUICE_ATTACK_SEED", 1);
@@ -382,6 +400,16 @@ TEST_P(Attack, OfWhoSeesNothingChangesNothing) {
 TEST_P(Attack, WithTheExactNumberResetsBothEnds) {
     if (waits(GetParam().stage)) return;
     for (const Side side : {Side::Client, Side::Broker}) Besieged(GetParam()).reset_exactly(side);
+}
+
+// Who may be silent for a Keep Alive may be silent for as long when somebody else has spoken for him.
+TEST_P(Attack, OnAClientThatSleepsDoesNotEndIt) {
+    if (waits(GetParam().stage)) return;
+    for (const wire::TcpFlags guess :
+         {wire::TcpFlags{.syn = true}, wire::TcpFlags{.syn = true, .ack = true}, wire::TcpFlags{.rst = true},
+          wire::TcpFlags{.fin = true, .ack = true}}) {
+        Besieged(GetParam()).wake_after(guess);
+    }
 }
 
 std::string name_of(const testing::TestParamInfo<Siege>& info) {
