@@ -22,6 +22,7 @@ void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s) 
     counters.add(Counter::TcpChallengeAcks, s.challenge_acks);
     counters.add(Counter::TcpPawsRejected, s.paws_rejected);
     counters.add(Counter::TcpOutOfWindow, s.out_of_window);
+    counters.add(Counter::TcpMissingTimestamps, s.missing_timestamps);
 }
 
 const char* to_string(Phase phase) {

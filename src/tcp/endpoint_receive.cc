@@ -65,14 +65,15 @@ void Endpoint::Impl::on_reset(Instant now, const Segment& segment, Output& out) 
     }
 }
 
-// RFC 7323 sections 3.2 and 5.3 R1.
+// RFC 7323 sections 3.2 and 5.3 R1. A segment without the option that was agreed on should be dropped, but
+// hosts and middleboxes that leave it out exist, whose connections would hang; other stacks take it.
 bool Endpoint::Impl::timestamp_fits(Instant now, const Segment& segment, Output& out) {
     if (!timestamps) return true;
-    // A SYN is no segment of this connection, whatever it leaves out: it is to be challenged (RFC 5961
-    // section 4.2), or a host that lost its state would be locked out.
-    if (!segment.options.timestamps) return segment.flags.syn;
-    const bool older = Seq(segment.options.timestamps->value).before(Seq(ts_recent));
-    if (!older || now - ts_recent_at > kTimestampLife) return true;
+    if (!segment.options.timestamps) {
+        if (!segment.flags.syn) ++statistics.missing_timestamps;
+        return true;
+    }
+    if (!is_old(now, segment.options.timestamps->value)) return true;
     ++statistics.paws_rejected;
     reject_unacceptable(now, segment, out);
     return false;
@@ -136,9 +137,14 @@ void Endpoint::Impl::challenge(Instant now, Output& out) {
 void Endpoint::Impl::note_timestamp(Instant now, const Segment& segment) {
     if (!timestamps || !segment.options.timestamps || segment.seq.after(last_ack_sent)) return;
     const std::uint32_t value = segment.options.timestamps->value;
-    if (Seq(value).before(Seq(ts_recent)) && now - ts_recent_at <= kTimestampLife) return;
+    if (is_old(now, value)) return;
     ts_recent = value;
     ts_recent_at = now;
+}
+
+// A zero is what some hosts put into their SYN in place of their clock: nothing is older than that.
+bool Endpoint::Impl::is_old(Instant now, std::uint32_t timestamp) const {
+    return ts_recent != 0 && Seq(timestamp).before(Seq(ts_recent)) && now - ts_recent_at <= kTimestampLife;
 }
 
 bool Endpoint::Impl::receiving() const {

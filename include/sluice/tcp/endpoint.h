@@ -187,7 +187,8 @@ class Endpoint {
         std::uint32_t challenge_acks = 0;
         std::uint32_t paws_rejected = 0;
         std::uint32_t out_of_window = 0;
-        Duration smoothed_rtt{0};  // zero until measured
+        std::uint32_t missing_timestamps = 0;  // segments without those that were agreed on; taken
+        Duration smoothed_rtt{0};              // zero until measured
     };
     const Statistics& statistics() const;
 

@@ -189,17 +189,6 @@ TEST(PawsStory, TheClockMayWrap) {
     EXPECT_EQ(k.endpoint().readable(), 0U);
 }
 
-TEST(PawsStory, ASegmentWithoutTheAgreedTimestampIsDropped) {
-    // RFC 7323 section 3.2: once negotiated, a non-RST segment without TSopt SHOULD be dropped silently.
-    Kit k(full_options());
-    k.open(full_syn());
-    k.recv({.seq = 1, .data = "bare", .no_timestamps = true});
-    for (const Sent& s : k.drain()) EXPECT_TRUE(s.data.empty());
-    EXPECT_EQ(k.endpoint().readable(), 0U);
-    k.recv({.flags = "R", .seq = 1, .no_timestamps = true});
-    k.expect_state(State::Closed, Failure::Reset);
-}
-
 TEST(PawsStory, TheEchoIsOfTheSegmentThatTheAckCompletes) {
     // RFC 7323 section 4.3: TS.Recent moves only with a segment that covers Last.ACK.sent.
     Kit k(full_options());
