@@ -35,13 +35,16 @@ bool same_targets(std::span<const Backend> a, std::span<const Backend> b) {
 
 // What every usable backend accepts. A backend that was never probed successfully constrains nothing.
 Offer common_offer(std::span<const Backend> backends) {
-    Offer common{.mss = 0, .window_scale = std::nullopt, .sack = true, .timestamps = true};
+    Offer common{
+        .mss = 0, .window = kUnlearnedWindow, .window_scale = std::nullopt, .sack = true, .timestamps = true};
     bool learned = false;
     bool scales = true;
     std::uint8_t smallest_scale = wire::kMaxWindowScale;
     for (const Backend& b : backends) {
         if (!b.usable() || !b.offer) continue;
         common.mss = learned ? std::min(common.mss, b.offer->mss) : b.offer->mss;
+        const std::uint16_t window = std::max(b.offer->window, kSmallestWindow);
+        common.window = learned ? std::min(common.window, window) : window;
         common.sack = common.sack && b.offer->sack;
         common.timestamps = common.timestamps && b.offer->timestamps;
         scales = scales && b.offer->window_scale.has_value();
@@ -96,6 +99,7 @@ Backend build_backend(const Roster::Backend& from, std::span<const Condition> co
 // What both accept.
 Offer both(const Offer& a, const Offer& b) {
     Offer common{.mss = a.mss == 0 || b.mss == 0 ? std::max(a.mss, b.mss) : std::min(a.mss, b.mss),
+                 .window = std::min(a.window, b.window),
                  .window_scale = std::nullopt,
                  .sack = a.sack && b.sack,
                  .timestamps = a.timestamps && b.timestamps};

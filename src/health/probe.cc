@@ -19,6 +19,7 @@ constexpr std::uint16_t kDefaultMss = 536;
 
 void Probe::learn_offer(const tcp::Segment& syn_ack) {
     offer_.mss = syn_ack.options.mss.value_or(kDefaultMss);
+    offer_.window = syn_ack.window;
     offer_.sack = syn_ack.options.sack_permitted;
     offer_.timestamps = syn_ack.options.timestamps.has_value();
     offer_.window_scale = syn_ack.options.window_scale;

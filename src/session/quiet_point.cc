@@ -50,11 +50,14 @@ bool Session::try_splice(Instant now, const tcp::Endpoint* passing_on) {
     if (const auto obstacle = splice::obstacle_to_splice(joint({}, passing_on)); obstacle) {
         count(counter_of(*obstacle));
         c_.stays_relayed = true;  // none of them passes: options are agreed on once
+        c_.client_end.allow(now, std::nullopt, to_client_);
+        c_.upstream_end->allow(now, std::nullopt, to_broker_);
         return false;
     }
     const auto hop = s_.transmitter.broker_hop(c_);
     if (!hop) return false;
     // Nobody would send these any more.
+    follow_windows(now);
     c_.client_end.acknowledge(now, to_client_);
     c_.upstream_end->acknowledge(now, to_broker_);
     if (!s_.transmitter.splice(c_, joint(*hop, passing_on))) return false;

@@ -1,5 +1,7 @@
 // Two endpoints and the bytes between them. Back-pressure needs no code of its own: what one leg cannot take
 // stays in the other's receive buffer, whose window then closes.
+#include <algorithm>
+
 #include "sluice/session/session.h"
 
 namespace sluice::session {
@@ -40,6 +42,21 @@ void Session::move_to_client(Instant now) {
     c_.bytes_from_broker += moved;
     count(Counter::RelayBytesToClient, moved);
     s_.tallies.traffic(broker().position).to_client.count(0, moved);
+}
+
+// Neither end is promised more than the other one takes, less what is on its way there. A record will hold no
+// bytes, and a promise stays one: what an end has room for behind a splice is the other end's word alone.
+// What a client may send behind its CONNECT is left at its first window as long as the CONNECT may go to
+// another broker. A connection that stays relayed has buffers to promise.
+void Session::follow_windows(Instant now) {
+    if (!c_.upstream_end || c_.stays_relayed || c_.phase == Phase::Closing) return;
+    const auto room_behind = [](const tcp::Endpoint& end, std::size_t on_the_way) {
+        const std::uint32_t room = end.spare_window();
+        return room - static_cast<std::uint32_t>(std::min<std::size_t>(room, on_the_way));
+    };
+    c_.upstream_end->allow(now, room_behind(c_.client_end, c_.upstream_end->readable()), to_broker_);
+    if (c_.phase != Phase::Relayed && !c_.sent_beyond_connect) return;
+    c_.client_end.allow(now, room_behind(*c_.upstream_end, c_.client_end.readable()), to_client_);
 }
 
 void Session::step_relayed(Instant now) {

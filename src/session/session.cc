@@ -51,6 +51,7 @@ tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint
     // The largest CONNECT must fit, or it could never be read whole.
     options.receive_buffer =
         std::max(listener.connect_window, static_cast<std::uint32_t>(listener.max_connect_size));
+    options.receive_window = offer.window;
     options.window_scale = offer.window_scale;
     options.sack = offer.sack;
     options.timestamps = offer.timestamps;
@@ -61,11 +62,9 @@ tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint
 }
 
 void Session::open(Instant now, const tcp::Segment& syn) {
-    const std::uint16_t unannounced =
-        c_.client.remote.address.is_v4() ? 536 : 1220;  // RFC 9293 section 3.7.1
-    c_.client_mss = std::min(c_.client_mss, syn.options.mss.value_or(unannounced));
     c_.client_end.listen(tcp::initial_sequence(s_.isn_key, c_.client, now));
     c_.client_end.on_segment(now, syn, to_client_);
+    c_.client_mss = c_.client_end.position().peer_mss;
     advance(now);
 }
 
@@ -143,6 +142,7 @@ void Session::advance(Instant now) {
     Phase before;
     do {
         before = c_.phase;
+        follow_windows(now);
         switch (c_.phase) {
             case Phase::Handshake: step_handshake(now); break;
             case Phase::AwaitConnect: step_await_connect(now); break;

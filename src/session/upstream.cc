@@ -20,6 +20,7 @@ tcp::EndpointOptions upstream_options(const Connection& c, std::uint16_t broker_
     options.send_mss_limit = broker_mss;
     options.default_send_mss = c.upstream.remote.address.is_v4() ? 536 : 1220;
     options.receive_buffer = kBrokerBuffer;
+    options.receive_window = c.client_end.spare_window();
     options.send_buffer = kBrokerBuffer;
     options.window_scale = client.window_scale ? std::optional(client.send_scale) : std::nullopt;
     options.sack = client.sack;

@@ -86,7 +86,9 @@ Endpoint::Impl::Impl(const EndpointOptions& chosen)
       send_buffer(options.send_buffer),
       rto(options.initial_rto, options.min_rto, options.max_rto),
       reassembly(options.receive_buffer),
-      full_segment(std::min(options.receive_mss, kAssumedFullSegment)) {}
+      full_segment(std::min(options.receive_mss, kAssumedFullSegment)) {
+    if (options.receive_window) allowed_edge = rcv_nxt.advance(*options.receive_window);
+}
 
 bool Endpoint::Impl::can_write() const {
     switch (state) {
@@ -112,16 +114,15 @@ std::size_t Endpoint::Impl::write(Instant now, ByteView bytes, Output& out) {
     return taken;
 }
 
-// RFC 9293 section 3.8.6.2.2: a window update is worth a segment of its own when it is worth two of the
-// peer's, or half of the buffer; and when the window was closed, at the latest when everything is read.
 void Endpoint::Impl::consume(Instant now, std::size_t bytes, Output& out) {
     reassembly.consume(static_cast<std::uint32_t>(std::min<std::size_t>(bytes, reassembly.readable())));
-    if (!receiving()) return;
-    const Seq edge = rcv_nxt.advance(std::min(reassembly.room(), 0xffffU << receive_scale));
-    const std::uint32_t gained = edge.after(receive_edge) ? edge.since(receive_edge) : 0;
-    const std::uint32_t worth = std::min(2U * options.receive_mss, options.receive_buffer / 2);
-    const bool reopened = announced_zero && reassembly.room() == options.receive_buffer;
-    if (reopened || (gained != 0 && gained >= worth)) send_ack(now, out);
+    if (update_due()) send_ack(now, out);
+}
+
+void Endpoint::Impl::allow(Instant now, std::optional<std::uint32_t> bytes, Output& out) {
+    allowed_edge.reset();
+    if (bytes) allowed_edge = rcv_nxt.advance(std::min(*bytes, kLargestBuffer));
+    if (update_due()) send_ack(now, out);
 }
 
 void Endpoint::Impl::shutdown(Instant now, Output& out) {
@@ -276,6 +277,9 @@ ByteView Endpoint::peek(std::size_t offset) const {
     return impl_->reassembly.peek(static_cast<std::uint32_t>(offset));
 }
 void Endpoint::consume(Instant now, std::size_t bytes, Output& out) { impl_->consume(now, bytes, out); }
+void Endpoint::allow(Instant now, std::optional<std::uint32_t> bytes, Output& out) {
+    impl_->allow(now, bytes, out);
+}
 bool Endpoint::at_end() const { return impl_->fin_received && impl_->reassembly.readable() == 0; }
 bool Endpoint::peer_finished() const { return impl_->fin_received; }
 void Endpoint::shutdown(Instant now, Output& out) { impl_->shutdown(now, out); }
@@ -286,10 +290,13 @@ Failure Endpoint::failure() const { return impl_->failure; }
 bool Endpoint::shutdown_called() const { return impl_->shut; }
 bool Endpoint::all_acknowledged() const { return impl_->all_acknowledged(); }
 std::size_t Endpoint::send_queue() const { return impl_->send_buffer.size(); }
+std::uint32_t Endpoint::spare_window() const {
+    return impl_->snd_wnd - std::min(impl_->snd_wnd, impl_->send_buffer.size());
+}
 Endpoint::Position Endpoint::position() const { return impl_->position(); }
 bool Endpoint::quiet() const { return impl_->quiet(); }
 void Endpoint::acknowledge(Instant now, Output& out) {
-    if (impl_->owes_ack()) impl_->send_ack(now, out);
+    if (impl_->owes_ack() || impl_->update_due()) impl_->send_ack(now, out);
 }
 void Endpoint::prefetch() const {
     constexpr std::size_t kLine = 64;

@@ -75,12 +75,15 @@ bool Endpoint::Impl::complete_handshake(const Segment& segment, Output& out) {
 void Endpoint::Impl::accept_syn(Instant now, const Segment& segment) {
     const wire::TcpOptions& offer = segment.options;
     irs = segment.seq;
+    if (allowed_edge) allowed_edge = irs.advance(1 + allowed_edge->since(rcv_nxt));
     rcv_nxt = irs.advance(1);
     last_ack_sent = rcv_nxt;
     reassembly.start(rcv_nxt);
-    receive_edge = rcv_nxt.advance(std::min(options.receive_buffer, 0xffffU));
+    receive_edge = rcv_nxt.advance(first_window());
 
-    const std::uint16_t announced = std::max(offer.mss.value_or(options.default_send_mss), kSmallestMss);
+    // An MSS of zero says nothing.
+    const std::uint16_t said = offer.mss.value_or(0);
+    const std::uint16_t announced = std::max(said != 0 ? said : options.default_send_mss, kSmallestMss);
     peer_mss = std::min({announced, options.send_mss_limit, peer_mss});
     scaling = options.window_scale.has_value() && offer.window_scale.has_value();
     if (scaling) {  // RFC 7323 section 2.3: a shift above 14 is taken for 14
@@ -128,13 +131,20 @@ void Endpoint::Impl::measure_handshake(Instant now, const Segment& segment) {
     if (timing || (stamp && Seq(stamp->echo).at_or_after(Seq(syn_timestamp)))) measure(now, segment);
 }
 
+// The same in every copy of a SYN, because nobody knows which one the peer took. Never scaled (RFC 7323
+// section 2.2).
+std::uint16_t Endpoint::Impl::first_window() const {
+    return static_cast<std::uint16_t>(
+        std::min({options.receive_buffer, options.receive_window.value_or(0xffff), 0xffffU}));
+}
+
 // SYN, or SYN-ACK in SYN-RECEIVED. Also when it is sent again.
 void Endpoint::Impl::send_syn(Instant now, Output& out) {
     const bool answer = state == State::SynReceived;
     Segment segment = blank();
     segment.seq = iss;
     segment.flags = {.syn = true, .ack = answer};
-    segment.window = static_cast<std::uint16_t>(std::min(options.receive_buffer, 0xffffU));
+    segment.window = first_window();
     segment.options.mss = options.receive_mss;
     if (answer ? scaling : options.window_scale.has_value())
         segment.options.window_scale = *options.window_scale;

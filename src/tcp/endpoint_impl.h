@@ -39,6 +39,7 @@ struct Endpoint::Impl {
     void establish(Instant now, const Segment& segment);
     void measure_handshake(Instant now, const Segment& segment);
     void send_syn(Instant now, Output& out);
+    std::uint16_t first_window() const;
 
     // --- endpoint_receive.cc
     void on_synchronized(Instant now, const Segment& segment, Output& out);
@@ -48,8 +49,8 @@ struct Endpoint::Impl {
     void on_unacceptable(Instant now, const Segment& segment, Output& out);
     bool brings_late_ack(const Segment& segment) const;
     void note_timestamp(Instant now, const Segment& segment);
-    void take_text(Instant now, const Segment& segment);
     bool is_old(Instant now, std::uint32_t timestamp) const;  // PAWS
+    void take_text(Instant now, const Segment& segment);
     void take_fin(Instant now, const Segment& segment);
     void reject_unacceptable(Instant now, const Segment& segment, Output& out);
     void challenge(Instant now, Output& out);
@@ -77,6 +78,10 @@ struct Endpoint::Impl {
     Segment blank() const;
     void add_options(Instant now, Segment& segment) const;
     std::uint16_t window_to_announce();
+    std::uint32_t promised() const;   // bytes beyond RCV.NXT that were announced
+    std::uint32_t grantable() const;  // and that may be
+    bool held_back() const;           // by allow(), not by the buffer
+    bool update_due() const;          // a larger window is worth a segment of its own
     std::uint32_t pipe() const;
     std::uint32_t unsent() const;
     std::uint32_t send_room() const;  // bytes of the peer's window not used yet
@@ -99,6 +104,7 @@ struct Endpoint::Impl {
     // --- endpoint.cc
     std::size_t write(Instant now, ByteView bytes, Output& out);
     void consume(Instant now, std::size_t bytes, Output& out);
+    void allow(Instant now, std::optional<std::uint32_t> bytes, Output& out);
     void shutdown(Instant now, Output& out);
     void abort(Instant now, Output& out);
     void on_path_mss(Instant now, std::uint16_t mss, Output& out);
@@ -162,8 +168,9 @@ struct Endpoint::Impl {
     // Receive sequence space.
     Seq irs;
     Seq rcv_nxt;
-    Seq receive_edge;             // furthest right edge announced
-    bool announced_zero = false;  // the last window announced was zero
+    Seq receive_edge;                 // furthest right edge announced
+    std::optional<Seq> allowed_edge;  // furthest one that may be; before the peer's SYN, RCV.NXT is 0
+    bool announced_zero = false;      // the last window announced was zero
     Reassembly reassembly;
     std::uint32_t ts_recent = 0;
     Instant ts_recent_at{};

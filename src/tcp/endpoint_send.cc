@@ -191,19 +191,49 @@ void Endpoint::Impl::emit(Segment& segment, Output& out) {
     out.send(segment);
 }
 
+std::uint32_t Endpoint::Impl::promised() const {
+    return receive_edge.after(rcv_nxt) ? receive_edge.since(rcv_nxt) : 0;
+}
+
+std::uint32_t Endpoint::Impl::grantable() const {
+    const std::uint32_t most = std::min(reassembly.room(), 0xffffU << receive_scale);
+    if (!allowed_edge) return most;
+    const std::uint32_t allowed = allowed_edge->after(rcv_nxt) ? allowed_edge->since(rcv_nxt) : 0;
+    return std::min(most, std::max(allowed, promised()));
+}
+
+bool Endpoint::Impl::held_back() const {
+    return allowed_edge && grantable() < std::min(reassembly.room(), 0xffffU << receive_scale);
+}
+
+// RFC 9293 section 3.8.6.2.2: a window update is worth a segment of its own when it is worth two of the
+// peer's, or half of the buffer; and when the window was closed, at the latest when everything is read. What
+// was held back by allow() is worth one when it doubles what the peer may send: the end that opens its window
+// beyond the owner took care that the step is no sliver, and nothing else may come of it for long.
+bool Endpoint::Impl::update_due() const {
+    if (!receiving()) return false;
+    if (announced_zero && reassembly.room() == options.receive_buffer && !held_back()) return true;
+    const std::uint32_t possible = (grantable() >> receive_scale) << receive_scale;
+    const std::uint32_t gained = possible - std::min(possible, promised());
+    const std::uint32_t worth = std::min(2U * options.receive_mss, options.receive_buffer / 2);
+    return gained != 0 && (gained >= worth || (held_back() && (announced_zero || gained >= promised())));
+}
+
 // The window field. The right edge moves on only by steps worth a segment (RFC 9293 section 3.8.6.2.2) and
 // not back; where the scale cannot express the edge, it may fall short by less than one unit (RFC 7323
-// section 2.4), and receive_edge remembers the furthest one.
+// section 2.4), and receive_edge remembers the furthest one. What is held back by allow() grows in the steps
+// of whoever it is held back for.
 std::uint16_t Endpoint::Impl::window_to_announce() {
     const std::uint32_t unit = 1U << receive_scale;
-    const std::uint32_t most = std::min(reassembly.room(), 0xffffU << receive_scale);
-    const std::uint32_t current = receive_edge.after(rcv_nxt) ? receive_edge.since(rcv_nxt) : 0;
+    const std::uint32_t most = grantable();
     const std::uint32_t step = std::min<std::uint32_t>(options.receive_buffer / 2, options.receive_mss);
-    const std::uint32_t kept = (current + unit - 1) / unit;
+    const std::uint32_t kept = (promised() + unit - 1) / unit;
     std::uint32_t field = most / unit;
-    if (most < current + step && kept * unit <= most) field = kept;
-    // A scale coarser than the whole buffer must not close it for ever.
-    if (field == 0 && reassembly.room() == options.receive_buffer && most != 0) field = 1;
+    if (!held_back()) {
+        if (most < promised() + step && kept * unit <= most) field = kept;
+        // A scale coarser than the whole buffer must not close it for ever.
+        if (field == 0 && reassembly.room() == options.receive_buffer && most != 0) field = 1;
+    }
     announced_zero = field == 0;
     receive_edge = later(receive_edge, rcv_nxt.advance(field * unit));
     return static_cast<std::uint16_t>(field);

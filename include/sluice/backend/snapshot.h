@@ -24,12 +24,21 @@ namespace sluice::backend {
 // pool accepts, because a splice cannot add an option that one leg lacks.
 struct Offer {
     std::uint16_t mss = 0;  // bytes; 0: not learned yet
+    // Bytes that it takes before it has read anything: the SYN-ACK's window. As what clients are offered it
+    // is what they are promised from the beginning of their stream; see kUnlearnedWindow.
+    std::uint16_t window = 0;
     std::optional<std::uint8_t> window_scale;
     bool sack = false;
     bool timestamps = false;
 
     friend bool operator==(const Offer&, const Offer&) = default;
 };
+
+// What clients may send while no window of a broker is known: as much as one of the smallest hosts that serve
+// MQTT takes.
+inline constexpr std::uint16_t kUnlearnedWindow = 2048;
+// What they may send at least: a window of 0 in a SYN-ACK would let no CONNECT come, of which all else hangs.
+inline constexpr std::uint16_t kSmallestWindow = 536;
 
 // A broker that has returned takes clients at this pace until it has its share of them.
 struct SlowStart {

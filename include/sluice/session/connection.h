@@ -62,6 +62,7 @@ struct Connection {
           path(path_),
           client_end(options),
           client_mss(options.send_mss_limit),
+          first_window(options.receive_window.value_or(0)),
           opened(now),
           last_heard(now),
           last_traffic(now) {}
@@ -75,6 +76,8 @@ struct Connection {
     ClientPath path;
     tcp::Endpoint client_end;
     std::uint16_t client_mss;  // largest payload the client takes, from its SYN and its port's MTU
+    // Bytes from its SYN on that the client was promised room for before anything was known of its broker.
+    std::uint32_t first_window;
 
     std::uint32_t backend = kNoBackend;  // index in the pool
     std::optional<nat::Lease> lease;

@@ -114,6 +114,7 @@ class Session {
     void on_phase_deadline(Instant now);
     // connect.cc: the CONNECT and refusals
     void step_await_connect(Instant now);
+    void make_room_for_connect(Instant now, ByteView bytes);
     void accept_connect(Instant now, const mqtt::Connect& connect, ByteView packet);
     void refuse(Instant now, std::optional<mqtt::Version> version, mqtt::Refusal refusal, Counter reason);
     void step_refusing(Instant now);
@@ -135,6 +136,7 @@ class Session {
     bool found_without(bool known, bool session_present) const;
     // relay.cc: bytes between the legs
     void step_relayed(Instant now);
+    void follow_windows(Instant now);
     void move_to_broker(Instant now);
     void move_to_client(Instant now);
     bool handle_failed_leg(Instant now);

@@ -61,6 +61,9 @@ struct EndpointOptions {
     // Most bytes held for the application, out-of-order data included; the receive window never exceeds what
     // is left of it. Memory grows with what is actually held.
     std::uint32_t receive_buffer = 64 * 1024;
+    // Most bytes that the peer is promised room for, its SYN answered or not, until allow() says otherwise;
+    // nullopt: what the buffer has room for.
+    std::optional<std::uint32_t> receive_window;
     // Most bytes write() takes before the peer acknowledges; memory grows with use.
     std::uint32_t send_buffer = 64 * 1024;
     std::optional<std::uint8_t> window_scale = 7;  // offered shift 0..14; nullopt: not offered
@@ -116,6 +119,11 @@ class Endpoint {
     std::size_t readable() const;
     ByteView peek(std::size_t offset = 0) const;
     void consume(Instant now, std::size_t bytes, Output& out);
+    // The peer is promised no room beyond the next `bytes` after RCV.NXT: what arrives uses them up, what was
+    // promised before stays promised (RFC 9293 section 3.8.6), and the window's scale rounds down. nullopt:
+    // as much as the buffer has room for. For an owner who passes the bytes on and knows how many the end
+    // beyond him takes. May announce a larger window; in SynSent it holds from the peer's SYN on.
+    void allow(Instant now, std::optional<std::uint32_t> bytes, Output& out);
     // True when the peer's FIN has been reached and every byte before it was consumed.
     bool at_end() const;
     // The peer's FIN has been received in order (bytes may still be readable).
@@ -134,6 +142,8 @@ class Endpoint {
     // Everything written, FIN included when shutdown, has been acknowledged.
     bool all_acknowledged() const;
     std::size_t send_queue() const;  // bytes written and not yet acknowledged
+    // Bytes that the peer's window takes beyond everything written; 0 also where more was written.
+    std::uint32_t spare_window() const;
 
     // What a splice must know: meaningful from Established on.
     struct Position {
@@ -159,7 +169,8 @@ class Endpoint {
     // Established, and nothing is held or on its way in either direction, except that an ACK of ours may be
     // owed: acknowledge() sends it.
     bool quiet() const;
-    // Sends the ACK that is being delayed, if there is one.
+    // Sends the ACK that is being delayed, if there is one, or the larger window that was not worth a segment
+    // yet where the peer knows of hardly any.
     void acknowledge(Instant now, Output& out);
     // An endpoint that goes on where another one was. `at` is the other's position() while it was quiet() and
     // had acknowledge()d, and the other is not used any more. options: those that it had, its

@@ -69,7 +69,7 @@ TEST(SpliceBurst, ThatMakesAConnectionQuietIsTheRecordsFromThereOn) {
             }
             Story story(plot);
             burst(story, {". 0:0", "P. 0:10", "P. 10:20", "F. 20:20"});
-            story.expect({"broker . 0:0 win 2048", "broker P. 0:10", "broker P. 10:20", "broker F. 20:20"});
+            story.expect({"broker . 0:0", "broker P. 0:10", "broker P. 10:20", "broker F. 20:20"});
             EXPECT_EQ(story.phase(), session::Phase::Spliced);
             EXPECT_EQ(story.moved("splice_"),
                       (Moved{{"splice_packets_to_broker", 3}, {"splice_bytes_to_broker", 20}}));
