@@ -33,6 +33,61 @@ TEST(SpliceClock, ThatIsMissingStaysMissing) {
     }
 }
 
+// A story that says itself when the splice has come.
+struct Freezing : Story {
+    using Story::freeze;
+    using Story::Story;
+};
+
+// Before the splice Sluice's endpoints do as those receivers do that take it, and count it. The last
+// timestamp that was seen is then the one that clocks go on from.
+TEST(SpliceClock, ThatIsMissingBeforeTheSpliceEndsNothing) {
+    for (const bool ipv6 : {false, true}) {
+        for (const auto& [client_forgets, broker_forgets] :
+             {std::pair{true, false}, std::pair{false, true}, std::pair{true, true}}) {
+            Plot plot;
+            plot.client.forgets_them = client_forgets;
+            plot.broker.forgets_them = broker_forgets;
+            Freezing story(over(ipv6, plot));
+            EXPECT_EQ(story.phase(), session::Phase::Relayed);
+            story.client(client_forgets ? ". 0:0 nots" : ". 0:0");
+            EXPECT_EQ(story.phase(), session::Phase::Spliced);
+            story.expect({"broker . 0:0 ack 0"});
+            story.freeze();
+            const std::uint64_t missing = (client_forgets ? 2U : 0U) + (broker_forgets ? 1U : 0U);
+            EXPECT_EQ(story.lab.count(Counter::TcpMissingTimestamps), missing);
+            story.client_passes("P. 0:10 nots");  // they stay away
+            story.broker_passes("P. 0:10 ack 10 nots");
+            story.client_passes("P. 10:20 ack 10 ts 100/0");  // and come back
+            story.broker_passes("P. 10:20 ack 20 ts 100/100");
+            story.client_passes(". 20:20 ack 20 ts 101/100");
+            EXPECT_EQ(story.lab.count(Counter::TcpPawsRejected), 0U);
+            story.expect_alive();
+        }
+    }
+}
+
+// In front of the text of a segment that has none, at a FIN, and while bytes are relayed.
+TEST(SpliceClock, ThatIsMissingAtTheSplicePasses) {
+    for (const bool ipv6 : {false, true}) {
+        for (const char* const line : {"P. 0:14 nots", "F. 0:0 nots", "FP. 0:14 nots"}) {
+            Story story(over(ipv6));
+            story.client(line);
+            story.expect({"broker . 0:0", std::string("broker ") + line});
+            EXPECT_EQ(story.phase(), session::Phase::Spliced);
+        }
+        Story story(over(ipv6));
+        story.broker("P. 0:100 nots");
+        story.expect({"client P. 0:100"});
+        story.client("P. 0:10 ack -4 nots");  // the CONNACK is on its way
+        story.expect({"broker P. 0:10 ack 100 win 499"});
+        story.broker(". 100:100 ack 10 nots");
+        story.client(". 10:10 ack 100 nots");
+        EXPECT_EQ(story.phase(), session::Phase::Spliced);
+        EXPECT_EQ(story.moved("tcp_missing"), (Moved{{"tcp_missing_timestamps", 4}}));
+    }
+}
+
 // Hosts whose clocks have nothing to do with each other and that wait before they speak.
 void expect_steady_clocks(std::uint32_t client_offset, std::uint32_t broker_offset) {
     Lab lab({.brokers = 1});

@@ -7,9 +7,21 @@
 #include <string>
 #include <vector>
 
+#include "sluice/mqtt/writer.h"
 #include "worker/splice/story.h"
 
 namespace sluice::test {
+
+// A 3.1.1 CONNECT of "device" with a user name and a password; size: of the two, at most 130,000 bytes.
+inline std::string large_connect(std::size_t size) {
+    const std::string username(size / 2, 'u');
+    const std::string password(size - size / 2, 'p');
+    return std::string(as_text(mqtt::write_connect({.version = mqtt::Version::V311,
+                                                    .client_id = "device",
+                                                    .keep_alive = 60,
+                                                    .username = username,
+                                                    .password = password})));
+}
 
 // Both legs carry the same two streams from their first byte on, so an edge is an offset in a stream. Neither
 // end may be promised more by Sluice than the other end has granted it. Takes lab.on_sent and

@@ -100,7 +100,8 @@ void Story::open() {
     c.local_zero = syn_ack.tcp.sequence + 1 + static_cast<std::uint32_t>(b.preface.size());
     if (syn_ack.tcp.options.timestamps) c.local_clock = syn_ack.tcp.options.timestamps->value;
     const std::string before_connack = " ack -" + std::to_string(b.preface.size());
-    client("P. -" + std::to_string(c.preface.size()) + ":0" + before_connack);
+    client("P. -" + std::to_string(c.preface.size()) + ":0" + before_connack +
+           (plot.client.forgets_them ? " nots" : ""));
 
     const SeenSegment upstream = seen(Side::Broker, "SYN to the broker");
     b.remote = upstream.to;
@@ -129,7 +130,8 @@ void Story::open() {
     lab.inject(1, make_segment(answer));
     lab.settle();
     note();
-    const std::string to_broker = answer.options.timestamps ? "" : " nots";
+    const bool stamped = answer.options.timestamps && !plot.broker.forgets_them;
+    const std::string to_broker = stamped ? "" : " nots";
     broker("P. -" + std::to_string(b.preface.size()) + ":0" + to_broker);
     if (seen(Side::Client, "CONNACK").payload != b.preface) throw std::runtime_error("no CONNACK arrived");
 }

@@ -54,6 +54,7 @@ struct Actor {
     std::optional<std::uint8_t> scale = 7;
     bool sack = true;
     bool timestamps = true;
+    bool forgets_them = false;  // in everything behind its SYN until the splice
 };
 
 struct Plot {
