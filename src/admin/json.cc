@@ -31,6 +31,7 @@ Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr)
 
 Json offer_json(const Offer& offer) {
     return {{"mss", offer.mss == 0 ? Json(nullptr) : Json(offer.mss)},
+            {"window_bytes", offer.window},
             {"window_scale", offer.window_scale ? Json(*offer.window_scale) : Json(nullptr)},
             {"sack", offer.sack},
             {"timestamps", offer.timestamps}};

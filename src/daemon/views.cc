@@ -26,6 +26,7 @@ class NeighborInspection final : public worker::Inspection {
 
 admin::Offer offer_of(const backend::Offer& offer) {
     return {.mss = offer.mss,
+            .window = offer.window,
             .window_scale = offer.window_scale,
             .sack = offer.sack,
             .timestamps = offer.timestamps};

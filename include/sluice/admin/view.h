@@ -65,7 +65,8 @@ struct ListenerRow {
 
 // TCP options as learned from brokers' SYN-ACKs.
 struct Offer {
-    std::uint16_t mss = 0;  // bytes; 0: not learned
+    std::uint16_t mss = 0;     // bytes; 0: not learned
+    std::uint16_t window = 0;  // bytes
     std::optional<std::uint8_t> window_scale;
     bool sack = false;
     bool timestamps = false;

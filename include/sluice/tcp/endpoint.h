@@ -63,7 +63,7 @@ struct EndpointOptions {
     std::uint32_t receive_buffer = 64 * 1024;
     // Most bytes that the peer is promised room for, its SYN answered or not, until allow() says otherwise;
     // nullopt: what the buffer has room for.
-    std::optional<std::uint32_t> receive_window;
+    std::optional<std::uint32_t> receive_window = std::nullopt;
     // Most bytes write() takes before the peer acknowledges; memory grows with use.
     std::uint32_t send_buffer = 64 * 1024;
     std::optional<std::uint8_t> window_scale = 7;  // offered shift 0..14; nullopt: not offered

@@ -49,8 +49,11 @@ TEST(Commands, ShowListeners) {
 TEST(Commands, ShowPools) {
     const json row = ask("show pools")["pools"][0];
     EXPECT_EQ(row["usable"], 1);
-    EXPECT_EQ(row["offer"],
-              json({{"mss", 1460}, {"window_scale", 7}, {"sack", true}, {"timestamps", false}}));
+    EXPECT_EQ(row["offer"], json({{"mss", 1460},
+                                  {"window_bytes", 4096},
+                                  {"window_scale", 7},
+                                  {"sack", true},
+                                  {"timestamps", false}}));
 }
 
 TEST(Commands, ShowBackends) {

@@ -48,7 +48,7 @@ class FakeView : public View {
                  .usable = 1,
                  .connections = 7,
                  .health = "tcp",
-                 .offer = {.mss = 1460, .window_scale = std::uint8_t{7}, .sack = true}}};
+                 .offer = {.mss = 1460, .window = 4096, .window_scale = std::uint8_t{7}, .sack = true}}};
     }
     std::vector<BackendRow> backends() override {
         BackendRow up;

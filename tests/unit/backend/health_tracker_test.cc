@@ -16,7 +16,7 @@ config::Config two_backends(config::HealthType type) {
     return config;
 }
 
-constexpr Offer kOffer{.mss = 1460, .window_scale = 7, .sack = true, .timestamps = true};
+constexpr Offer kOffer{.mss = 1460, .window = 5000, .window_scale = 7, .sack = true, .timestamps = true};
 const Instant kNow = Instant{} + 10s;
 
 TEST(HealthTracker, FallsAfterThreeFailuresInARowAndRisesAfterTwoSuccesses) {
@@ -182,10 +182,11 @@ TEST(Snapshot, OffersClientsOnlyWhatEveryUsableBrokerAccepts) {
     std::vector<Condition> conditions(2);
     EXPECT_TRUE(build_snapshot(config, conditions, 1, nullptr)->pools[0].offer.sack);
     conditions[0].offer = kOffer;
-    conditions[1].offer = Offer{.mss = 1400, .window_scale = 2, .sack = true, .timestamps = false};
+    conditions[1].offer =
+        Offer{.mss = 1400, .window = 9000, .window_scale = 2, .sack = true, .timestamps = false};
     const auto both = build_snapshot(config, conditions, 2, nullptr);
     EXPECT_EQ(both->pools[0].offer,
-              (Offer{.mss = 1400, .window_scale = 2, .sack = true, .timestamps = false}));
+              (Offer{.mss = 1400, .window = 5000, .window_scale = 2, .sack = true, .timestamps = false}));
     // A broker that is down has no say.
     conditions[1].healthy = false;
     EXPECT_EQ(build_snapshot(config, conditions, 3, both.get())->pools[0].offer, kOffer);
@@ -220,17 +221,21 @@ TEST(Snapshot, AListenerOffersWhatAllPoolsAcceptThatItMayLeadTo) {
     config.routes[2].refuse = config::RouteRefusal::Unavailable;
     std::vector<Condition> conditions(3);
     conditions[0].offer = kOffer;
-    conditions[1].offer = Offer{.mss = 1300, .window_scale = 9, .sack = false, .timestamps = true};
-    conditions[2].offer = Offer{.mss = 500, .window_scale = 1, .sack = false, .timestamps = false};
+    conditions[1].offer =
+        Offer{.mss = 1300, .window = 4000, .window_scale = 9, .sack = false, .timestamps = true};
+    conditions[2].offer =
+        Offer{.mss = 500, .window = 100, .window_scale = 1, .sack = false, .timestamps = false};
     const auto snapshot = build_snapshot(config, conditions, 1, nullptr);
     EXPECT_EQ(snapshot->listeners[0].offer,
-              (Offer{.mss = 1300, .window_scale = 7, .sack = false, .timestamps = true}));
+              (Offer{.mss = 1300, .window = 4000, .window_scale = 7, .sack = false, .timestamps = true}));
     EXPECT_EQ(snapshot->listeners[1].offer, kOffer);
     // A route for all listeners counts for each.
     config.routes[1].refuse.reset();
     const auto wider = build_snapshot(config, conditions, 2, snapshot.get());
-    EXPECT_EQ(wider->listeners[1].offer,
-              (Offer{.mss = 500, .window_scale = 1, .sack = false, .timestamps = false}));
+    EXPECT_EQ(
+        wider->listeners[1].offer,
+        (Offer{
+            .mss = 500, .window = kSmallestWindow, .window_scale = 1, .sack = false, .timestamps = false}));
     // A pool that nothing is known of constrains nothing but the scale.
     conditions[2].offer.reset();
     const auto unknown = build_snapshot(config, conditions, 3, wider.get());

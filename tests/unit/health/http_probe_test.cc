@@ -67,6 +67,7 @@ TEST(HttpProbe, AsksInOneRequestAndLetsTheServerClose) {
         EXPECT_FALSE(e.sent_reset());
         EXPECT_EQ(e.server.failure(), tcp::Failure::None);
         EXPECT_EQ(e.probe->offer().mss, 1400);
+        EXPECT_EQ(e.probe->offer().window, 65535);
     }
 }
 

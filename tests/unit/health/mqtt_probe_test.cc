@@ -94,7 +94,8 @@ TEST(MqttProbe, ComesAndGoesAsAClientInOrder) {
         EXPECT_EQ(e.server.state(), tcp::State::Closed);
         EXPECT_EQ(e.server.failure(), tcp::Failure::None);
         EXPECT_EQ(e.probe->offer(),
-                  (backend::Offer{.mss = 1400, .window_scale = 5, .sack = true, .timestamps = false}));
+                  (backend::Offer{
+                      .mss = 1400, .window = 65535, .window_scale = 5, .sack = true, .timestamps = false}));
         EXPECT_EQ(e.probe->latency(), Duration(6ms)) << "three round trips";
     }
 }

@@ -54,8 +54,9 @@ TEST(TcpProbe, AnswersTheSynAckWithAResetThatTheBrokerAccepts) {
     EXPECT_TRUE(t.out.segments[1].flags.rst);
     EXPECT_EQ(t.out.segments[1].seq, tcp::Seq(0));
     EXPECT_EQ(t.probe.latency(), Duration(3ms));
-    EXPECT_EQ(t.probe.offer(),
-              (backend::Offer{.mss = 1460, .window_scale = 7, .sack = true, .timestamps = false}));
+    EXPECT_EQ(
+        t.probe.offer(),
+        (backend::Offer{.mss = 1460, .window = 65535, .window_scale = 7, .sack = true, .timestamps = false}));
     EXPECT_EQ(t.probe.next_deadline(), kNever);
 }
 

@@ -83,6 +83,7 @@ TEST(Route, TheClientIsOfferedWhatEveryPoolAcceptsThatItMayGoTo) {
     Lab lab({.health = "type = \"tcp\"\ninterval = \"1s\""});
     lab.brokers[2]->host.accept_options = {.receive_mss = 1200, .sack = false};
     lab.run(std::chrono::milliseconds(500));
+    std::uint32_t window = 0;
     const auto offered = [&] {
         Tap tap(lab);
         lab.client();
@@ -90,6 +91,7 @@ TEST(Route, TheClientIsOfferedWhatEveryPoolAcceptsThatItMayGoTo) {
         lab.on_sent = nullptr;
         const auto found =
             std::ranges::find_if(tap.tcp, [](const SeenSegment& s) { return s.port == 0 && s.is_syn_ack(); });
+        window = found == tap.tcp.end() ? 0 : found->tcp.window;
         return found == tap.tcp.end() ? wire::TcpOptions{} : found->tcp.options;
     };
     EXPECT_FALSE(offered().sack_permitted);
@@ -98,12 +100,15 @@ TEST(Route, TheClientIsOfferedWhatEveryPoolAcceptsThatItMayGoTo) {
     lab.reload(apart);
     EXPECT_TRUE(offered().sack_permitted);
     EXPECT_EQ(offered().mss, 1460);
+    EXPECT_EQ(window, 65535U);
     const auto position = lab.roster.pools[1].backends[0].position;
     lab.health->on_probe(position, backend::ProbeFailure::None,
-                         {.mss = 1200, .window_scale = 7, .sack = false, .timestamps = true}, {}, lab.now);
+                         {.mss = 1200, .window = 3000, .window_scale = 7, .sack = false, .timestamps = true},
+                         {}, lab.now);
     lab.reload(with_routes("[[route]]\nclient_id_prefix = \"x\"\npool = \"special\"\n"));
     EXPECT_FALSE(offered().sack_permitted);
     EXPECT_EQ(offered().mss, 1200);
+    EXPECT_EQ(window, 3000U);
     lab.reload(with_routes("[[route]]\nclient_id_prefix = \"x\"\nrefuse = \"unavailable\"\n"));
     EXPECT_TRUE(offered().sack_permitted);
 }
