@@ -16,6 +16,7 @@ EndpointOptions bounded(EndpointOptions options) {
     options.send_mss_limit = std::max(options.send_mss_limit, kSmallestMss);
     options.receive_buffer = std::min(options.receive_buffer, kLargestBuffer);
     options.send_buffer = std::min(options.send_buffer, kLargestBuffer);
+    if (options.receive_window) options.receive_window = std::min(*options.receive_window, kLargestBuffer);
     if (options.window_scale) options.window_scale = std::min(*options.window_scale, wire::kMaxWindowScale);
     return options;
 }

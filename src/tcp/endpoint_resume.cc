@@ -30,6 +30,7 @@ void Endpoint::Impl::resume(const Position& at, Instant now) {
     irs = at.receive_next.retreat(1);
     rcv_nxt = at.receive_next;
     receive_edge = at.receive_edge;
+    if (allowed_edge) allowed_edge = receive_edge;  // more is for allow() to say
     reassembly.start(rcv_nxt);
     last_ack_sent = rcv_nxt;
     ts_recent = at.last_timestamp_received;

@@ -236,10 +236,12 @@ TEST(Snapshot, AListenerOffersWhatAllPoolsAcceptThatItMayLeadTo) {
         wider->listeners[1].offer,
         (Offer{
             .mss = 500, .window = kSmallestWindow, .window_scale = 1, .sack = false, .timestamps = false}));
-    // A pool that nothing is known of constrains nothing but the scale.
+    // A pool that nothing is known of constrains nothing but the scale and the window.
     conditions[2].offer.reset();
     const auto unknown = build_snapshot(config, conditions, 3, wider.get());
-    EXPECT_EQ(unknown->listeners[1].offer, kOffer);
+    Offer bounded = kOffer;
+    bounded.window = kUnlearnedWindow;
+    EXPECT_EQ(unknown->listeners[1].offer, bounded);
 }
 
 TEST(Listener, AdmitsByAllowAndDeny) {

@@ -158,6 +158,22 @@ TEST(PromiseStory, NothingIsAnnouncedBeforeTheHandshakeNorAfterTheFin) {
     EXPECT_EQ(out.sent, 1);
 }
 
+TEST(PromiseStory, OneThatGoesOnKeepsItsWord) {
+    Kit k(held_back(1072));
+    k.open();
+    k.recv({.data = pattern(500)});
+    (void)k.read();
+    k.sleep_and_resume();
+    (void)k.drain();
+    k.recv({.data = pattern(72)});
+    (void)k.read();
+    k.advance(40ms);
+    k.expect({.ack = 573, .window = std::uint16_t{500}});
+    Update out;
+    k.endpoint().allow(k.now(), 1072, out);
+    EXPECT_EQ(out.window, 1072);
+}
+
 // Whatever is allowed when, the monitor sees an edge that never retreats, and here it never lies beyond the
 // furthest that was allowed.
 TEST(PromiseStory, TheEdgeIsNeverBeyondWhatWasAllowed) {
