@@ -128,6 +128,18 @@ constexpr Difference kDifferences[] = {
          const Instant late = std::max(p.direct_client.heard_at, p.direct_broker.heard_at);
          return late != kNever && late - p.direct_client.start > p.script.client.patience / 2;
      }},
+    {"Sluice promises a client a window before it knows its broker. One that then has less than half of it "
+     "waits "
+     "for its timer before each segment (RFC 1122 section 4.2.3.4), where it would not, had it never seen "
+     "more. "
+     "Buffers of less than a kilobyte are so rare that nothing is done about it.",
+     kCalm | kDelivered | kLastWords,
+     [](const Pair& p) {
+         return std::min(p.script.client.options.receive_buffer, p.script.broker.options.receive_buffer) <=
+                1024;
+     }},
+    {"An end that has forgotten answers who speaks to it, and when that is depends on timers of old.", kSame,
+     [](const Pair& p) { return p.broker.forgot || p.direct_broker.forgot; }},
     {"A wire that loses much may need more than the ends' patience, by chance.", kCalm | kLastWords,
      [](const Pair& p) { return !p.hardly_lossy(); }},
     {"The endpoints of this test drop segments that lack agreed timestamps; which are lost so is chance.",
@@ -218,7 +230,7 @@ class Court {
         const bool in_order = from.part.exit == Exit::Close || from.part.exit == Exit::Shutdown;
         const bool heard = direct_to.heard_fin && direct_to.delivered() == direct_from.written;
         if (!in_order || !heard || !from.left || from.gave_up || to.part.exit != Exit::AwaitPeer) return;
-        if (to.script.answer != Answer::Accept) return;
+        if (to.script.answer != Answer::Accept || from.written == 0) return;
         // A reset at once, because something was not read, or before all was acknowledged: chance decides.
         if (from.left_at == from.rough_at || from.acknowledged() != from.written) return;
         claim(kLastWords, to.heard_fin && to.delivered() == from.written,
