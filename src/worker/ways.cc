@@ -15,9 +15,9 @@ constexpr std::uint32_t kSweepPerTurn = 2048;
 // How often the table of neighbors is told that they are in use; it asks itself when it is time.
 constexpr Duration kAskNeighbors = 10s;
 // Anybody announces itself as he likes, and where a client was Sluice does not know. A pass for the sake of
-// such words alone, of at most so many clients, begins at least a second after the last one and nine times
-// what that took.
-constexpr Duration kRest = 1s;
+// such words alone, of at most so many clients, begins at least a tenth of a second after the last one and
+// nine times what that took.
+constexpr Duration kRest = 100ms;
 constexpr int kRestFactor = 9;
 constexpr std::size_t kClientsAtOnce = 16384;
 // Where a neighbor was before it is looked for: what goes to and fro faster is not followed everywhere.

@@ -60,9 +60,9 @@ class GatewayTest(LabTest):
             with self.subTest(address), Device(self.lab, address, own_mac=before) as device:
                 self.assertEqual(device.connect("moves"), 0)
                 device.subscribe("command")
-                device.wait(1.2)
+                device.wait(0.3)
                 device.announce(address, after)
-                device.wait(0.2)
+                device.wait(0.5)
                 device.seen.clear()
                 device.acknowledges = False
                 self.publish(b"three")

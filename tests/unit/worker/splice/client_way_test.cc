@@ -197,7 +197,7 @@ TEST(ClientWay, FollowsItsOwnAddressOnTheLink) {
             story.leg(Side::Client).mac = kElsewhere;
             story.broker_passes("P. 10:20");
             EXPECT_EQ(story.moved("splice_paths"), (Moved{{"splice_paths_moved", 1}}));
-            // Once more, within a second: it waits, but is not forgotten.
+            // Once more, so soon that it waits; but it is not forgotten.
             announces(story, own, kThird);
             story.lab.run(seconds(2));
             story.leg(Side::Client).mac = kThird;
