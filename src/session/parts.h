@@ -25,6 +25,9 @@ inline constexpr std::uint32_t kBrokerBuffer = 256 * 1024;
 // Everything readable as one piece: the endpoint's own memory, or `scratch` when its ring wraps.
 ByteView contiguous(const tcp::Endpoint& endpoint, std::vector<std::byte>& scratch);
 
+// What a segment says of the other direction, without its own text and FIN.
+tcp::Segment without_text(const tcp::Segment& segment);
+
 void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s);
 
 }  // namespace sluice::session

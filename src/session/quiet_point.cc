@@ -35,19 +35,16 @@ bool Session::splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& o
     if (segment.seq != at.receive_next || segment.ack != at.send_next) return false;
     const tcp::Endpoint& other = &receiver == &c_.client_end ? *c_.upstream_end : c_.client_end;
     if (!other.quiet()) return false;
-    tcp::Segment bare = segment;
-    bare.flags.psh = bare.flags.fin = false;
-    bare.payload = bare.payload_tail = {};
-    receiver.on_segment(now, bare, out);
-    return try_splice(now, &receiver);
+    receiver.anticipate(now, without_text(segment), out);
+    return try_splice(now);
 }
 
-bool Session::try_splice(Instant now, const tcp::Endpoint* passing_on) {
+bool Session::try_splice(Instant now) {
     if (c_.phase != Phase::Relayed || c_.stays_relayed || !c_.client_end.quiet() ||
         !c_.upstream_end->quiet()) {
         return false;
     }
-    if (const auto obstacle = splice::obstacle_to_splice(joint({}, passing_on)); obstacle) {
+    if (const auto obstacle = splice::obstacle_to_splice(joint({})); obstacle) {
         count(counter_of(*obstacle));
         c_.stays_relayed = true;  // none of them passes: options are agreed on once
         c_.client_end.allow(now, std::nullopt, to_client_);
@@ -60,16 +57,16 @@ bool Session::try_splice(Instant now, const tcp::Endpoint* passing_on) {
     follow_windows(now);
     c_.client_end.acknowledge(now, to_client_);
     c_.upstream_end->acknowledge(now, to_broker_);
-    if (!s_.transmitter.splice(c_, joint(*hop, passing_on))) return false;
+    if (!s_.transmitter.splice(c_, joint(*hop))) return false;
     count_statistics(s_.counters, c_.client_end.statistics());
     count_statistics(s_.counters, c_.upstream_end->statistics());
     c_.phase = Phase::Spliced;
     return true;
 }
 
-splice::Joint Session::joint(const Hop& broker_hop, const tcp::Endpoint* passing_on) const {
+splice::Joint Session::joint(const Hop& broker_hop) const {
     const auto packets_in = [&](const tcp::Endpoint& end) {
-        return static_cast<std::uint32_t>(end.statistics().segments_in - (&end == passing_on ? 1U : 0U));
+        return static_cast<std::uint32_t>(end.statistics().segments_in);
     };
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(c_.opened.time_since_epoch());
     return {.client = {.tuple = c_.client,

@@ -16,6 +16,13 @@ ByteView contiguous(const tcp::Endpoint& endpoint, std::vector<std::byte>& scrat
     return scratch;
 }
 
+tcp::Segment without_text(const tcp::Segment& segment) {
+    tcp::Segment bare = segment;
+    bare.flags.psh = bare.flags.fin = false;
+    bare.payload = bare.payload_tail = {};
+    return bare;
+}
+
 void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s) {
     counters.add(Counter::TcpRetransmits, s.retransmits);
     counters.add(Counter::TcpTimeouts, s.timeouts);

@@ -249,10 +249,16 @@ void Endpoint::connect(Instant now, Seq initial_send_sequence, Output& out) {
 
 void Endpoint::on_segment(Instant now, const Segment& segment, Output& out) {
     ++impl_->statistics.segments_in;
-    switch (impl_->state) {
-        case State::Closed: return impl_->refuse(segment, out);
-        case State::Listen: return impl_->on_listen(now, segment, out);
-        case State::SynSent: return impl_->on_syn_sent(now, segment, out);
+    impl_->on_segment(now, segment, out);
+}
+
+void Endpoint::anticipate(Instant now, const Segment& ack, Output& out) { impl_->on_segment(now, ack, out); }
+
+void Endpoint::Impl::on_segment(Instant now, const Segment& segment, Output& out) {
+    switch (state) {
+        case State::Closed: return refuse(segment, out);
+        case State::Listen: return on_listen(now, segment, out);
+        case State::SynSent: return on_syn_sent(now, segment, out);
         case State::SynReceived:
         case State::Established:
         case State::FinWait1:
@@ -260,7 +266,7 @@ void Endpoint::on_segment(Instant now, const Segment& segment, Output& out) {
         case State::CloseWait:
         case State::Closing:
         case State::LastAck:
-        case State::TimeWait: return impl_->on_synchronized(now, segment, out);
+        case State::TimeWait: return on_synchronized(now, segment, out);
     }
 }
 

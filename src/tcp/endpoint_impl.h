@@ -102,6 +102,7 @@ struct Endpoint::Impl {
     void resume(const Position& at, Instant now);
 
     // --- endpoint.cc
+    void on_segment(Instant now, const Segment& segment, Output& out);
     std::size_t write(Instant now, ByteView bytes, Output& out);
     void consume(Instant now, std::size_t bytes, Output& out);
     void allow(Instant now, std::optional<std::uint32_t> bytes, Output& out);

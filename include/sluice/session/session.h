@@ -142,9 +142,8 @@ class Session {
     bool handle_failed_leg(Instant now);
     // quiet_point.cc: from two endpoints to one record
     bool splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& out, const tcp::Segment& segment);
-    // passing_on: the endpoint, if any, whose last segment the record will count once more.
-    bool try_splice(Instant now, const tcp::Endpoint* passing_on = nullptr);
-    splice::Joint joint(const Hop& broker_hop, const tcp::Endpoint* passing_on) const;
+    bool try_splice(Instant now);
+    splice::Joint joint(const Hop& broker_hop) const;
 
     const backend::Listener& listener() const { return s_.snapshot->listeners[c_.listener]; }
     const backend::Pool& pool() const { return s_.snapshot->pools[c_.pool]; }

@@ -100,6 +100,9 @@ class Endpoint {
     // --- input ---
     // In Closed, answers as reset_for() does. Text beside a SYN is not taken; its sender repeats it.
     void on_segment(Instant now, const Segment& segment, Output& out);
+    // The ACK alone of a segment that on_segment() is given afterwards, or that goes elsewhere: it is counted
+    // there. ack: without text and FIN.
+    void anticipate(Instant now, const Segment& ack, Output& out);
     // Harmless before the deadline.
     void on_timer(Instant now, Output& out);
     // When on_timer() must be called; kNever when nothing is pending.

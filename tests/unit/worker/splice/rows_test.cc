@@ -50,6 +50,50 @@ TEST(SpliceRow, CountsThePacketThatMadeItQuietOnce) {
     EXPECT_EQ(after.idle, Duration::zero());
 }
 
+// The same where the splice does not come about: a side lacks what the other has, or the broker's neighbor
+// has been lost.
+TEST(SpliceRow, CountsThePacketBeforeWhoseTextNoSpliceCameAboutOnce) {
+    for (const bool ipv6 : {false, true}) {
+        for (const bool by_broker : {false, true}) {
+            Plot plot = over(ipv6);
+            plot.broker.sack = false;
+            Story story(plot);
+            const Side side = by_broker ? Side::Broker : Side::Client;
+            if (by_broker) {
+                story.client("P. 0:14 ack -4");  // so that it is the broker who makes it quiet
+                story.client(". 14:14");
+            }
+            const worker::ConnectionRow before = story.lab.rows().at(0);
+            const std::uint64_t obstacles = story.lab.count(Counter::RelayedSack);
+            story.says(side, by_broker ? "P. 0:5 ack 14" : "P. 0:14");
+            const worker::ConnectionRow after = story.lab.rows().at(0);
+            EXPECT_EQ(after.phase, session::Phase::Relayed);
+            EXPECT_EQ(story.lab.count(Counter::RelayedSack), obstacles + 1);
+            EXPECT_EQ(after.packets_from_client, before.packets_from_client + (by_broker ? 0 : 1));
+            EXPECT_EQ(after.packets_from_broker, before.packets_from_broker + (by_broker ? 1 : 0));
+            EXPECT_EQ(after.bytes_from_client, before.bytes_from_client + (by_broker ? 0 : 14));
+            EXPECT_EQ(after.bytes_from_broker, before.bytes_from_broker + (by_broker ? 5 : 0));
+        }
+    }
+}
+
+TEST(SpliceRow, CountsThePacketThatFoundNoWayToTheBrokerOnce) {
+    Plot plot;
+    plot.client.timestamps = plot.broker.timestamps = false;
+    Story story(plot);
+    story.lab.run(seconds(35));  // the neighbor's answer grows stale
+    story.lab.brokers[0]->host.silent = true;
+    story.client("P. 0:10 ack -4");
+    story.lab.run(seconds(4));
+    story.broker(". 0:0 ack 10");
+    const worker::ConnectionRow before = story.lab.rows().at(0);
+    story.client("P. 10:20");
+    const worker::ConnectionRow after = story.lab.rows().at(0);
+    EXPECT_EQ(after.phase, session::Phase::Relayed);
+    EXPECT_EQ(after.packets_from_client, before.packets_from_client + 1);
+    EXPECT_EQ(after.bytes_from_client, before.bytes_from_client + 10);
+}
+
 TEST(SpliceRow, CountsPacketsBytesAndSilence) {
     Spliced story;
     const worker::ConnectionRow before = story.lab.rows().at(0);
