@@ -1,4 +1,5 @@
-"""How long a client may be silent: one and a half times its Keep Alive, or the broker's Server Keep Alive.
+"""How long a client may be silent: one and a half times its Keep Alive, or the broker's Server Keep Alive. Then the
+broker has ten seconds to end the connection in its own words; what is still there after them Sluice ends.
 
 All clients live at the same time; each test waits for its own. Broker 1 is a mosquitto, broker 2 the test.
 """
@@ -13,7 +14,9 @@ from labtest import LabTest
 from own_broker import ACCEPTED, OwnBroker, pair
 
 KEEP_ALIVE = 2
-LONG = 8  # seconds: what is still there then is not ended
+SILENCE = 1.5 * KEEP_ALIVE  # after which a broker ends it
+LIMIT = SILENCE + 10  # after which Sluice does
+LONG = LIMIT + 4  # seconds: what is still there then is not ended
 SOON = 1.5  # seconds after which a quiet connection's phase is looked at
 
 
@@ -52,6 +55,9 @@ class KeepAliveTest(LabTest):
         cls.phases = {}
         lives = {
             "will": (cls.silent_with_will, next(cls.mosquitto_ids), next(cls.mosquitto_ids)),
+            **{f"mosquitto {keep_alive} {version}":
+               (cls.silent_at_mosquitto, next(cls.mosquitto_ids), keep_alive, version)
+               for keep_alive in (2, 4, 10) for version in (4, 5)},
             "silent": (cls.silent, FRONT, next(cls.own_ids)),
             "silent IPv6": (cls.silent, FRONT6, next(cls.own_ids6)),
             "after talk": (cls.silent_after_talk, next(cls.mosquitto_ids)),
@@ -97,12 +103,26 @@ class KeepAliveTest(LabTest):
             return time.monotonic() - before, seconds_to_the_end(client, before)[1]
 
     @classmethod
-    def connected(cls, client_id, **options):
+    def connected(cls, client_id, keep_alive=KEEP_ALIVE, **options):
         sock = cls.lab.clients.connect(FRONT)
-        sock.sendall(mqtt_raw.connect(client_id, keep_alive=KEEP_ALIVE, **options))
+        sock.sendall(mqtt_raw.connect(client_id, keep_alive=keep_alive, **options))
         reader = mqtt_raw.Reader(sock)
         reader.expect(mqtt_raw.CONNACK)
         return sock, reader
+
+    @classmethod
+    def silent_at_mosquitto(cls, client_id, keep_alive, version):
+        """What it hears before the end, and how it ends."""
+        sock, _ = cls.connected(client_id, keep_alive=keep_alive, version=version)
+        heard = b""
+        with sock:
+            sock.settimeout(1.5 * keep_alive + LONG)
+            try:
+                while said := sock.recv(4096):
+                    heard += said
+            except ConnectionResetError:
+                return heard, "reset"
+        return heard, "closed"
 
     @classmethod
     def silent_with_will(cls, watcher_id, client_id):
@@ -134,13 +154,13 @@ class KeepAliveTest(LabTest):
     def pings(cls, client_id):
         sock, reader = cls.connected(client_id)
         with sock:
-            cls.talk(sock, reader, LONG)
+            cls.talk(sock, reader, int(LONG))
             cls.look(client_id)
 
-    def assert_in_time(self, seconds):
+    def assert_in_time(self, seconds, by_sluice=True):
         self.assertIsNotNone(seconds)
-        self.assertGreater(seconds, 1.5 * KEEP_ALIVE - 0.05)
-        self.assertLess(seconds, 5)
+        self.assertGreater(seconds, (LIMIT if by_sluice else SILENCE) - 0.05)
+        self.assertLess(seconds, LIMIT + 2)
 
     def assert_reset_on_both_sides(self, life):
         for seconds, how in self.lives[life].result():
@@ -159,12 +179,22 @@ class KeepAliveTest(LabTest):
 
     def test_the_will_of_a_silent_client_is_published(self):
         (seconds, _), will_came, said = self.lives["will"].result()
-        self.assert_in_time(seconds)
-        self.assert_in_time(will_came)
+        self.assert_in_time(seconds, by_sluice=False)
+        self.assert_in_time(will_came, by_sluice=False)
         self.assertEqual(said, mqtt_raw.text("will") + b"gone")
 
     def test_silence_begins_with_the_last_packet(self):
-        self.assert_in_time(self.lives["after talk"].result()[0])
+        seconds, how = self.lives["after talk"].result()
+        self.assert_in_time(seconds, by_sluice=False)
+        self.assertEqual(how, "closed")
+
+    def test_a_broker_that_ends_a_silent_client_itself_is_heard_out(self):
+        for keep_alive in (2, 4, 10):
+            self.assertEqual(self.lives[f"mosquitto {keep_alive} 4"].result(), (b"", "closed"))
+            heard, how = self.lives[f"mosquitto {keep_alive} 5"].result()
+            self.assertEqual(how, "closed")
+            # Newer ones say DISCONNECT, Keep Alive timeout.
+            self.assertIn((heard[:1], heard[2:3]), ((b"", b""), (b"\xe0", b"\x8d")))
 
     def test_acknowledging_what_the_broker_sends_is_silence(self):
         seconds, how = self.lives["hears only"].result()
@@ -185,8 +215,8 @@ class KeepAliveTest(LabTest):
 
     def test_every_expiry_is_counted(self):
         concurrent.futures.wait(self.lives.values())
-        # The four that the test's own broker had. Of those at the mosquitto, it may have ended one itself.
-        self.assertGreaterEqual(self.lab.counter("closed_idle"), 4)
+        # The four that the test's own broker had; the mosquitto has ended its own itself.
+        self.assertEqual(self.lab.counter("closed_idle"), 4)
 
     # What a spliced connection shows.
 

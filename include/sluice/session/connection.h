@@ -38,10 +38,16 @@ const char* to_string(Phase phase);
 // of a tuple starts with a later sequence number and timestamp (RFC 6191).
 inline constexpr Duration kLinger = 1s;
 
+// For how long, once a client's Keep Alive has run out, its broker may end the connection in its own words.
+// Brokers look at their clients from time to time only: Mosquitto does so every six seconds and counts whole
+// ones.
+inline constexpr Duration kBrokersTurn = 10s;
+
 // After how long a silence a connection is ended; zero: never. MQTT 3.1.1 section 3.1.2.10: a server gives up
-// after one and a half Keep Alive without a packet from the client. idle_timeout holds where there is none.
+// after one and a half Keep Alive without a packet from the client; that server is the broker, and Sluice
+// sees to it when the broker has not. idle_timeout holds where there is no Keep Alive.
 constexpr Duration idle_limit(std::uint16_t keep_alive, Duration idle_timeout) {
-    return keep_alive != 0 ? Duration(std::chrono::seconds(keep_alive)) * 3 / 2 : idle_timeout;
+    return keep_alive != 0 ? Duration(std::chrono::seconds(keep_alive)) * 3 / 2 + kBrokersTurn : idle_timeout;
 }
 
 inline constexpr std::uint32_t kNoBackend = std::numeric_limits<std::uint32_t>::max();

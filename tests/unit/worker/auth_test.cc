@@ -48,7 +48,7 @@ TEST(Auth, PassesBothWaysUntilTheConnackThatIsThenRead) {
         ASSERT_EQ(lab.rows().size(), 1U);
         EXPECT_EQ(lab.rows()[0].phase, session::Phase::Spliced);
         EXPECT_EQ(lab.rows()[0].keep_alive, 2);
-        lab.run(5s);
+        lab.run(14s);
         EXPECT_EQ(lab.count(Counter::ClosedIdle), 1U);
         expect_nothing_left(lab);
     }

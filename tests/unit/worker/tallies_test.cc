@@ -220,7 +220,7 @@ TEST(Tallies, EveryEndOfAConnectionHasItsReasonAndBroker) {
         lab.brokers[0]->socket_of("is-reset")->abort();
         lab.run(milliseconds(100));
         stand("sleeps", 1);
-        lab.run(seconds(3));
+        lab.run(seconds(12));
         stand("stays", 600);
         lab.command({.kind = worker::Command::Kind::Stop});
         lab.run(milliseconds(100));

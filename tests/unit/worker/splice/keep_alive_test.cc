@@ -1,5 +1,6 @@
-// A spliced client that is silent for one and a half Keep Alive, or a connection that is for idle_timeout
-// where there is none, is ended by resets that both ends accept.
+// A spliced client that is silent for one and a half Keep Alive, and whose broker does not end it within ten
+// seconds more, or a connection that is for idle_timeout where there is no Keep Alive, is ended by resets
+// that both ends accept.
 #include "worker/splice/story.h"
 
 namespace sluice::test {
@@ -14,10 +15,10 @@ Plot with_keep_alive(std::uint16_t seconds, bool ipv6 = false) {
     return over(ipv6, plot);
 }
 
-TEST(SpliceKeepAlive, OfTwoSecondsEndsASilentClientAfterThree) {
+TEST(SpliceKeepAlive, OfTwoSecondsEndsASilentClientAfterThirteen) {
     for (const bool ipv6 : {false, true}) {
         Spliced story(with_keep_alive(2, ipv6));
-        story.lab.run(milliseconds(2999));
+        story.lab.run(milliseconds(12999));
         story.expect({});
         EXPECT_EQ(story.phase(), session::Phase::Spliced);
         story.lab.run(milliseconds(2));
@@ -30,10 +31,10 @@ TEST(SpliceKeepAlive, OfTwoSecondsEndsASilentClientAfterThree) {
 TEST(SpliceKeepAlive, OfAnOddNumberOfSecondsCountsTheHalfOneToo) {
     for (const bool ipv6 : {false, true}) {
         Spliced story(with_keep_alive(1, ipv6));
-        story.lab.run(milliseconds(1499));
+        story.lab.run(milliseconds(11499));
         EXPECT_EQ(story.phase(), session::Phase::Spliced);
-        story.client_passes("P. 0:2");  // late by half a second, as MQTT allows
-        story.lab.run(milliseconds(1501));
+        story.client_passes("P. 0:2");
+        story.lab.run(milliseconds(11501));
         story.expect({"client R. 0:0 ack 0", "broker R. 2:2 ack 0", "broker R. 0:0 ack 0"});
         story.expect_gone(Counter::ClosedIdle);
     }
@@ -43,7 +44,7 @@ TEST(SpliceKeepAlive, CountsFromTheClientsLastBytesOnly) {
     Spliced story(with_keep_alive(2));
     story.lab.run(seconds(2));
     story.client_passes("P. 0:2");
-    story.lab.run(seconds(2));
+    story.lab.run(seconds(12));
     story.broker_passes("P. 0:100 ack 2");  // says nothing about the client
     story.client_passes(". 2:2 ack 100");   // nor does an ACK, which is no MQTT packet
     story.lab.run(milliseconds(999));
@@ -53,10 +54,24 @@ TEST(SpliceKeepAlive, CountsFromTheClientsLastBytesOnly) {
     story.expect_gone(Counter::ClosedIdle);
 }
 
+// What the broker says when it ends the connection itself passes, and so does its FIN.
+TEST(SpliceKeepAlive, LeavesTheBrokerItsTurn) {
+    for (const bool ipv6 : {false, true}) {
+        Spliced story(with_keep_alive(2, ipv6));
+        story.lab.run(milliseconds(12900));
+        story.broker_passes("FP. 0:4");  // DISCONNECT
+        story.client_passes("F. 0:0 ack 5");
+        story.broker_passes(". 5:5 ack 1");
+        story.lab.run(seconds(1));
+        story.expect({});
+        story.expect_gone(Counter::ClosedOrderly);
+    }
+}
+
 TEST(SpliceKeepAlive, OfAClientThatPingsEndsNothing) {
     Spliced story(with_keep_alive(2));
     for (int i = 0; i < 20; ++i) {
-        story.lab.run(milliseconds(2900));
+        story.lab.run(milliseconds(12900));
         const std::string begin = std::to_string(2 * i);
         const std::string end = std::to_string(2 * i + 2);
         story.client_passes("P. " + begin + ":" + end + " ack " + begin);
@@ -72,7 +87,7 @@ TEST(SpliceKeepAlive, ResetsAnEndThatIsInBetweenWhenItAsks) {
         Spliced story(with_keep_alive(2, ipv6));
         story.broker_passes("P. 0:100");
         story.client_passes(". 0:0 ack 50");
-        story.lab.run(milliseconds(3001));
+        story.lab.run(milliseconds(13001));
         story.expect({"client R. 100:100 ack 0", "client R. 50:50 ack 0", "broker R. 0:0 ack 50"});
         story.client(". 0:0 ack 70");
         story.expect({"client R 70:70"});
@@ -86,7 +101,7 @@ TEST(SpliceKeepAlive, EndsAHalfClosedConnection) {
     Spliced story(with_keep_alive(2));
     story.client_passes("F. 0:0");
     story.broker_passes(". 0:0 ack 1");
-    story.lab.run(milliseconds(3001));
+    story.lab.run(milliseconds(13001));
     story.expect({"client R. 0:0 ack 1", "broker R. 1:1 ack 0"});
     story.expect_gone(Counter::ClosedIdle);
 }
@@ -130,7 +145,7 @@ TEST(SpliceKeepAlive, IsTheServersWhereItNamesOne) {
         lab.run(milliseconds(50));
         EXPECT_EQ(lab.usage().spliced, 1U);
         EXPECT_EQ(lab.rows().at(0).keep_alive, server);
-        lab.run(milliseconds(server * 1500 - 60));
+        lab.run(milliseconds(server * 1500 + 9940));
         EXPECT_EQ(lab.usage().spliced, 1U);
         lab.run(milliseconds(12));
         EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
