@@ -247,7 +247,7 @@ void tallies(Book& book, const Backends& backends) {
     book.counter("sluice_backend_connects", "Connections to the broker that were established");
     backends.each([](const auto& b) { return b.tally.connects; });
     book.counter("sluice_backend_connect_failures",
-                 "Attempts to give the broker a client that failed: refused, silent, unreachable");
+                 "Attempts to give the broker a client that failed: refused, silent, unreachable, closed");
     backends.each_with([](const auto& b, auto add) {
         for (std::size_t i = 0; i < backend::kFailures.size(); ++i) {
             add(b.tally.failures[i], {{"reason", backend::to_string(backend::kFailures[i])}});

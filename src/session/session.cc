@@ -220,7 +220,7 @@ void Session::on_phase_deadline(Instant now) {
         case Phase::AwaitConnect: terminate(now, Counter::ClientConnectTimeout); return;
         case Phase::Connecting: attempt_failed(now, backend::ProbeFailure::Silent); return;
         case Phase::Replaying:
-            if (c_.sent_beyond_connect) {
+            if (c_.heard_auth) {
                 terminate(now, Counter::ClosedBrokerTimeout);
             } else {
                 attempt_failed(now, backend::ProbeFailure::Silent);

@@ -36,12 +36,12 @@ Counter counter_of(backend::ProbeFailure failure) {
     switch (failure) {
         case backend::ProbeFailure::Refused: return Counter::UpstreamRefused;
         case backend::ProbeFailure::Unreachable: return Counter::UpstreamUnreachable;
+        case backend::ProbeFailure::Closed: return Counter::UpstreamClosedEarly;
         case backend::ProbeFailure::None:
         case backend::ProbeFailure::Silent:
         case backend::ProbeFailure::NoAnswer:
         case backend::ProbeFailure::Rejected:
         case backend::ProbeFailure::Protocol:
-        case backend::ProbeFailure::Closed:
         case backend::ProbeFailure::BadStatus:
         case backend::ProbeFailure::BadBody: break;
     }
@@ -156,15 +156,10 @@ void Session::step_connecting(Instant now) {
     c_.attempt_deadline = now + listener().connect_timeout;
 }
 
+// Only the CONNECT goes to the broker before it has answered: what the client has sent behind it stays where
+// another broker can still have it. No broker acts on that before it has accepted the CONNECT.
 void Session::step_replaying(Instant now) {
-    // A broker that resets instead of answering has not taken the client either. What it may have said before
-    // is the client's to hear, and so is the reset once it was given more than the CONNECT.
-    if (c_.upstream_end->failure() == tcp::Failure::Reset && c_.upstream_end->readable() == 0 &&
-        c_.client_end.state() != tcp::State::Closed && !c_.sent_beyond_connect) {
-        attempt_failed(now, backend::ProbeFailure::Refused);
-        return;
-    }
-    if (handle_failed_leg(now)) return;
+    if ((c_.heard_auth || c_.client_end.state() == tcp::State::Closed) && handle_failed_leg(now)) return;
     if (c_.replayed < c_.connect_packet.size()) {
         const ByteView rest = ByteView(c_.connect_packet).subspan(c_.replayed);
         const std::size_t taken = c_.upstream_end->write(now, rest, to_broker_);
@@ -172,10 +167,7 @@ void Session::step_replaying(Instant now) {
         s_.tallies.traffic(broker().position).to_broker.count(0, taken);
         if (taken == rest.size()) c_.asked = now;
     }
-    if (c_.replayed == c_.connect_packet.size()) {
-        if (c_.client_end.readable() != 0) c_.sent_beyond_connect = true;
-        move_to_broker(now);
-    }
+    if (c_.heard_auth) move_to_broker(now);
     if (!read_connack(now)) return;
     c_.phase = Phase::Relayed;
     c_.connect_packet = {};
@@ -183,13 +175,29 @@ void Session::step_replaying(Instant now) {
     c_.last_traffic = now;
 }
 
+// A broker that closes or resets instead of answering, be it within its answer, has not taken the client.
+// True when that is the client's to hear, because no other broker can go on.
+bool Session::left_without_answer(Instant now) {
+    const bool over = c_.upstream_end->state() == tcp::State::Closed;
+    if (!over && !c_.upstream_end->peer_finished()) return false;
+    if (c_.heard_auth) return true;
+    if (!over) {
+        attempt_failed(now, backend::ProbeFailure::Closed);
+    } else if (c_.upstream_end->failure() == tcp::Failure::TimedOut) {
+        attempt_failed(now, backend::ProbeFailure::Silent);
+    } else {
+        attempt_failed(now, backend::ProbeFailure::Refused);
+    }
+    return false;
+}
+
 // True when the broker's answer is known, whatever it is, and its bytes may pass to the client.
 bool Session::read_connack(Instant now) {
-    if (c_.upstream_end->readable() == 0) return c_.upstream_end->peer_finished();
+    if (c_.upstream_end->readable() == 0) return left_without_answer(now);
     std::vector<std::byte> scratch;
     const ByteView bytes = contiguous(*c_.upstream_end, scratch);
     const mqtt::ConnackResult result = mqtt::read_connack(bytes, *c_.version, kMaxConnackSize);
-    if (std::holds_alternative<mqtt::NeedMore>(result)) return c_.upstream_end->peer_finished();
+    if (std::holds_alternative<mqtt::NeedMore>(result)) return left_without_answer(now);
     if (const auto* auth = std::get_if<mqtt::Auth>(&result)) {
         return pass_auth(now, bytes.first(auth->size)) && read_connack(now);
     }
@@ -213,8 +221,7 @@ bool Session::read_connack(Instant now) {
         s_.transmitter.attempt_failed(broker().position,
                                       {backend::ProbeFailure::Rejected, connack->reason_code}, c_.asked);
     }
-    if (!connack->try_another(*c_.version) || c_.sent_beyond_connect || !another_broker_left(now))
-        return true;
+    if (!connack->try_another(*c_.version) || c_.heard_auth || !another_broker_left(now)) return true;
     count(Counter::ConnackRetried);
     c_.upstream_end->abort(now, to_broker_);
     give_up_upstream(now);
@@ -231,7 +238,7 @@ bool Session::pass_auth(Instant now, ByteView packet) {
     count(Counter::RelayBytesToClient, packet.size());
     s_.tallies.traffic(broker().position).to_client.count(0, packet.size());
     c_.upstream_end->consume(now, packet.size(), to_broker_);
-    c_.sent_beyond_connect = true;
+    c_.heard_auth = true;
     c_.asked = kNever;
     c_.attempt_deadline = now + listener().connect_timeout;
     return true;

@@ -30,7 +30,8 @@ inline constexpr std::array<std::uint32_t, 16> kLatencyBounds{
     100,    250,     500,     1'000,   2'500,     5'000,     10'000,    25'000,
     50'000, 100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000};
 
-inline constexpr std::array kFailures{ProbeFailure::Refused, ProbeFailure::Silent, ProbeFailure::Unreachable};
+inline constexpr std::array kFailures{ProbeFailure::Refused, ProbeFailure::Silent, ProbeFailure::Unreachable,
+                                      ProbeFailure::Closed};
 
 // The answers of a CONNACK that the standards define: return codes 0 to 5 in 3.x; in 5 reason codes 0 and
 // 0x80 to 0x9F. One more cell for each dialect has whatever else a broker may send.

@@ -126,6 +126,7 @@ class Session {
     void give_up_upstream(Instant now);
     void step_connecting(Instant now);
     void step_replaying(Instant now);
+    bool left_without_answer(Instant now);
     bool read_connack(Instant now);
     bool pass_auth(Instant now, ByteView packet);
     // remember.cc: sessions that the pool's method would not find again

@@ -72,7 +72,7 @@ TEST(Commands, ShowBackendsTalliesWhatTheyDid) {
     const json rows = ask("show backends")["backends"];
     const json tally = rows[0]["tally"];
     EXPECT_EQ(tally["connects"], 9);
-    EXPECT_EQ(tally["failures"], json({{"refused", 2}, {"silent", 0}, {"unreachable", 0}}));
+    EXPECT_EQ(tally["failures"], json({{"refused", 2}, {"silent", 0}, {"unreachable", 0}, {"closed", 0}}));
     EXPECT_EQ(tally["connacks"], json::parse(R"([{"version":"3","code":"0x00","count":8},
                                                  {"version":"5","code":"0x87","count":1}])"));
     EXPECT_EQ(tally["endings"],

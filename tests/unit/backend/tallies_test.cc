@@ -76,8 +76,8 @@ TEST(Tallies, BackendsDoNotMixUpToTheLast) {
     EXPECT_EQ(first.connacks[connack_cell(Version::V5, 0x87)], 2U);
     EXPECT_EQ(std::accumulate(first.connack.counts.begin(), first.connack.counts.end(), std::uint64_t{0}), 1U)
         << "one of the two was not the broker's alone";
-    EXPECT_EQ(first.failures, (std::array<std::uint64_t, 3>{}));
-    EXPECT_EQ(tallies.backend(kMaxBackends - 1).failures, (std::array<std::uint64_t, 3>{0, 1, 0}));
+    EXPECT_EQ(first.failures, (std::array<std::uint64_t, 4>{}));
+    EXPECT_EQ(tallies.backend(kMaxBackends - 1).failures, (std::array<std::uint64_t, 4>{0, 1, 0, 0}));
     EXPECT_EQ(std::as_const(tallies).traffic(1).to_client.packets, 2U);
     EXPECT_EQ(std::as_const(tallies).traffic(1).to_client.bytes, 3000U);
     EXPECT_EQ(std::as_const(tallies).traffic(1).to_broker.packets, 0U);

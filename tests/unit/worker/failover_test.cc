@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <tuple>
 
@@ -40,6 +41,20 @@ std::vector<worker::Event> attempts(const Lab& lab, worker::Event::Kind kind) {
 
 std::string unavailable(Version version) {
     return version == Version::V5 ? std::string("\x20\x03\x00\x88\x00", 5) : kConnackUnavailable;
+}
+
+// How a broker may not take the client that connects to it.
+enum class Unwilling : std::uint8_t { Silent, Resets, Closes, ClosesWithinItsAnswer, IsUnavailable };
+constexpr std::array kUnwilling{Unwilling::Silent, Unwilling::Resets, Unwilling::Closes,
+                                Unwilling::ClosesWithinItsAnswer, Unwilling::IsUnavailable};
+void make(Broker& broker, Unwilling how) {
+    switch (how) {
+        case Unwilling::Silent: broker.answers = false; return;
+        case Unwilling::Resets: broker.resets_after = 0; return;
+        case Unwilling::Closes: broker.closes_after = 0; return;
+        case Unwilling::ClosesWithinItsAnswer: broker.closes_after = 3; return;
+        case Unwilling::IsUnavailable: broker.connack_code = 3; return;
+    }
 }
 
 Socket& connect(Lab& lab, const std::string& id, Version version) {
@@ -212,17 +227,26 @@ TEST(Failover, ConnackUnavailableIsAnsweredByAnotherBroker) {
     }
 }
 
-TEST(Failover, ConnackUnavailablePassesWhenMoreThanTheConnectWasDelivered) {
+// What the client pipelines behind its CONNECT goes to the broker that accepts it, and to no other.
+TEST(Failover, WhatFollowsTheConnectWaitsForTheBrokerThatAccepts) {
     const auto choice = order();
-    Lab lab;
-    lab.brokers[choice[0]]->connack_code = 3;
-    Socket& client = lab.client();
-    lab.settle();
-    client.write(connect_packet(kId) + kPing);
-    lab.settle();
-    EXPECT_EQ(client.received, kConnackUnavailable);
-    EXPECT_EQ(lab.count(Counter::ConnackRetried), 0U);
-    EXPECT_EQ(lab.count(Counter::UpstreamAttempts), 1U);
+    for (const Unwilling how : kUnwilling) {
+        SCOPED_TRACE(static_cast<int>(how));
+        Lab lab({.listener = "connect_timeout = \"2s\""});
+        Broker& first = *lab.brokers[choice[0]];
+        make(first, how);
+        Socket& client = lab.client();
+        lab.settle();
+        client.write(connect_packet(kId) + kPing);
+        lab.run(milliseconds(2100));
+        EXPECT_EQ(client.received, kConnackAccepted);
+        EXPECT_EQ(first.after_connect(kId), "");
+        EXPECT_EQ(lab.brokers[choice[1]]->after_connect(kId), kPing);
+        EXPECT_EQ(lab.count(Counter::UpstreamAttempts), 2U);
+        client.abort();
+        lab.run(milliseconds(100));
+        expect_nothing_left(lab);
+    }
 }
 
 TEST(Failover, ConnackUnavailableFromEveryBrokerReachesTheClient) {
@@ -289,23 +313,10 @@ TEST(Failover, ABrokerThatNeverAnswersTheConnectIsPassedOver) {
     EXPECT_EQ(lab.brokers[choice[0]]->socket_of(kId)->endpoint.failure(), tcp::Failure::Reset);
 }
 
-TEST(Failover, ABrokerThatNeverAnswersAndHasMoreThanTheConnectEndsTheConnection) {
-    Lab lab({.listener = "connect_timeout = \"2s\""});
-    for (const auto& b : lab.brokers) b->answers = false;
-    Socket& client = lab.client();
-    lab.settle();
-    client.write(connect_packet(kId) + kPing);
-    lab.run(milliseconds(2100));
-    EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
-    EXPECT_EQ(lab.count(Counter::ClosedBrokerTimeout), 1U);
-    EXPECT_EQ(lab.count(Counter::UpstreamAttempts), 1U);
-    expect_nothing_left(lab);
-}
-
 TEST(Failover, ABrokerThatResetsInsteadOfAnsweringTheConnectIsPassedOver) {
     const auto choice = order();
     Lab lab;
-    lab.brokers[choice[0]]->resets = true;
+    lab.brokers[choice[0]]->resets_after = 0;
     Socket& client = lab.connect(kId);
     EXPECT_EQ(client.received, kConnackAccepted);
     EXPECT_EQ(lab.brokers[choice[0]]->visits.size(), 1U);
@@ -318,22 +329,80 @@ TEST(Failover, ABrokerThatResetsInsteadOfAnsweringTheConnectIsPassedOver) {
 
 TEST(Failover, AClientWhoseConnectMakesBrokersResetDoesNotCountThemAsUnwell) {
     Lab lab;
-    for (const auto& b : lab.brokers) b->resets = true;
+    for (const auto& b : lab.brokers) b->resets_after = 0;
     for (int i = 0; i < 5; ++i) lab.connect(kId);
     EXPECT_GT(lab.count(Counter::UpstreamRefused), 5U);
     EXPECT_TRUE(attempts(lab, worker::Event::Kind::AttemptFailed).empty());
 }
 
-TEST(Failover, AResetAfterMoreThanTheConnectReachesTheClient) {
+TEST(Failover, ABrokerThatClosesInsteadOfAnsweringIsPassedOver) {
+    for (const bool ipv6 : {false, true}) {
+        const auto choice = order({.ipv6 = ipv6});
+        for (const std::size_t said : {0U, 1U, 2U, 3U}) {
+            for (const bool at_once : {false, true}) {
+                if (at_once && said != 0) continue;
+                Lab lab({.ipv6 = ipv6});
+                Broker& first = *lab.brokers[choice[0]];
+                if (at_once) {
+                    first.host.on_accept = [](Socket& s) { s.shutdown(); };
+                } else {
+                    first.closes_after = said;
+                }
+                Socket& client = lab.connect(kId);
+                lab.run(milliseconds(10));
+                EXPECT_EQ(client.received, kConnackAccepted);
+                EXPECT_EQ(lab.brokers[choice[1]]->visits.size(), 1U);
+                EXPECT_EQ(lab.count(Counter::UpstreamClosedEarly), 1U);
+                EXPECT_EQ(lab.count(Counter::UpstreamRetried), 1U);
+                EXPECT_EQ(lab.workers[0]->tallies().backend(choice[0]).failures[3], 1U);
+                EXPECT_TRUE(attempts(lab, worker::Event::Kind::AttemptFailed).empty());
+                client.abort();
+                lab.run(milliseconds(100));
+                expect_nothing_left(lab);
+            }
+        }
+    }
+}
+
+// Half a CONNACK and a reset is no answer either.
+TEST(Failover, ABrokerThatResetsWithinItsAnswerIsPassedOver) {
+    const auto choice = order();
     Lab lab;
-    for (const auto& b : lab.brokers) b->resets = true;
-    Socket& client = lab.client();
-    lab.settle();
-    client.write(connect_packet(kId) + kPing);
-    lab.settle();
-    EXPECT_EQ(client.endpoint.failure(), tcp::Failure::Reset);
-    EXPECT_EQ(lab.count(Counter::UpstreamAttempts), 1U);
-    expect_nothing_left(lab);
+    lab.brokers[choice[0]]->resets_after = 3;
+    Socket& client = lab.connect(kId);
+    EXPECT_EQ(client.received, kConnackAccepted);
+    EXPECT_EQ(lab.brokers[choice[1]]->visits.size(), 1U);
+    EXPECT_EQ(lab.count(Counter::UpstreamRefused), 1U);
+}
+
+TEST(Failover, AConnectThatMakesBrokersCloseIsSeenByFewAndCountsNoneAsUnwell) {
+    for (const unsigned retries : {0U, 1U, 2U}) {
+        Lab lab({.brokers = 4, .pool = "retries = " + std::to_string(retries)});
+        for (const auto& b : lab.brokers) b->closes_after = 0;
+        EXPECT_EQ(lab.connect(kId).received, kConnackUnavailable);
+        std::size_t seen = 0;
+        for (const auto& b : lab.brokers) seen += b->visits.size();
+        EXPECT_EQ(seen, 1 + retries);
+        EXPECT_EQ(lab.count(Counter::UpstreamClosedEarly), 1 + retries);
+        EXPECT_EQ(lab.count(Counter::RefusedNoBackend), 1U);
+        EXPECT_TRUE(attempts(lab, worker::Event::Kind::AttemptFailed).empty());
+    }
+}
+
+// A whole answer is the client's to hear, whatever follows it.
+TEST(Failover, ABrokerThatAnswersAndClosesIsHeard) {
+    for (const char code : {'\0', '\5'}) {
+        Lab lab;
+        for (const auto& b : lab.brokers) {
+            b->connack_code = static_cast<std::uint8_t>(code);
+            b->closes_after = 4;
+        }
+        Socket& client = lab.connect(kId);
+        EXPECT_EQ(client.received, std::string("\x20\x02\x00", 3) + code);
+        EXPECT_EQ(client.endpoint.state(), tcp::State::CloseWait);
+        EXPECT_EQ(lab.count(Counter::UpstreamAttempts), 1U);
+        EXPECT_EQ(lab.count(Counter::UpstreamClosedEarly), 0U);
+    }
 }
 
 TEST(Failover, WhatABrokerSaysAfterItWasPassedOverIsReset) {

@@ -155,8 +155,10 @@ void Host::on_tcp(const wire::IpPacket& packet, const MacAddress& from) {
         found = sockets.rbegin();
     }
     Socket& socket = **found;
+    const bool opening = socket.endpoint.state() == tcp::State::SynReceived;
     const std::size_t before = socket.received.size();
     socket.endpoint.on_segment(now, segment, socket);
+    if (opening && on_accept && tcp::is_synchronized(socket.endpoint.state())) on_accept(socket);
     socket.collect();
     if (socket.received.size() != before && listener != listeners_.end()) listener->second(socket);
 }

@@ -55,6 +55,8 @@ class Host {
                     const tcp::EndpointOptions& options = {});
     // From now on SYNs to `port` are answered; on_data is called whenever a socket has received something.
     void listen(std::uint16_t port, std::function<void(Socket&)> on_data);
+    // Called with each socket that a listener makes, when its handshake is complete.
+    std::function<void(Socket&)> on_accept;
     void stop_listening(std::uint16_t port) { listeners_.erase(port); }
 
     void on_frame(Instant now, ByteView frame);

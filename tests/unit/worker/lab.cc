@@ -80,7 +80,6 @@ void Broker::on_data(Socket& socket) {
     if (connect == nullptr) return;
     visits.push_back({std::string(connect->client_id), socket.tuple.remote});
     sessions_.push_back({std::string(connect->client_id), connect->size, &socket});
-    if (resets) return socket.abort();
     if (!answers) return;
     std::string connack;
     if (sessions != nullptr) {
@@ -99,7 +98,10 @@ void Broker::on_data(Socket& socket) {
                    static_cast<char>(server_keep_alive >> 8U),
                    static_cast<char>(server_keep_alive & 0xffU)};
     }
-    socket.write(std::string_view(connack));
+    socket.write(
+        std::string_view(connack).substr(0, closes_after.value_or(resets_after.value_or(connack.size()))));
+    if (closes_after) socket.shutdown();
+    if (resets_after) socket.abort();
 }
 
 std::string Broker::answer_with_session(const mqtt::Connect& connect) {

@@ -84,7 +84,7 @@ TEST(Probe, ControlHearsWhyABrokerFailed) {
     serve_on(lab);
     lab.brokers[0]->answers = false;
     lab.brokers[1]->connack_code = 3;
-    lab.brokers[2]->resets = true;
+    lab.brokers[2]->resets_after = 0;
     lab.brokers[3]->host.stop_listening(1883);
     // fall probes, a tenth late each, the last one's timeout, and the start within 100 ms
     lab.run(milliseconds(100 + 2 * 1100 + 300));

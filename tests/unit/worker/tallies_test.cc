@@ -77,11 +77,11 @@ TEST(Tallies, FailedAttemptsAreTheBrokersThatFailed) {
     Lab lab({.brokers = 1, .pool = "attempt_timeout = \"500ms\"\nretries = 0"});
     lab.brokers[0]->host.stop_listening(1883);
     lab.connect("refused");
-    EXPECT_EQ(tally(lab, 0).failures, (std::array<std::uint64_t, 3>{1, 0, 0}));
+    EXPECT_EQ(tally(lab, 0).failures, (std::array<std::uint64_t, 4>{1, 0, 0, 0}));
     lab.brokers[0]->host.deaf_tcp = true;
     lab.connect("silent");
     lab.run(seconds(1));
-    EXPECT_EQ(tally(lab, 0).failures, (std::array<std::uint64_t, 3>{1, 1, 0}));
+    EXPECT_EQ(tally(lab, 0).failures, (std::array<std::uint64_t, 4>{1, 1, 0, 0}));
     EXPECT_EQ(tally(lab, 0).connects, 0U);
     EXPECT_EQ(lab.count(Counter::UpstreamRefused), 1U);
     EXPECT_EQ(lab.count(Counter::UpstreamSilent), 1U);
