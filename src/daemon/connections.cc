@@ -53,10 +53,10 @@ class KillInspection final : public worker::Inspection {
     std::uint64_t killed_ = 0;
 };
 
-constexpr std::array kPhases{session::Phase::Handshake,  session::Phase::AwaitConnect,
-                             session::Phase::Connecting, session::Phase::Replaying,
-                             session::Phase::Relayed,    session::Phase::Spliced,
-                             session::Phase::Refusing,   session::Phase::Closing};
+constexpr std::array kPhases{
+    session::Phase::Handshake,  session::Phase::AwaitConnect, session::Phase::Connecting,
+    session::Phase::Replaying,  session::Phase::Relayed,      session::Phase::Spliced,
+    session::Phase::Delivering, session::Phase::Refusing,     session::Phase::Closing};
 
 bool is_leased(const worker::ConnectionRow& row) { return !row.upstream.local.address.is_unspecified(); }
 

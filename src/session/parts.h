@@ -16,6 +16,10 @@ inline constexpr Duration kRefusalLinger = 2s;
 // end it sooner.
 inline constexpr Duration kHalfClosed = 24h;
 
+// How long, after its end, what a connection still owes either end may take: longer than the retransmissions
+// of an end that is gone, and enough for a slow one that is there.
+inline constexpr Duration kDeliveryLimit = 5min;
+
 // Largest CONNACK that is looked into; a larger one passes unread.
 inline constexpr std::size_t kMaxConnackSize = 64 * 1024;
 

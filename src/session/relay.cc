@@ -69,25 +69,27 @@ void Session::step_relayed(Instant now) {
     }
 }
 
-// One leg was reset or gave up: the other is told by a reset, so that its end knows that bytes may be
-// missing.
-bool Session::handle_failed_leg(Instant now) {
+// Why a leg is over that was reset or gave up; the client's first.
+std::optional<Counter> Session::failed_leg() const {
     const auto failed = [](const tcp::Endpoint& e) {
         return e.state() == tcp::State::Closed && e.failure() != tcp::Failure::None;
     };
+    const auto timed_out = [](const tcp::Endpoint& e) { return e.failure() == tcp::Failure::TimedOut; };
     if (failed(c_.client_end)) {
-        const bool timed_out = c_.client_end.failure() == tcp::Failure::TimedOut;
-        terminate(now, timed_out ? Counter::ClosedClientTimeout : Counter::ClosedClientReset);
-        return true;
+        return timed_out(c_.client_end) ? Counter::ClosedClientTimeout : Counter::ClosedClientReset;
     }
-    if (failed(*c_.upstream_end)) {
-        // What the broker said before its reset is still the client's to read.
-        if (c_.upstream_end->readable() != 0) move_to_client(now);
-        const bool timed_out = c_.upstream_end->failure() == tcp::Failure::TimedOut;
-        terminate(now, timed_out ? Counter::ClosedBrokerTimeout : Counter::ClosedBrokerReset);
-        return true;
+    if (c_.upstream_end && failed(*c_.upstream_end)) {
+        return timed_out(*c_.upstream_end) ? Counter::ClosedBrokerTimeout : Counter::ClosedBrokerReset;
     }
-    return false;
+    return std::nullopt;
+}
+
+// The other leg is told by a reset, so that its end knows that bytes may be missing, once it has those that
+// this one was acknowledged.
+bool Session::handle_failed_leg(Instant now) {
+    const auto reason = failed_leg();
+    if (reason) begin_delivering(now, *reason);
+    return reason.has_value();
 }
 
 }  // namespace sluice::session

@@ -40,6 +40,7 @@ const char* to_string(Phase phase) {
         case Phase::Replaying: return "replaying";
         case Phase::Relayed: return "relayed";
         case Phase::Spliced: return "spliced";
+        case Phase::Delivering: return "delivering";
         case Phase::Refusing: return "refusing";
         case Phase::Closing: return "closing";
         case Phase::Ended: return "ended";
@@ -79,7 +80,8 @@ bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
     if (splice_before(now, c_.client_end, to_client_, segment)) return false;
     if (c_.lease) s_.tallies.traffic(broker().position).to_broker.count(1, 0);
     const std::size_t unread = c_.client_end.readable();
-    c_.client_end.on_segment(now, segment, to_client_);
+    c_.client_end.on_segment(now, c_.phase == Phase::Delivering ? without_text(segment) : segment,
+                             to_client_);
     if (c_.client_end.readable() > unread) {
         c_.last_heard = now;
         c_.last_traffic = now;
@@ -92,7 +94,8 @@ bool Session::on_broker_segment(Instant now, const tcp::Segment& segment) {
     if (!c_.upstream_end) return true;
     if (splice_before(now, *c_.upstream_end, to_broker_, segment)) return false;
     s_.tallies.traffic(broker().position).to_client.count(1, 0);
-    c_.upstream_end->on_segment(now, segment, to_broker_);
+    c_.upstream_end->on_segment(now, c_.phase == Phase::Delivering ? without_text(segment) : segment,
+                                to_broker_);
     advance(now);
     return true;
 }
@@ -125,13 +128,6 @@ void Session::on_timer(Instant now) {
     }
 }
 
-void Session::terminate(Instant now, Counter reason) {
-    c_.client_end.abort(now, to_client_);
-    if (c_.upstream_end) c_.upstream_end->abort(now, to_broker_);
-    count_ending(reason);
-    end(now);
-}
-
 // A reason that is the broker's as well, if there was one.
 void Session::count_ending(Counter reason) {
     count(reason);
@@ -156,6 +152,7 @@ void Session::advance(Instant now) {
             case Phase::Connecting: step_connecting(now); break;
             case Phase::Replaying: step_replaying(now); break;
             case Phase::Relayed: step_relayed(now); break;
+            case Phase::Delivering: step_delivering(now); break;
             case Phase::Refusing: step_refusing(now); break;
             case Phase::Closing: step_closing(now); break;
             case Phase::Spliced:
@@ -183,22 +180,13 @@ void Session::step_closing(Instant now) {
     if (client_closed && upstream_closed) end(now);
 }
 
-void Session::end(Instant now) {
-    give_up_upstream(now);
-    count_statistics(s_.counters, c_.client_end.statistics());
-    if (c_.stay) {
-        if (const auto news = after_connection(*c_.stay, c_.session_expiry, now))
-            s_.transmitter.learned(*news);
-    }
-    c_.phase = Phase::Ended;
-}
-
 Instant Session::phase_deadline() const {
     switch (c_.phase) {
         case Phase::Handshake:
         case Phase::AwaitConnect: return c_.opened + listener().connect_timeout;
         case Phase::Connecting:
         case Phase::Replaying:
+        case Phase::Delivering:
         case Phase::Refusing: return c_.attempt_deadline;
         case Phase::Relayed: return idle_deadline();
         case Phase::Spliced:
@@ -221,17 +209,14 @@ void Session::on_phase_deadline(Instant now) {
         case Phase::Connecting: attempt_failed(now, backend::ProbeFailure::Silent); return;
         case Phase::Replaying:
             if (c_.heard_auth) {
-                terminate(now, Counter::ClosedBrokerTimeout);
+                begin_delivering(now, Counter::ClosedBrokerTimeout);
             } else {
                 attempt_failed(now, backend::ProbeFailure::Silent);
             }
             return;
-        case Phase::Relayed: terminate(now, Counter::ClosedIdle); return;
-        case Phase::Refusing:
-            // The reason was counted when the refusal was sent.
-            c_.client_end.abort(now, to_client_);
-            end(now);
-            return;
+        case Phase::Relayed: begin_delivering(now, Counter::ClosedIdle); return;
+        case Phase::Delivering:
+        case Phase::Refusing: give_up(now); return;  // the reason was counted when it began
         case Phase::Spliced:
         case Phase::Closing:
         case Phase::Ended: return;

@@ -70,6 +70,11 @@ void Session::try_next(Instant now) {
         reason = Counter::RefusedSourcePorts;
         refusal = mqtt::Refusal::QuotaExceeded;
     }
+    if (c_.client_end.state() == tcp::State::Closed) {  // nobody is left to be told
+        count_ending(Counter::ClientGoneWhileConnecting);
+        end(now);
+        return;
+    }
     refuse(now, c_.version, refusal, reason);
 }
 
@@ -135,10 +140,6 @@ void Session::give_up_upstream(Instant now) {
 }
 
 void Session::step_connecting(Instant now) {
-    if (c_.client_end.state() == tcp::State::Closed) {
-        terminate(now, Counter::ClientGoneWhileConnecting);
-        return;
-    }
     const tcp::State state = c_.upstream_end->state();
     if (state == tcp::State::Closed) {
         attempt_failed(now, c_.upstream_end->failure() == tcp::Failure::Refused
@@ -159,7 +160,6 @@ void Session::step_connecting(Instant now) {
 // Only the CONNECT goes to the broker before it has answered: what the client has sent behind it stays where
 // another broker can still have it. No broker acts on that before it has accepted the CONNECT.
 void Session::step_replaying(Instant now) {
-    if ((c_.heard_auth || c_.client_end.state() == tcp::State::Closed) && handle_failed_leg(now)) return;
     if (c_.replayed < c_.connect_packet.size()) {
         const ByteView rest = ByteView(c_.connect_packet).subspan(c_.replayed);
         const std::size_t taken = c_.upstream_end->write(now, rest, to_broker_);
@@ -167,7 +167,10 @@ void Session::step_replaying(Instant now) {
         s_.tallies.traffic(broker().position).to_broker.count(0, taken);
         if (taken == rest.size()) c_.asked = now;
     }
-    if (c_.heard_auth) move_to_broker(now);
+    if (c_.heard_auth) {
+        if (handle_failed_leg(now)) return;
+        move_to_broker(now);
+    }
     if (!read_connack(now)) return;
     c_.phase = Phase::Relayed;
     c_.connect_packet = {};
@@ -199,6 +202,7 @@ bool Session::read_connack(Instant now) {
     const mqtt::ConnackResult result = mqtt::read_connack(bytes, *c_.version, kMaxConnackSize);
     if (std::holds_alternative<mqtt::NeedMore>(result)) return left_without_answer(now);
     if (const auto* auth = std::get_if<mqtt::Auth>(&result)) {
+        if (c_.client_end.state() == tcp::State::Closed) return true;  // nobody will answer it
         return pass_auth(now, bytes.first(auth->size)) && read_connack(now);
     }
     const auto* connack = std::get_if<mqtt::Connack>(&result);

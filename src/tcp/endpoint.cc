@@ -199,6 +199,7 @@ void Endpoint::Impl::close(Failure why) {
     state = State::Closed;
     failure = why;
     ack_now = false;
+    statistics.bytes_abandoned += send_buffer.size();
     send_buffer.drop(send_buffer.size());
     retransmit_at = kNever;
     persist_at = kNever;

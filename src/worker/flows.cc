@@ -87,7 +87,7 @@ bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
     const std::uint64_t hash = directory_.hash(tuple);
     std::optional<Reference> found = find_client(tuple, hash);
     const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
-    if (found && opens && make_room(now, *found, segment)) found.reset();
+    if (found && opens && make_room(now, *found, hash, segment)) found.reset();
     if (found && found->is_spliced()) return is_opening(now, *found, splice::Direction::ToBroker, segment);
     if (found) {
         follow_client(slab_[found->number()], arrival, segment);
@@ -126,9 +126,16 @@ void Flows::follow_client(session::Connection& c, const Arrival& arrival, const 
     c.path = {arrival.port, arrival.source_mac};
 }
 
-// Ends what only waits for stragglers when a SYN may open its tuple anew.
-bool Flows::make_room(Instant now, Reference old, const tcp::Segment& syn) {
+// Ends what only waits for stragglers when a SYN may open its tuple anew. A connection whose client's side is
+// over, but not its broker's, goes on without a place in the index: its broker's packets find it by the
+// lease.
+bool Flows::make_room(Instant now, Reference old, std::uint64_t hash, const tcp::Segment& syn) {
     if (old.is_spliced()) return spliced_.make_room(now, old, syn);
+    const session::Connection& c = slab_[old.number()];
+    if (c.client_end.state() == tcp::State::Closed && c.phase != session::Phase::Closing) {
+        directory_.erase_client(hash, old);
+        return true;
+    }
     if (!makes_room_for(slab_[old.number()], syn)) return false;
     drive(now, old.number(), [&](session::Session& s) { s.make_room(now); });
     return true;
@@ -340,7 +347,15 @@ void Flows::end_all(Instant now) {
 bool Flows::evict(Instant now, std::uint32_t id, bool persistent_too, Counter reason) {
     const session::Connection& c = slab_[id];
     if (c.phase != session::Phase::Relayed || (c.persistent && !persistent_too)) return false;
-    drive(now, id, [&](session::Session& s) { s.terminate(now, reason); });
+    // A broker that is down will not take what it is owed.
+    const bool at_once = reason == Counter::ClosedBackendDown;
+    drive(now, id, [&](session::Session& s) {
+        if (at_once) {
+            s.terminate(now, reason);
+        } else {
+            s.conclude(now, reason);
+        }
+    });
     return true;
 }
 

@@ -58,8 +58,9 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void use(const backend::Snapshot* snapshot) { surroundings_.snapshot = snapshot; }
     void accept_no_more() { accepting_ = false; }
     void end_all(Instant now);
-    // Ends an established connection by reset of both ends, on behalf of `reason`. False when it is not
-    // established, or persistent and these are not wanted yet.
+    // Ends a relayed connection by reset of both ends, on behalf of `reason`, once they have what they are
+    // owed; of a broker that is down, at once. False when it is not established or over already, or
+    // persistent and these are not wanted yet.
     bool evict(Instant now, std::uint32_t id, bool persistent_too, Counter reason);
     // Ends it in whatever phase; false when it is not this client's any more.
     bool kill(Instant now, std::uint32_t id, const FourTuple& client);
@@ -94,7 +95,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::uint32_t relayed_broker(const FourTuple& tuple) const;
     bool meets_attempt(Reference found, const tcp::Segment& segment) const;
     bool makes_room_for(const session::Connection& old, const tcp::Segment& syn) const;
-    bool make_room(Instant now, Reference old, const tcp::Segment& syn);
+    bool make_room(Instant now, Reference old, std::uint64_t hash, const tcp::Segment& syn);
     bool is_opening(Instant now, Reference spliced, splice::Direction from, const tcp::Segment& segment);
     void follow_client(session::Connection& c, const Arrival& arrival, const tcp::Segment& segment);
     // Runs `event(session)` on a connection and settles what it changed: timer, counts, removal.

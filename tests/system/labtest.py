@@ -27,7 +27,7 @@ class LabTest(unittest.TestCase):
     def assert_all_gone(self):
         """No connection, record or timer is left, every lease is back where it can be taken again, and every packet
         buffer is in its pool."""
-        deadline = time.monotonic() + 30  # longer than the tests' Keep Alives, for whoever missed a reset
+        deadline = time.monotonic() + 40  # longer than the tests' Keep Alives, for whoever missed a reset
         while True:
             info = self.lab.admin("show info")["info"]
             left = self.lab.admin("show connections")["connections"]

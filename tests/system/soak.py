@@ -24,6 +24,7 @@ RESET_PATIENCE = 8   # seconds for a reset that may be lost
 # In seconds. A side that had to repeat its SYN waits some 3, 7 and 14 seconds before it repeats a segment.
 KEEP_ALIVE = 10
 SHORT_KEEP_ALIVE = 4
+BROKERS_TURN = 10    # after one and a half Keep Alive, before Sluice ends the connection
 LATE = 50_000        # bytes that come after the other side has closed its half
 
 
@@ -118,8 +119,8 @@ class Soak:
         if sock.recv(1):
             raise AssertionError("more came than was sent")
 
-    def _expect_reset(self, sock):
-        sock.settimeout(RESET_PATIENCE)
+    def _expect_reset(self, sock, patience=RESET_PATIENCE):
+        sock.settimeout(patience)
         try:
             if sock.recv(1):
                 raise AssertionError("more came than was sent")
@@ -202,7 +203,7 @@ class Soak:
 
     def silent_client(self, dice, stack):
         client, end = self._exchanged(dice, stack, [(100, 100, 0)], SHORT_KEEP_ALIVE)
-        self._expect_reset(client)
+        self._expect_reset(client, 1.5 * SHORT_KEEP_ALIVE + BROKERS_TURN + RESET_PATIENCE)
         self._expect_reset(end)
 
     def large_exchange(self, dice, stack):

@@ -27,6 +27,7 @@ enum class Phase : std::uint8_t {
     Replaying,     // the CONNECT is with the broker, its CONNACK is awaited
     Relayed,       // both legs up, bytes are copied between two endpoints
     Spliced,       // both endpoints gave way to one record; of a Connection, nothing is left but to remove it
+    Delivering,    // it is over, and each end is told so once it has what the other one was acknowledged
     Refusing,      // a CONNACK refusal (or nothing) was sent to the client, its leg is being closed
     Closing,       // both legs have sent or met their end
     Ended,         // nothing is left but to remove it
@@ -104,7 +105,7 @@ struct Connection {
     // A copy of the CONNECT, kept until the CONNACK so that another broker can be tried after "unavailable".
     std::vector<std::byte> connect_packet;
     std::size_t replayed = 0;  // bytes of connect_packet given to the upstream endpoint
-    bool heard_auth = false;  // the client has heard the broker's AUTH: no other one can go on with it
+    bool heard_auth = false;   // the client has heard the broker's AUTH: no other one can go on with it
     std::optional<Counter> ended_by;  // why it is over, or about to be
     bool stays_relayed = false;       // the two legs can never be one record
 
@@ -112,7 +113,7 @@ struct Connection {
     std::uint8_t tried_count = 0;
 
     Instant opened;
-    Instant attempt_deadline = kNever;  // Connecting: when the broker has been silent too long
+    Instant attempt_deadline = kNever;  // when the patience with the present phase ends
     // When the broker was sent what it is to answer: the SYN, then the whole CONNECT. kNever: others have a
     // part in how long that takes.
     Instant asked = kNever;

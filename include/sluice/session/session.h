@@ -3,13 +3,16 @@
 // made for one event.
 //
 //   Handshake -> AwaitConnect -> Connecting -> Replaying -> Relayed -> Spliced (a record goes on alone)
-//                     |              |            |             |
-//                     +--------------+------------+-> Refusing -+-> Closing -> Ended
+//                     |              |            |            |
+//                     +--------------+------------+            +-> Delivering -> Ended
+//                                    |                         |
+//                                    +-> Refusing -------------+-> Closing -> Ended
 //
 // No clock, no I/O: segments leave through Transmitter, the caller fires on_timer() at deadline().
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "sluice/backend/chooser.h"
@@ -97,18 +100,20 @@ class Session {
     void on_timer(Instant now);
     // Ends a connection that only waits for stragglers (Closing), because its tuple opens anew.
     void make_room(Instant now) { end(now); }
-    // Ends both legs by reset, on behalf of `reason`.
+    // Ends both legs by reset, on behalf of `reason`: at once, whatever either end was acknowledged and the
+    // other has not got yet.
     void terminate(Instant now, Counter reason);
+    // Likewise of a relayed connection, but either end is reset when it has got that.
+    void conclude(Instant now, Counter reason);
 
     // When on_timer() is due; kNever for none.
     Instant deadline() const;
 
   private:
-    // session.cc: which phase's step to take, and the end
+    // session.cc: which phase's step to take
     void advance(Instant now);
     void step_handshake(Instant now);
     void step_closing(Instant now);
-    void end(Instant now);
     Instant phase_deadline() const;
     Instant idle_deadline() const;
     void on_phase_deadline(Instant now);
@@ -140,7 +145,14 @@ class Session {
     void follow_windows(Instant now);
     void move_to_broker(Instant now);
     void move_to_client(Instant now);
+    std::optional<Counter> failed_leg() const;
     bool handle_failed_leg(Instant now);
+    // ending.cc: what is still owed to either end, and the end
+    void begin_delivering(Instant now, Counter reason);
+    void step_delivering(Instant now);
+    void give_up(Instant now);
+    void count_undelivered();
+    void end(Instant now);
     // quiet_point.cc: from two endpoints to one record
     bool splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& out, const tcp::Segment& segment);
     bool try_splice(Instant now);

@@ -193,9 +193,10 @@ class Endpoint {
     struct Statistics {
         std::uint64_t segments_in = 0;
         std::uint64_t segments_out = 0;
-        std::uint64_t bytes_in = 0;     // payload accepted in order
-        std::uint64_t bytes_out = 0;    // payload, first transmissions
-        std::uint32_t retransmits = 0;  // segments
+        std::uint64_t bytes_in = 0;         // payload accepted in order
+        std::uint64_t bytes_out = 0;        // payload, first transmissions
+        std::uint64_t bytes_abandoned = 0;  // payload written and not acknowledged when it was Closed
+        std::uint32_t retransmits = 0;      // segments
         std::uint32_t fast_recoveries = 0;
         std::uint32_t timeouts = 0;  // RTO expiries
         std::uint32_t challenge_acks = 0;

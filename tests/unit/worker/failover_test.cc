@@ -429,14 +429,19 @@ TEST(Failover, WhatABrokerSaysAfterItWasPassedOverIsReset) {
     EXPECT_EQ(client.endpoint.state(), tcp::State::Established);
 }
 
-TEST(Failover, AClientThatLeavesWhileItsBrokerIsBeingReachedGivesEverythingBack) {
-    Lab lab;
+TEST(Failover, AClientThatLeavesAndIsTakenByNobodyGivesEverythingBack) {
+    Lab lab({.pool = "attempt_timeout = \"500ms\""});
     for (const auto& b : lab.brokers) b->host.deaf_tcp = true;
     Socket& client = lab.connect(kId);
     lab.run(milliseconds(100));
     client.abort();
-    lab.settle();
+    lab.run(milliseconds(1000));
+    EXPECT_EQ(lab.rows().size(), 1U);
+    lab.run(milliseconds(500));
+    EXPECT_EQ(lab.count(Counter::UpstreamAttempts), 3U);
     EXPECT_EQ(lab.count(Counter::ClientGoneWhileConnecting), 1U);
+    EXPECT_EQ(lab.count(Counter::RefusedNoBackend), 0U);
+    EXPECT_EQ(lab.count(Counter::RelayBytesUndelivered), connect_packet(kId).size());
     expect_nothing_left(lab);
 }
 

@@ -80,6 +80,7 @@ void Broker::on_data(Socket& socket) {
     if (connect == nullptr) return;
     visits.push_back({std::string(connect->client_id), socket.tuple.remote});
     sessions_.push_back({std::string(connect->client_id), connect->size, &socket});
+    socket.hold = holds;
     if (!answers) return;
     std::string connack;
     if (sessions != nullptr) {

@@ -32,10 +32,11 @@ struct Broker {
     // Sockets whose CONNECT has been answered.
     std::vector<Visit> visits;
     std::uint8_t connack_code = 0;
-    bool answers = true;     // false: takes the CONNECT and stays silent
+    bool answers = true;  // false: takes the CONNECT and stays silent
     // Sends so many bytes of its answer to a CONNECT, then closes, or resets.
     std::optional<std::size_t> closes_after;
     std::optional<std::size_t> resets_after;
+    bool holds = false;      // reads nothing behind the CONNECT by itself
     bool serves_on = false;  // answers PINGREQ, and closes on DISCONNECT
     // Keeps sessions that outlive their connection, says in the CONNACK whether it has one, and gives a
     // client without an ID this text with a number as one (MQTT 5).

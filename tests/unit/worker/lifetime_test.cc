@@ -201,7 +201,7 @@ TEST_P(Lifetime, AResetFromEitherSideReachesTheOther) {
     Socket& first = connect(lab, 60);
     lab.run(milliseconds(50));
     first.abort();
-    lab.settle();
+    lab.run(milliseconds(50));
     EXPECT_EQ(at_broker(lab).endpoint.failure(), tcp::Failure::Reset);
     EXPECT_EQ(lab.count(Counter::ClosedClientReset), 1U);
 
@@ -210,7 +210,7 @@ TEST_P(Lifetime, AResetFromEitherSideReachesTheOther) {
     expect_form(lab, 2);
     at_broker(lab).write("last words");
     at_broker(lab).abort();
-    lab.settle();
+    lab.run(milliseconds(50));
     EXPECT_EQ(second.received, kConnackAccepted + "last words");
     EXPECT_EQ(second.endpoint.failure(), tcp::Failure::Reset);
     EXPECT_EQ(lab.count(Counter::ClosedBrokerReset), 1U);

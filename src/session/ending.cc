@@ -1,0 +1,65 @@
+// How a connection with two endpoints ends. What Sluice has acknowledged to one end is the other's to have,
+// whatever became of the first: its reset, its silence or an idle limit say nothing about bytes that it was
+// told have arrived.
+#include "session/parts.h"
+#include "sluice/session/session.h"
+
+namespace sluice::session {
+
+void Session::terminate(Instant now, Counter reason) {
+    // It may be over already, or one leg may.
+    if (!c_.ended_by) count_ending(failed_leg().value_or(reason));
+    give_up(now);
+}
+
+void Session::conclude(Instant now, Counter reason) {
+    begin_delivering(now, reason);
+    advance(now);
+}
+
+// From here on nothing more is taken from either end, or this would not come to an end: text that arrives is
+// not acknowledged, so its sender is not deceived.
+void Session::begin_delivering(Instant now, Counter reason) {
+    count_ending(reason);
+    c_.phase = Phase::Delivering;
+    c_.attempt_deadline = now + kDeliveryLimit;
+}
+
+void Session::step_delivering(Instant now) {
+    move_to_broker(now);
+    move_to_client(now);
+    tcp::Endpoint& broker_end = *c_.upstream_end;
+    if (broker_end.readable() == 0 && c_.client_end.all_acknowledged()) c_.client_end.abort(now, to_client_);
+    if (c_.client_end.readable() == 0 && broker_end.all_acknowledged()) broker_end.abort(now, to_broker_);
+    if (c_.client_end.state() == tcp::State::Closed && broker_end.state() == tcp::State::Closed) end(now);
+}
+
+void Session::give_up(Instant now) {
+    c_.client_end.abort(now, to_client_);
+    if (c_.upstream_end) c_.upstream_end->abort(now, to_broker_);
+    end(now);
+}
+
+// Acknowledged to one end, and not by the other one. What a refused client has said is for nobody.
+void Session::count_undelivered() {
+    const bool owes = c_.phase == Phase::Connecting || c_.phase == Phase::Replaying ||
+                      c_.phase == Phase::Relayed || c_.phase == Phase::Delivering;
+    if (!owes) return;
+    std::uint64_t bytes = c_.client_end.readable() + c_.client_end.statistics().bytes_abandoned;
+    if (!c_.connect_packet.empty()) bytes += c_.connect_packet.size() - c_.replayed;
+    if (c_.upstream_end) bytes += c_.upstream_end->readable() + c_.upstream_end->statistics().bytes_abandoned;
+    count(Counter::RelayBytesUndelivered, bytes);
+}
+
+void Session::end(Instant now) {
+    count_undelivered();
+    give_up_upstream(now);
+    count_statistics(s_.counters, c_.client_end.statistics());
+    if (c_.stay) {
+        if (const auto news = after_connection(*c_.stay, c_.session_expiry, now))
+            s_.transmitter.learned(*news);
+    }
+    c_.phase = Phase::Ended;
+}
+
+}  // namespace sluice::session
