@@ -69,9 +69,9 @@ QuoteVerdict translate_icmp_quote(const Record<kFamily>& record, Direction direc
     if (FourTuple{.local = parsed->source, .remote = parsed->destination} != record.leg(direction).tuple()) {
         return QuoteVerdict::Foreign;
     }
-    const Way& way = record.core.way(direction);
-    const tcp::Seq sequence(parsed->sequence);
-    if (sequence.before(way.acked) || !sequence.before(way.next)) return QuoteVerdict::NotInFlight;
+    if (!is_in_flight(record.core.way(direction), tcp::Seq(parsed->sequence))) {
+        return QuoteVerdict::NotInFlight;
+    }
 
     const Ends<kFamily>& origin = record.leg(opposite(direction));
     const std::size_t ip_size =

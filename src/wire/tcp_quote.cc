@@ -1,6 +1,8 @@
 // Quotes are cut short by design, so the strict views, which want whole packets, do not fit them.
 #include "sluice/wire/tcp_quote.h"
 
+#include <algorithm>
+
 #include "sluice/wire/ip.h"
 #include "sluice/wire/ipv4.h"
 #include "sluice/wire/ipv6.h"
@@ -10,10 +12,12 @@ namespace {
 
 constexpr std::size_t kQuotedTcpSize = 8;  // ports and sequence: "64 bits of data" in RFC 792
 
-TcpQuote make_quote(const IpAddress& source, const IpAddress& destination, const std::byte* tcp) {
+TcpQuote make_quote(const IpAddress& source, const IpAddress& destination, const std::byte* tcp,
+                    std::size_t size) {
     return {.source = {source, load16(tcp)},
             .destination = {destination, load16(tcp + 2)},
-            .sequence = load32(tcp + 4)};
+            .sequence = load32(tcp + 4),
+            .size = static_cast<std::uint16_t>(std::min<std::size_t>(size, 0xffff))};
 }
 
 std::optional<TcpQuote> parse_v4(ByteView quoted) {
@@ -26,7 +30,7 @@ std::optional<TcpQuote> parse_v4(ByteView quoted) {
         return std::nullopt;
     }
     return make_quote(IpAddress::v4(quoted.subspan<12, 4>()), IpAddress::v4(quoted.subspan<16, 4>()),
-                      p + header_size);
+                      p + header_size, load16(p + 2));
 }
 
 std::optional<TcpQuote> parse_v6(ByteView quoted) {
@@ -36,7 +40,7 @@ std::optional<TcpQuote> parse_v6(ByteView quoted) {
     const IpAddress source = IpAddress::v6(quoted.subspan<8, 16>());
     const IpAddress destination = IpAddress::v6(quoted.subspan<24, 16>());
     if (source.is_v4() || destination.is_v4()) return std::nullopt;  // as Ipv6View
-    return make_quote(source, destination, p + kIpv6HeaderSize);
+    return make_quote(source, destination, p + kIpv6HeaderSize, kIpv6HeaderSize + load16(p + 4));
 }
 
 }  // namespace

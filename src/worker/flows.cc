@@ -201,16 +201,14 @@ bool Flows::meets_attempt(Reference found, const tcp::Segment& segment) const {
 }
 
 // ICMP is easily forged; RFC 5927 section 4.1 wants the quoted sequence number to be one that is in flight.
-void Flows::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t mtu) {
+void Flows::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu) {
     const auto in_flight = [&](const tcp::Endpoint& end) {
         const tcp::Endpoint::Position p = end.position();
         const tcp::Seq seq{quoted.sequence};
         return seq.at_or_after(p.send_unacked) && seq.before(p.send_next);
     };
     const auto not_ours = [&] { counters_.add(Counter::DropIcmpUnhandled); };
-    const std::uint32_t headers = quoted.tuple.local.address.is_v4() ? 40 : 60;
-    if (mtu <= headers) return not_ours();
-    const auto mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu - headers, 0xffff));
+    const auto mss = static_cast<std::uint16_t>(mtu - (quoted.tuple.local.address.is_v4() ? 40 : 60));
     if (const std::uint32_t id = relayed_broker(quoted.tuple); id != flow::kNoEntry) {
         if (!slab_[id].upstream_end || !in_flight(*slab_[id].upstream_end)) return not_ours();
         counters_.add(Counter::IcmpTooBigApplied);

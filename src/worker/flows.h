@@ -42,7 +42,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     [[nodiscard]] bool on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
                                          const tcp::Segment& segment);
     // mtu: of the hop that could not pass the packet on, in bytes.
-    void on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t mtu);
+    void on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu);
     void on_unreachable(Instant now, const QuotedSegment& quoted);
     void neighbor_failed(Instant now, const NextHop& neighbor) override;
     // A segment that reaches no connection (RFC 9293 section 3.10.7.1).

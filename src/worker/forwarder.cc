@@ -41,21 +41,22 @@ void Forwarder::begin(Instant now, std::span<const port::Frame> burst) {
     for (std::size_t i = 0; i < std::min(n, kCall); ++i) call(sights_[i]);
 }
 
-void Forwarder::look(const port::Frame& frame, Sight& sight) const {
+void Forwarder::look(const port::Frame& frame, Sight& sight, bool judged) const {
     sight.kind = Sight::Kind::Nothing;
     if (frame.length < wire::kEthernetHeaderSize || frame.multi_segment) return;
     if (!exits_[frame.port].mac.is_at(frame.data)) return;
     const std::uint16_t type = load16(frame.data + 12);
     if (type == wire::kEtherTypeIpv4) {
-        look_at<IpFamily::V4>(frame, sight, sight.v4);
+        look_at<IpFamily::V4>(frame, sight, sight.v4, judged);
     } else if (type == wire::kEtherTypeIpv6) {
-        look_at<IpFamily::V6>(frame, sight, sight.v6);
+        look_at<IpFamily::V6>(frame, sight, sight.v6, judged);
     }
 }
 
 template <IpFamily kFamily>
-void Forwarder::look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const {
-    if (!into.read({frame.data, frame.length}) || into.size() > exits_[frame.port].mtu) return;
+void Forwarder::look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into, bool judged) const {
+    if (!into.read({frame.data, frame.length})) return;
+    if (into.size() > exits_[frame.port].mtu && !judged) return;
     const splice::Ends<kFamily> ends = into.ends();
     sight.from_client = directory_.is_from_client<kFamily>(ends, frame.port);
     if (sight.from_client) {
@@ -103,7 +104,7 @@ Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
     now_ = now;
     milliseconds_ = milliseconds32(now);
     Sight sight;
-    look(frame, sight);
+    look(frame, sight, true);
     return visit(sight, [&](const auto& packet) { return pass(sight, packet, frame); });
 }
 
@@ -151,10 +152,9 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     const Direction direction = sight.from_client ? Direction::ToBroker : Direction::ToClient;
     const std::uint16_t port = record.core.way(direction).port;
     const Exit& exit = exits_[port];
-    if (packet.size() > exit.mtu) {
-        counters_.add(Counter::DropSpliceOverMtu);
-        return Fate::Dropped;
-    }
+    const Room room = spliced_.room<kFamily>(now_, *id, direction, exit.mtu);
+    const bool narrow = packet.size() > room.size || room.fragments;
+    if (narrow && !may_leave(record, direction, packet, room)) return Fate::Dropped;
     if (sight.from_client) follow_client(record, packet, frame);
     if (record.core.way(Direction::ToClient).has(splice::Way::kSlow)) [[unlikely]] {
         splice::Flight& flight = spliced_.table<kFamily>().flight(*id);
@@ -164,17 +164,44 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
         }
     }
     const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
-    if (is_drop(verdict)) {
-        counters_.add(drop_counter(verdict));
-        return Fate::Dropped;
-    }
+    if (is_drop(verdict)) return drop(record, direction, packet, verdict);
     const std::size_t size = wire::kEthernetHeaderSize + packet.size();  // without padding
-    output_.send(port, frame, static_cast<std::uint32_t>(size));
+    if (narrow) [[unlikely]] {
+        send_narrow(output_, counters_, port, frame, packet, room);
+    } else {
+        output_.send(port, frame, static_cast<std::uint32_t>(size));
+    }
     note(record.core, direction, packet.payload_size());
     if (verdict != splice::Verdict::Forward) [[unlikely]] {
         spliced_.on_verdict<kFamily>(now_, *id, direction, verdict, packet.sequence());
     }
     return Fate::Sent;
+}
+
+// Whether what is too large for its path can be cut for it. Pieces get checksums of their own, so that damage
+// has to be found before. The sender of what cannot be cut is told.
+template <IpFamily kFamily>
+bool Forwarder::may_leave(const splice::Record<kFamily>& record, Direction direction,
+                          const Packet<kFamily>& packet, const Room& room) {
+    if (packet.size() <= room.size) return true;
+    if (!is_sound(packet)) {
+        counters_.add(Counter::DropTcpChecksum);
+        return false;
+    }
+    if (fits_narrow(packet, room)) return true;
+    counters_.add(Counter::DropSpliceOverMtu);
+    spliced_.errors().too_big(now_, sender_of(record, direction), {packet.ip(), packet.size()}, room.size);
+    return false;
+}
+
+template <IpFamily kFamily>
+Forwarder::Fate Forwarder::drop(const splice::Record<kFamily>& record, Direction direction,
+                                const Packet<kFamily>& packet, splice::Verdict verdict) {
+    counters_.add(drop_counter(verdict));
+    if (verdict == splice::Verdict::DropTtl) {
+        spliced_.errors().time_exceeded(now_, sender_of(record, direction), {packet.ip(), packet.size()});
+    }
+    return Fate::Dropped;
 }
 
 // A client may move behind another gateway; its packets are the best way back, those at least that can be its

@@ -75,9 +75,10 @@ class Forwarder {
         backend::Passage* passage = nullptr;
     };
 
-    void look(const port::Frame& frame, Sight& sight) const;
+    // judged: Input has seen the frame, and it may be larger than what arrives in one.
+    void look(const port::Frame& frame, Sight& sight, bool judged = false) const;
     template <IpFamily kFamily>
-    void look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into) const;
+    void look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into, bool judged) const;
     void call(Sight& sight) const;
     void note(const splice::Core& core, Direction direction, std::uint32_t payload);
     template <typename Go>
@@ -88,6 +89,12 @@ class Forwarder {
     static bool is_sound(const Packet<kFamily>& packet);
     template <IpFamily kFamily>
     Fate pass(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
+    template <IpFamily kFamily>
+    bool may_leave(const splice::Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
+                   const Room& room);
+    template <IpFamily kFamily>
+    Fate drop(const splice::Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
+              splice::Verdict verdict);
     template <IpFamily kFamily>
     void follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
                        const port::Frame& frame);

@@ -6,6 +6,7 @@
 #include "sluice/wire/icmp.h"
 #include "sluice/wire/icmpv6.h"
 #include "sluice/wire/ndp.h"
+#include "sluice/wire/path_mtu.h"
 #include "sluice/wire/tcp_quote.h"
 
 namespace sluice::worker {
@@ -150,11 +151,13 @@ void LocalProtocols::on_error(Instant now, IpFamily family, Error kind, const wi
         return;
     }
     const QuotedSegment segment{.tuple = {.local = quote->source, .remote = quote->destination},
-                                .sequence = quote->sequence};
+                                .sequence = quote->sequence,
+                                .size = quote->size};
+    if (kind == Error::TooBig) return on_too_big(now, segment, mtu);
     // What a spliced connection's ends do about it is theirs to decide.
     if (spliced_.on_icmp_error(now, segment, message)) return;
     switch (kind) {
-        case Error::TooBig: flows_.on_packet_too_big(now, segment, mtu); return;
+        case Error::TooBig: return;
         case Error::Unreachable:
             if (!prober_.on_unreachable(now, segment.tuple, tcp::Seq{segment.sequence})) {
                 flows_.on_unreachable(now, segment);
@@ -163,6 +166,15 @@ void LocalProtocols::on_error(Instant now, IpFamily family, Error kind, const wi
         // A soft error that says nothing new to TCP (RFC 1122 section 4.2.3.9).
         case Error::TimeExceeded: counters_.add(Counter::DropIcmpUnhandled); return;
     }
+}
+
+void LocalProtocols::on_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t told) {
+    const auto mtu = wire::path_mtu(quoted.tuple.local.address.family(), told, quoted.size);
+    if (!mtu) {
+        counters_.add(Counter::DropIcmpUnhandled);
+        return;
+    }
+    if (!spliced_.on_packet_too_big(now, quoted, *mtu)) flows_.on_packet_too_big(now, quoted, *mtu);
 }
 
 void LocalProtocols::echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet,

@@ -35,6 +35,7 @@ class LocalProtocols {
     // mtu: of TooBig.
     void on_error(Instant now, IpFamily family, Error kind, const wire::IcmpMessage& message,
                   std::uint32_t mtu = 0);
+    void on_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t told);
     void echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet,
               const wire::IcmpMessage& reply);
     bool owned_on(std::uint16_t port, const IpAddress& address) const;

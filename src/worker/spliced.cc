@@ -34,7 +34,7 @@ Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources,
       table4_(options.max_connections, now),
       table6_(options.max_connections, now),
       memories_{LazyArray<Memory>(options.max_connections), LazyArray<Memory>(options.max_connections)},
-      errors_(1000, 1000) {}
+      errors_(resources.topology, output, counters) {}
 
 // --- making and ending ---
 
@@ -92,6 +92,9 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     ways_.leave_broker(upstream);
     if (((core.ways[0].flags | core.ways[1].flags) & splice::Way::kAsked) != 0) {
         checks_.close(name_of<kFamily>(id));
+    }
+    if (((core.ways[0].flags | core.ways[1].flags) & splice::Way::kNarrow) != 0) {
+        paths_.erase(name_of<kFamily>(id));
     }
     --listeners_[core.listener].connections;
     load_.add(worker_, position(core), -1, core.persistent());
@@ -268,7 +271,7 @@ Instant Spliced::next_deadline() const {
 
 // --- ICMP errors ---
 
-bool Spliced::on_icmp_error(Instant now, const QuotedSegment& quoted, const wire::IcmpMessage& message) {
+std::optional<Spliced::Passing> Spliced::find(const QuotedSegment& quoted) const {
     Direction direction = Direction::ToBroker;
     std::optional<Reference> found;
     if (const auto lease = directory_.lease_of(quoted.tuple); lease) {
@@ -279,9 +282,29 @@ bool Spliced::on_icmp_error(Instant now, const QuotedSegment& quoted, const wire
             return candidate.is_spliced() && is_client(candidate, quoted.tuple);
         });
     }
-    if (!found || !found->is_spliced()) return false;
-    const auto verdict = with_family(family_of(*found), [&]<IpFamily kFamily>() {
-        return pass_error<kFamily>(now, found->number(), direction, message);
+    if (!found || !found->is_spliced()) return std::nullopt;
+    return Passing{.connection = *found, .direction = direction};
+}
+
+bool Spliced::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu) {
+    const auto passing = find(quoted);
+    if (!passing) return false;
+    const Reference connection = passing->connection;
+    const Direction direction = passing->direction;
+    const bool narrower = with_family(family_of(connection), [&]<IpFamily kFamily>() {
+        splice::Way& way = table<kFamily>()[connection.number()].core.way(direction);
+        return splice::is_in_flight(way, tcp::Seq(quoted.sequence)) &&
+               paths_.narrow(now, connection, direction, way, topology_.ports()[way.port].mtu, mtu);
+    });
+    counters_.add(narrower ? Counter::IcmpTooBigApplied : Counter::DropIcmpUnhandled);
+    return true;
+}
+
+bool Spliced::on_icmp_error(Instant now, const QuotedSegment& quoted, const wire::IcmpMessage& message) {
+    const auto passing = find(quoted);
+    if (!passing) return false;
+    const auto verdict = with_family(family_of(passing->connection), [&]<IpFamily kFamily>() {
+        return pass_error<kFamily>(now, passing->connection.number(), passing->direction, message);
     });
     if (verdict != splice::QuoteVerdict::Translated) counters_.add(Counter::DropIcmpUnhandled);
     return true;
@@ -296,27 +319,12 @@ splice::QuoteVerdict Spliced::pass_error(Instant now, std::uint32_t id, Directio
     std::array<std::byte, kLongestQuote> quote;
     const std::size_t size = std::min(message.body.size(), quote.size());
     std::copy_n(message.body.begin(), size, quote.begin());
-    const ByteSpan body = std::span(quote).first(size);
-    const splice::QuoteVerdict verdict = splice::translate_icmp_quote(record, direction, body);
-    if (verdict != splice::QuoteVerdict::Translated) return verdict;
-    if (!errors_.take(now)) {
-        counters_.add(Counter::DropIcmpRate);
-        return verdict;
-    }
-    auto frame = output_.allocate();
-    if (!frame) return verdict;
-    const splice::Way& back = record.core.way(opposite(direction));
-    const FourTuple leg = record.leg(opposite(direction)).tuple();
     wire::IcmpMessage error = message;
-    error.body = body;
-    frame->length =
-        static_cast<std::uint32_t>(wire::write_icmp_frame({.source_mac = topology_.ports()[back.port].mac,
-                                                           .destination_mac = back.mac,
-                                                           .source = leg.local.address,
-                                                           .destination = leg.remote.address},
-                                                          error, frame->writable()));
-    output_.send(back.port, *frame);
-    counters_.add(Counter::IcmpErrorsTranslated);
+    error.body = std::span(quote).first(size);
+    const splice::QuoteVerdict verdict =
+        splice::translate_icmp_quote(record, direction, std::span(quote).first(size));
+    if (verdict != splice::QuoteVerdict::Translated) return verdict;
+    errors_.send(now, sender_of(record, direction), error, Counter::IcmpErrorsTranslated);
     return verdict;
 }
 

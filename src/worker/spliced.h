@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "sluice/base/token_bucket.h"
 #include "sluice/splice/icmp_quote.h"
 #include "sluice/splice/make_record.h"
 #include "sluice/splice/table.h"
@@ -17,8 +16,10 @@
 #include "sluice/worker/worker.h"
 #include "worker/directory.h"
 #include "worker/frame_output.h"
+#include "worker/icmp_errors.h"
 #include "worker/liveness.h"
 #include "worker/mail.h"
+#include "worker/narrow.h"
 #include "worker/session_news.h"
 #include "worker/ways.h"
 
@@ -28,6 +29,7 @@ namespace sluice::worker {
 struct QuotedSegment {
     FourTuple tuple;  // local: the packet's source
     std::uint32_t sequence = 0;
+    std::uint16_t size = 0;  // bytes of the IP packet
 };
 
 // Work on many connections goes in portions: timers that fire in one turn, so that packets are not kept
@@ -85,8 +87,21 @@ class Spliced {
     // A client's SYN may open anew what only waits for stragglers: ends the old connection and returns true
     // if its timestamp or, without one on both, its sequence number lies after everything used (RFC 6191).
     bool make_room(Instant now, Reference old, const tcp::Segment& syn);
-    // Passes an ICMP error on to the end whose packet it is about. False when it is about no spliced one.
+    // What a packet may have that leaves by this way of the record, whose port has that MTU.
+    template <IpFamily kFamily>
+    Room room(Instant now, std::uint32_t id, splice::Direction direction, std::uint16_t mtu) {
+        splice::Way& way = table<kFamily>()[id].core.way(direction);
+        if (!way.has(splice::Way::kNarrow)) [[likely]] {
+            return {.size = mtu};
+        }
+        return paths_.room(now, {kSplicedKind<kFamily>, id}, direction, way, mtu);
+    }
+    // A router's word that the path of a packet takes no more than mtu bytes. It changes what Sluice sends by
+    // that path and is told nobody. False when the packet is no spliced connection's.
+    bool on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu);
+    // Passes another ICMP error on to the end whose packet it is about; false likewise.
     bool on_icmp_error(Instant now, const QuotedSegment& quoted, const wire::IcmpMessage& message);
+    IcmpErrors& errors() { return errors_; }
 
     // At most one batch a turn; true when there was anything to do.
     bool on_timer(Instant now);
@@ -123,6 +138,12 @@ class Spliced {
     void end(Instant now, std::uint32_t id, Counter reason);
     template <IpFamily kFamily>
     ConnectionRow row(Instant now, std::uint32_t id) const;
+    // Who the quoted packet is of, and where it was going.
+    struct Passing {
+        Reference connection;
+        splice::Direction direction;
+    };
+    std::optional<Passing> find(const QuotedSegment& quoted) const;
     template <IpFamily kFamily>
     splice::QuoteVerdict pass_error(Instant now, std::uint32_t id, splice::Direction direction,
                                     const wire::IcmpMessage& message);
@@ -169,7 +190,8 @@ class Spliced {
     splice::Table<IpFamily::V4> table4_;
     splice::Table<IpFamily::V6> table6_;
     std::array<LazyArray<Memory>, 2> memories_;  // by family, as the records are numbered
-    TokenBucket errors_;
+    IcmpErrors errors_;
+    NarrowPaths paths_;
     LivenessChecks checks_;
     std::uint64_t ended_ = 0;
 };

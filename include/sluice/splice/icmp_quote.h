@@ -16,6 +16,11 @@ enum class QuoteVerdict : std::uint8_t {
     NotInFlight,  // nothing with that sequence is on its way: forged or too late (RFC 5927 section 4.1)
 };
 
+// Whether a packet that begins with that number, as it left, may be on this way now.
+inline bool is_in_flight(const Way& way, tcp::Seq sequence) {
+    return sequence.at_or_after(way.acked) && sequence.before(way.next);
+}
+
 // quote: the body of an ICMP error about a packet that left in `direction`. Rewritten in place into what the
 // sender of that direction had sent: addresses, ports and sequence, and, as far as the quote reaches,
 // acknowledgement, options and checksums. The window field and the TTL stay as quoted. Not touched unless

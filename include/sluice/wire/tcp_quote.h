@@ -15,6 +15,7 @@ struct TcpQuote {
     SocketAddress source;
     SocketAddress destination;
     std::uint32_t sequence = 0;
+    std::uint16_t size = 0;  // bytes of the whole IP packet, as its header says
 
     friend bool operator==(const TcpQuote&, const TcpQuote&) = default;
 };

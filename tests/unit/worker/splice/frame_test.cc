@@ -70,30 +70,6 @@ TEST(SpliceFrame, LeavesWithoutItsPadding) {
     }
 }
 
-// Clients on a network of large frames, brokers on one of usual ones; the brokers' MSS is known, so a client
-// that heeds what it was told never sends this.
-TEST(SpliceFrame, AboveTheMtuOfTheWayOutIsDropped) {
-    for (const bool ipv6 : {false, true}) {
-        Plot plot = over(ipv6);
-        plot.setup.front = "mtu = 9000";
-        plot.prepare = [](Lab& lab) {
-            lab.health->on_probe(0, backend::ProbeFailure::None,
-                                 {.mss = 1400, .window_scale = 7, .sack = true, .timestamps = true}, {},
-                                 lab.now);
-            lab.set_down({});
-        };
-        plot.broker.mss = 1400;
-        Spliced story(plot);
-        story.client_passes("P. 0:1400");
-        story.client("P. 1400:3000");
-        story.expect({});
-        EXPECT_EQ(story.moved("drop_"), (Moved{{"drop_splice_over_mtu", 1}}));
-        EXPECT_EQ(story.moved("splice_bytes"), (Moved{{"splice_bytes_to_broker", 1400}}));
-        story.broker_passes("P. 0:1400");
-        story.expect_alive();
-    }
-}
-
 // Nobody computes a checksum over data to pass it on, so what is wrong stays wrong: its receiver drops it.
 TEST(SpliceFrame, WithAWrongTcpChecksumStaysWrong) {
     for (const bool ipv6 : {false, true}) {

@@ -1,0 +1,51 @@
+// ICMP errors that leave Sluice: what it says itself about a packet that it cannot take or pass on, and what
+// it passes on from routers. At most 1,000 a second of all of them; more are counted as drop_icmp_rate.
+#pragma once
+
+#include <cstdint>
+
+#include "sluice/base/counters.h"
+#include "sluice/base/token_bucket.h"
+#include "sluice/splice/record.h"
+#include "sluice/wire/icmp.h"
+#include "worker/frame_output.h"
+
+namespace sluice::worker {
+
+class IcmpErrors {
+  public:
+    IcmpErrors(const Topology& topology, FrameOutput& output, CounterSet& counters)
+        : topology_(topology), output_(output), counters_(counters), rate_(1000, 1000) {}
+
+    // Who is told, by which way, and as whom.
+    struct Receiver {
+        std::uint16_t port = 0;
+        MacAddress mac;  // of the next hop
+        IpAddress
+            address;    // nobody's but one host's: whoever sends to groups is not answered (RFC 1122 3.2.2)
+        IpAddress own;  // the address that the packet was sent to
+    };
+    // message: of the family that the addresses are. sent: the counter of those that leave.
+    void send(Instant now, const Receiver& receiver, const wire::IcmpMessage& message, Counter sent);
+
+    // packet: the IP packet as it arrived; no ICMP error and no later fragment. As much of it is quoted as
+    // RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c) want.
+    void too_big(Instant now, const Receiver& receiver, ByteView packet, std::uint32_t mtu);
+    void time_exceeded(Instant now, const Receiver& receiver, ByteView packet);
+
+  private:
+    const Topology& topology_;
+    FrameOutput& output_;
+    CounterSet& counters_;
+    TokenBucket rate_;
+};
+
+// The end of a spliced connection whose packets leave in `direction`.
+template <IpFamily kFamily>
+IcmpErrors::Receiver sender_of(const splice::Record<kFamily>& record, splice::Direction direction) {
+    const splice::Way& back = record.core.way(splice::opposite(direction));
+    const FourTuple leg = record.leg(splice::opposite(direction)).tuple();
+    return {.port = back.port, .mac = back.mac, .address = leg.remote.address, .own = leg.local.address};
+}
+
+}  // namespace sluice::worker
