@@ -199,7 +199,8 @@ Forwarder::Fate Forwarder::drop(const splice::Record<kFamily>& record, Direction
                                 const Packet<kFamily>& packet, splice::Verdict verdict) {
     counters_.add(drop_counter(verdict));
     if (verdict == splice::Verdict::DropTtl) {
-        spliced_.errors().time_exceeded(now_, sender_of(record, direction), {packet.ip(), packet.size()});
+        spliced_.errors().time_exceeded(now_, sender_of(record, direction), {packet.ip(), packet.size()},
+                                        IcmpErrors::Exceeded::HopLimit);
     }
     return Fate::Dropped;
 }

@@ -16,6 +16,7 @@ ByteView quote_of(IpFamily family, ByteView packet) {
 }  // namespace
 
 void IcmpErrors::send(Instant now, const Receiver& receiver, const wire::IcmpMessage& message, Counter sent) {
+    if (receiver.mac.is_multicast()) return;  // a group is nobody to send to
     if (!rate_.take(now)) {
         counters_.add(Counter::DropIcmpRate);
         return;
@@ -43,10 +44,21 @@ void IcmpErrors::too_big(Instant now, const Receiver& receiver, ByteView packet,
     send(now, receiver, family == IpFamily::V4 ? v4 : v6, Counter::IcmpTooBigSent);
 }
 
-void IcmpErrors::time_exceeded(Instant now, const Receiver& receiver, ByteView packet) {
+void IcmpErrors::time_exceeded(Instant now, const Receiver& receiver, ByteView packet, Exceeded what) {
     const IpFamily family = receiver.own.family();
     const std::uint8_t type = family == IpFamily::V4 ? wire::kIcmpTimeExceeded : wire::kIcmpv6TimeExceeded;
-    send(now, receiver, {.type = type, .body = quote_of(family, packet)}, Counter::IcmpTimeExceededSent);
+    const wire::IcmpMessage message{
+        .type = type, .code = static_cast<std::uint8_t>(what), .body = quote_of(family, packet)};
+    send(now, receiver, message, Counter::IcmpTimeExceededSent);
+}
+
+void IcmpErrors::parameter_problem(Instant now, const Receiver& receiver, ByteView packet, std::uint8_t code,
+                                   std::uint32_t pointer) {
+    const wire::IcmpMessage message{.type = wire::kIcmpv6ParameterProblem,
+                                    .code = code,
+                                    .parameter = pointer,
+                                    .body = quote_of(IpFamily::V6, packet)};
+    send(now, receiver, message, Counter::IcmpParameterProblemSent);
 }
 
 }  // namespace sluice::worker

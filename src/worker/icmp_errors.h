@@ -31,7 +31,11 @@ class IcmpErrors {
     // packet: the IP packet as it arrived; no ICMP error and no later fragment. As much of it is quoted as
     // RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c) want.
     void too_big(Instant now, const Receiver& receiver, ByteView packet, std::uint32_t mtu);
-    void time_exceeded(Instant now, const Receiver& receiver, ByteView packet);
+    enum class Exceeded : std::uint8_t { HopLimit = 0, Reassembly = 1 };  // values: the message's code
+    void time_exceeded(Instant now, const Receiver& receiver, ByteView packet, Exceeded what);
+    // Of ICMPv6. pointer: the byte of the packet that is at fault.
+    void parameter_problem(Instant now, const Receiver& receiver, ByteView packet, std::uint8_t code,
+                           std::uint32_t pointer);
 
   private:
     const Topology& topology_;

@@ -66,4 +66,13 @@ std::uint32_t Owner::of_client(const FourTuple& tuple) const {
     return toeplitz(tuple) % kIndirectionEntries % workers_;
 }
 
+// The same hash, with what fragments have in the place of ports.
+std::uint32_t Owner::of_fragment(const IpAddress& source, const IpAddress& destination,
+                                 std::uint32_t identification, std::uint8_t protocol) const {
+    if (workers_ == 1) return 0;
+    const auto upper = static_cast<std::uint16_t>(identification >> 16U ^ protocol);
+    const auto lower = static_cast<std::uint16_t>(identification);
+    return of_client({.local = {destination, lower}, .remote = {source, upper}});
+}
+
 }  // namespace sluice::worker

@@ -21,6 +21,11 @@ class Owner {
     std::uint32_t of_client(const FourTuple& tuple) const;
     std::uint32_t of_source_port(std::uint16_t port) const { return workers_ == 1 ? 0 : port % workers_; }
 
+    // Who puts the fragments of a packet together: all of them have these in common. protocol: IPv4's; 0 for
+    // IPv6, where fragments may differ in it.
+    std::uint32_t of_fragment(const IpAddress& source, const IpAddress& destination,
+                              std::uint32_t identification, std::uint8_t protocol) const;
+
     static std::uint32_t toeplitz(const FourTuple& tuple);
 
   private:

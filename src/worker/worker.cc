@@ -101,7 +101,8 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
       evictor(options, resources, directory, flows, spliced, now_),
       prober(options, resources, output, counters, mail, now_),
       local(resources.topology, output, flows, spliced, prober, counters),
-      input(options, resources, directory, forwarder, output, flows, prober, local, counters, mail),
+      input(options, resources, directory, forwarder, output, flows, prober, local, spliced.errors(),
+            counters, mail),
       now(now_) {
     if (options.index != 0) return;
     for (std::size_t i = 0; i < resources.ports.size(); ++i) {
@@ -177,6 +178,10 @@ bool Worker::Impl::on_timers() {
         any = true;
     }
     if (evictor.next_deadline() <= now) any = evictor.on_timer(now) || any;
+    if (input.next_deadline() <= now) {
+        input.on_timer(now);
+        any = true;
+    }
     if (prober.next_deadline() <= now) {
         prober.on_timer(now);
         any = true;
@@ -260,7 +265,8 @@ bool Worker::Impl::announce() {
 
 Instant Worker::Impl::next_deadline() const {
     return std::min({flows.next_deadline(), spliced.next_deadline(), ways.next_deadline(),
-                     output.next_deadline(), evictor.next_deadline(), prober.next_deadline()});
+                     output.next_deadline(), evictor.next_deadline(), prober.next_deadline(),
+                     input.next_deadline()});
 }
 
 Worker::Totals Worker::Impl::totals() const {
