@@ -166,14 +166,17 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
     if (is_drop(verdict)) return drop(record, direction, packet, verdict);
     const std::size_t size = wire::kEthernetHeaderSize + packet.size();  // without padding
+    const std::uint32_t payload = packet.payload_size();
+    const tcp::Seq sequence = packet.sequence();
+    // From here on the frame is not ours: a full port drops it.
     if (narrow) [[unlikely]] {
         send_narrow(output_, counters_, port, frame, packet, room);
     } else {
         output_.send(port, frame, static_cast<std::uint32_t>(size));
     }
-    note(record.core, direction, packet.payload_size());
+    note(record.core, direction, payload);
     if (verdict != splice::Verdict::Forward) [[unlikely]] {
-        spliced_.on_verdict<kFamily>(now_, *id, direction, verdict, packet.sequence());
+        spliced_.on_verdict<kFamily>(now_, *id, direction, verdict, sequence);
     }
     return Fate::Sent;
 }

@@ -95,6 +95,28 @@ TEST(SplicePath, PiecesGoOnFromOneAnotherInEveryHeader) {
     story.expect_alive();
 }
 
+// What a full port gives up is gone at once, while its packet is still being counted.
+TEST(SplicePath, AFullPortLosesPacketsAndPiecesAlike) {
+    for (const bool ipv6 : {false, true}) {
+        Spliced story(wide_clients(ipv6));
+        const std::size_t held = story.lab.frames->outstanding();
+        story.lab.ports[1]->limit_transmit(0);
+        for (int i = 0; i < 1000; ++i) {
+            story.lab.inject(0, story.frame(Side::Client, "P. 0:1900"));
+            story.lab.inject(0, story.frame(Side::Client, "F. 1900:1900 badsum"));  // judged in full
+            story.lab.workers[0]->step(story.lab.now);
+        }
+        story.lab.inject(0, story.frame(Side::Client, "R 0:0"));
+        story.lab.workers[0]->step(story.lab.now);
+        EXPECT_EQ(story.moved("drop_tx_full"), (Moved{{"drop_tx_full", 2 * 1000U + 1 - 1024}}));
+        story.lab.ports[1]->limit_transmit(port::MemoryPort::kNoLimit);
+        story.lab.settle();
+        EXPECT_EQ(story.tap.tcp_on(1), 1024U);
+        EXPECT_EQ(story.lab.count(Counter::ClosedClientReset), 1U);
+        EXPECT_LE(story.lab.frames->outstanding(), held + 64);  // spare ones
+    }
+}
+
 // A piece gets a checksum of its own, so that damage would become truth.
 TEST(SplicePath, WhatIsDamagedIsNotCut) {
     for (const bool ipv6 : {false, true}) {
@@ -189,6 +211,29 @@ TEST(SplicePath, ANarrowOneIsCutForUntilItHasBecomeOld) {
                 story.expect_alive();
             }
         }
+}
+
+// Its endpoints know the way by then, and go on by it.
+TEST(SplicePath, LearnedBeforeTheSpliceKeepsTheConnectionRelayed) {
+    for (const bool ipv6 : {false, true}) {
+        Story story(over(ipv6));
+        const Story::Leg& leg = story.leg(Side::Client);
+        const std::uint32_t connack =
+            leg.local_zero - static_cast<std::uint32_t>(story.leg(Side::Broker).preface.size());
+        Frame frame = make_too_big({.port = 0, .from = leg.local, .to = leg.remote}, connack, 1300);
+        wire::store_mac(frame.data(), Lab::kFrontMac);
+        story.lab.inject(0, frame);
+        story.client(". 0:0");
+        EXPECT_EQ(story.phase(), session::Phase::Relayed);
+        EXPECT_EQ(story.moved("icmp_"), (Moved{{"icmp_too_big_applied", 1}}));
+        EXPECT_EQ(story.moved("relayed_"), (Moved{{"relayed_segment_size", 1}}));
+        story.tap.tcp.clear();
+        story.broker("P. 0:1400");
+        EXPECT_EQ(story.tap.tcp_on(0), 2U);
+        for (const SeenSegment& s : story.tap.tcp) {
+            EXPECT_TRUE(s.port == 1 || static_cast<int>(s.payload.size()) <= payload(ipv6, 1300));
+        }
+    }
 }
 
 // A broker sees many clients behind one of Sluice's addresses.
