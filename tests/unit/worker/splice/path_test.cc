@@ -7,6 +7,7 @@ namespace sluice::test {
 namespace {
 
 using std::chrono::minutes;
+using std::chrono::seconds;
 
 constexpr std::size_t kIp = wire::kEthernetHeaderSize;
 constexpr Side kSides[] = {Side::Client, Side::Broker};
@@ -211,6 +212,19 @@ TEST(SplicePath, ANarrowOneIsCutForUntilItHasBecomeOld) {
                 story.expect_alive();
             }
         }
+}
+
+// What a router threw away is no copy that comes too early, however slow the client is.
+TEST(SplicePath, ToASlowClientIsCutForAtOnce) {
+    for (const bool ipv6 : {false, true}) {
+        Plot plot = over(ipv6);
+        plot.round_trip = seconds(2);
+        Spliced story(plot);
+        complain(story, Side::Broker, "P. " + range(0, payload(ipv6, 1500)), 1300);
+        story.lab.run(std::chrono::milliseconds(200));
+        expect_cut(story, Side::Broker, 0, 1300);
+        story.expect_alive();
+    }
 }
 
 // Its endpoints know the way by then, and go on by it.
