@@ -49,13 +49,16 @@ void Session::move_to_client(Instant now) {
 // What a client may send behind its CONNECT is left at its first window as long as the CONNECT may go to
 // another broker. A connection that stays relayed has buffers to promise.
 void Session::follow_windows(Instant now) {
-    if (!c_.upstream_end || c_.stays_relayed || c_.phase == Phase::Closing) return;
+    if (!c_.upstream_end || c_.stays_relayed || c_.phase == Phase::Delivering ||
+        c_.phase == Phase::Closing) {
+        return;
+    }
     const auto room_behind = [](const tcp::Endpoint& end, std::size_t on_the_way) {
         const std::uint32_t room = end.spare_window();
         return room - static_cast<std::uint32_t>(std::min<std::size_t>(room, on_the_way));
     };
     c_.upstream_end->allow(now, room_behind(c_.client_end, c_.upstream_end->readable()), to_broker_);
-    if (c_.phase != Phase::Relayed && !c_.sent_beyond_connect) return;
+    if (c_.phase != Phase::Relayed && !c_.heard_auth) return;
     c_.client_end.allow(now, room_behind(*c_.upstream_end, c_.client_end.readable()), to_client_);
 }
 
