@@ -31,7 +31,8 @@ class OpenedAnewTest(LabTest):
                 device.send(RST, sequence=segment.acknowledgement)
         self.fail("the port stays closed")
 
-    def let_in(self, device, client_id):
+    def let_in(self, device):
+        client_id = f"good-{device.address}-{device.port}"
         self.assertEqual(device.connect(client_id), 0)
         device.wait(0.3)
         shown = self.lab.admin("show connections")["connections"]
@@ -41,7 +42,7 @@ class OpenedAnewTest(LabTest):
         for side in SIDES:
             for first in (None, 1 << 31):
                 with self.subTest(side), Device(self.lab, f"{side}40") as device:
-                    self.let_in(device, "good-gap")
+                    self.let_in(device)
                     device.acknowledges = False
                     pings = 20 * mqtt_raw.PINGREQ
                     at = device.sequence
@@ -54,7 +55,7 @@ class OpenedAnewTest(LabTest):
     def test_behind_an_acknowledgement_of_what_was_never_sent(self):
         for side in SIDES:
             with self.subTest(side), Device(self.lab, f"{side}41") as device:
-                self.let_in(device, "good-ahead")
+                self.let_in(device)
                 device.send(ACK, acknowledgement=device.expected + 30000)
                 device.say(mqtt_raw.DISCONNECT, PSH | ACK | FIN)
                 self.assertTrue(device.until(lambda: any(s.flags & FIN for s in device.seen)))
