@@ -65,11 +65,12 @@ constexpr Difference kDifferences[] = {
      }},
     {"A client waits for its broker as long as attempt_timeout and connect_timeout say, and is then refused "
      "in "
-     "Sluice's own words; a direct one waits for ever. So is one whose broker resets it.",
+     "Sluice's own words; a direct one waits for ever. So is one whose broker "
+     "closes or resets instead of answering.",
      kAll,
      [](const Pair& p) {
-         const bool deserved = p.script.answer == Answer::Silence || p.script.answer == Answer::Abort ||
-                               p.broker.rough || !p.lossless();
+         const bool deserved =
+             p.script.answer != Answer::Accept || p.broker.written == 0 || p.broker.rough || !p.lossless();
          return p.counts("refused_no_backend") && deserved;
      }},
     {"A client has connect_timeout for its whole CONNECT.", kAll,
@@ -138,6 +139,9 @@ constexpr Difference kDifferences[] = {
          return std::min(p.script.client.options.receive_buffer, p.script.broker.options.receive_buffer) <=
                 1024;
      }},
+    {"What a client says behind its CONNECT waits for the broker's answer, as long as another one may be "
+     "tried.",
+     kDelivered, [](const Pair& p) { return p.script.answer == Answer::Silence; }},
     {"An end that has forgotten answers who speaks to it, and when that is depends on timers of old.", kSame,
      [](const Pair& p) { return p.broker.forgot || p.direct_broker.forgot; }},
     {"A wire that loses much may need more than the ends' patience, by chance.", kCalm | kLastWords,
