@@ -147,6 +147,7 @@ Script make_script(std::uint64_t seed) {
     s.clients_wire = wire_of(chance, clean);
     s.brokers_wire = wire_of(chance, clean);
     if (chance.one_in(12)) s.clients_wire.delay = 500ms + chance.within(2s);  // over radio
+    s.fragments = chance.one_in(10);
     return s;
 }
 
@@ -189,7 +190,7 @@ std::string Script::text() const {
     part("client", client);
     part("broker", broker);
     t << "answer " << to_string(answer) << " after " << answer_after.count() / 1'000'000 << " ms; keep alive "
-      << keep_alive << (waits_for_connack ? "; waits for CONNACK" : "");
+      << keep_alive << (waits_for_connack ? "; waits for CONNACK" : "") << (fragments ? "; fragments" : "");
     if (reboots_after) t << "; reboots after " << reboots_after->count() / 1'000'000 << " ms";
     t << '\n';
     wire("client's wire", clients_wire);

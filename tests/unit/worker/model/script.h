@@ -56,6 +56,7 @@ struct Script {
     std::optional<Duration> reboots_after;  // behind Vanish: connects anew, from the same port
     WireOptions clients_wire;
     WireOptions brokers_wire;
+    bool fragments = false;  // what is sent to Sluice comes in IP fragments
     std::uint64_t seed = 0;
 
     std::string text() const;

@@ -5,6 +5,7 @@
 
 #include "sluice/wire/ip_packet.h"
 #include "worker/model/amount.h"
+#include "worker/model/fragments.h"
 #include "worker/packets.h"
 
 namespace sluice::test {
@@ -221,7 +222,8 @@ void Through::inject(std::uint16_t port, const Parcel& parcel) {
                                       .payload = parcel.bytes,
                                       .source_mac = port == 0 ? lab_.clients.mac : lab_.brokers[0]->host.mac,
                                       .destination_mac = port == 0 ? Lab::kFrontMac : Lab::kBackMac});
-    lab_.inject(port, frame);
+    for (const Frame& piece : script_.fragments ? fragments_of(frame) : std::vector<Frame>{frame})
+        lab_.inject(port, piece);
 }
 
 void Through::pass_on(Instant now) {
