@@ -30,8 +30,18 @@ void Session::step_delivering(Instant now) {
     move_to_client(now);
     tcp::Endpoint& broker_end = *c_.upstream_end;
     if (broker_end.readable() == 0 && c_.client_end.all_acknowledged()) c_.client_end.abort(now, to_client_);
-    if (c_.client_end.readable() == 0 && broker_end.all_acknowledged()) broker_end.abort(now, to_broker_);
+    if (c_.client_end.readable() == 0 && broker_end.all_acknowledged() && !may_close_in_order()) {
+        broker_end.abort(now, to_broker_);
+    }
     if (c_.client_end.state() == tcp::State::Closed && broker_end.state() == tcp::State::Closed) end(now);
+}
+
+// Whoever publishes and closes without reading has said all, and resets only because it is answered. The
+// broker has its FIN and need not hear of that reset, which would make it drop what it has not read yet;
+// unless it has something to say itself, which nobody will read.
+bool Session::may_close_in_order() const {
+    return c_.ended_by == Counter::ClosedClientReset && c_.client_end.peer_finished() &&
+           c_.upstream_end->readable() == 0 && !c_.upstream_end->peer_finished();
 }
 
 void Session::give_up(Instant now) {
@@ -46,7 +56,8 @@ void Session::count_undelivered() {
                       c_.phase == Phase::Relayed || c_.phase == Phase::Delivering;
     if (!owes) return;
     std::uint64_t bytes = c_.client_end.readable() + c_.client_end.statistics().bytes_abandoned;
-    if (!c_.connect_packet.empty()) bytes += c_.connect_packet.size() - c_.replayed;
+    bytes += c_.connect_packet.size();
+    bytes -= c_.replayed;
     if (c_.upstream_end) bytes += c_.upstream_end->readable() + c_.upstream_end->statistics().bytes_abandoned;
     count(Counter::RelayBytesUndelivered, bytes);
 }

@@ -46,11 +46,12 @@ void Session::move_to_client(Instant now) {
 
 // Neither end is promised more than the other one takes, less what is on its way there. A record will hold no
 // bytes, and a promise stays one: what an end has room for behind a splice is the other end's word alone.
-// What a client may send behind its CONNECT is left at its first window as long as the CONNECT may go to
-// another broker. A connection that stays relayed has buffers to promise.
+// Until a broker is there the client is left at its first window. Who sends on behind its CONNECT without
+// waiting for an answer has that window again and again until there is one, as far as connect_window reaches:
+// it may close as soon as it has sent all, and what it has not sent by then is lost with the answer that
+// resets it. A connection that stays relayed has buffers to promise.
 void Session::follow_windows(Instant now) {
-    if (!c_.upstream_end || c_.stays_relayed || c_.phase == Phase::Delivering ||
-        c_.phase == Phase::Closing) {
+    if (!c_.upstream_end || c_.stays_relayed || c_.phase == Phase::Delivering || c_.phase == Phase::Closing) {
         return;
     }
     const auto room_behind = [](const tcp::Endpoint& end, std::size_t on_the_way) {
@@ -58,8 +59,14 @@ void Session::follow_windows(Instant now) {
         return room - static_cast<std::uint32_t>(std::min<std::size_t>(room, on_the_way));
     };
     c_.upstream_end->allow(now, room_behind(c_.client_end, c_.upstream_end->readable()), to_broker_);
-    if (c_.phase != Phase::Relayed && !c_.heard_auth) return;
-    c_.client_end.allow(now, room_behind(*c_.upstream_end, c_.client_end.readable()), to_client_);
+    const bool settled = c_.phase == Phase::Relayed || c_.heard_auth;
+    if (!settled && c_.client_end.readable() != 0)
+        return c_.client_end.allow(now, c_.first_window, to_client_);
+    if (c_.phase == Phase::Connecting) return;
+    // What the broker was given of the CONNECT stays until its answer; another one may be given all of it.
+    const std::size_t owed = c_.connect_packet.size() + c_.client_end.readable() - c_.replayed;
+    const std::uint32_t room = room_behind(*c_.upstream_end, owed);
+    c_.client_end.allow(now, settled ? room : std::min(room, c_.first_window), to_client_);
 }
 
 void Session::step_relayed(Instant now) {

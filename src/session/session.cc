@@ -94,8 +94,14 @@ bool Session::on_broker_segment(Instant now, const tcp::Segment& segment) {
     if (!c_.upstream_end) return true;
     if (splice_before(now, *c_.upstream_end, to_broker_, segment)) return false;
     s_.tallies.traffic(broker().position).to_client.count(1, 0);
-    c_.upstream_end->on_segment(now, c_.phase == Phase::Delivering ? without_text(segment) : segment,
-                                to_broker_);
+    const bool closing_in_order = c_.phase == Phase::Delivering && may_close_in_order();
+    const bool speaks = segment.payload_size() != 0;
+    const bool takes = c_.phase != Phase::Delivering || (closing_in_order && !speaks);
+    c_.upstream_end->on_segment(now, takes ? segment : without_text(segment), to_broker_);
+    // As a closed socket answers.
+    if (closing_in_order && speaks && c_.upstream_end->all_acknowledged()) {
+        c_.upstream_end->abort(now, to_broker_);
+    }
     advance(now);
     return true;
 }

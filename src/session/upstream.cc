@@ -157,23 +157,45 @@ void Session::step_connecting(Instant now) {
     c_.attempt_deadline = now + listener().connect_timeout;
 }
 
-// Only the CONNECT goes to the broker before it has answered: what the client has sent behind it stays where
-// another broker can still have it. No broker acts on that before it has accepted the CONNECT.
-void Session::step_replaying(Instant now) {
-    if (c_.replayed < c_.connect_packet.size()) {
-        const ByteView rest = ByteView(c_.connect_packet).subspan(c_.replayed);
-        const std::size_t taken = c_.upstream_end->write(now, rest, to_broker_);
+// The broker is given the CONNECT from its copy, and behind it what the client has sent with it. That stays
+// in the client's endpoint until the broker has answered, so that another one can still have all of it: no
+// broker acts on it before it has accepted the CONNECT.
+void Session::replay(Instant now) {
+    const std::size_t connect = c_.connect_packet.size();
+    while (true) {
+        const bool behind = c_.replayed >= connect;
+        const ByteView next = behind ? c_.client_end.peek(c_.replayed - connect)
+                                     : ByteView(c_.connect_packet).subspan(c_.replayed);
+        if (next.empty()) return;
+        const std::size_t taken = c_.upstream_end->write(now, next, to_broker_);
         c_.replayed += taken;
         s_.tallies.traffic(broker().position).to_broker.count(0, taken);
-        if (taken == rest.size()) c_.asked = now;
+        if (!behind && c_.replayed == connect) c_.asked = now;
+        if (taken != next.size()) return;
     }
+}
+
+// No other broker will need what this one was given of the client's bytes.
+void Session::let_go_of_replayed(Instant now) {
+    const std::size_t given = c_.replayed - std::min(c_.replayed, c_.connect_packet.size());
+    c_.replayed -= given;
+    c_.client_end.consume(now, given, to_client_);
+    c_.bytes_from_client += given;
+    count(Counter::RelayBytesToBroker, given);
+}
+
+void Session::step_replaying(Instant now) {
     if (c_.heard_auth) {
         if (handle_failed_leg(now)) return;
         move_to_broker(now);
+    } else {
+        replay(now);
     }
     if (!read_connack(now)) return;
+    let_go_of_replayed(now);
     c_.phase = Phase::Relayed;
     c_.connect_packet = {};
+    c_.replayed = 0;
     c_.last_heard = now;
     c_.last_traffic = now;
 }
@@ -242,6 +264,7 @@ bool Session::pass_auth(Instant now, ByteView packet) {
     count(Counter::RelayBytesToClient, packet.size());
     s_.tallies.traffic(broker().position).to_client.count(0, packet.size());
     c_.upstream_end->consume(now, packet.size(), to_broker_);
+    let_go_of_replayed(now);
     c_.heard_auth = true;
     c_.asked = kNever;
     c_.attempt_deadline = now + listener().connect_timeout;

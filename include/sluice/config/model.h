@@ -72,7 +72,7 @@ struct Listener {
     Duration connect_timeout = std::chrono::seconds(10);  // from SYN to whole CONNECT; 100ms..10m
     std::size_t max_connect_size = 64 * 1024;             // bytes, 64 B..16 MiB; at most connect_window
     std::uint32_t connect_window =
-        64 * 1024;                      // bytes a client may send before its broker answers; 1 KiB..16 MiB
+        256 * 1024;                     // bytes a client may send before its broker answers; 1 KiB..16 MiB
     std::vector<IpPrefix> allow;        // empty: everybody
     std::vector<IpPrefix> deny;         // wins over allow
     std::uint32_t max_connections = 0;  // 0: no limit but the runtime's

@@ -104,8 +104,9 @@ struct Connection {
     std::size_t connect_size = 0;             // bytes
     // A copy of the CONNECT, kept until the CONNACK so that another broker can be tried after "unavailable".
     std::vector<std::byte> connect_packet;
-    std::size_t replayed = 0;  // bytes of connect_packet given to the upstream endpoint
-    bool heard_auth = false;   // the client has heard the broker's AUTH: no other one can go on with it
+    // Until the CONNACK: bytes given to the upstream endpoint, of connect_packet and what is behind it.
+    std::size_t replayed = 0;
+    bool heard_auth = false;  // the client has heard the broker's AUTH: no other one can go on with it
     std::optional<Counter> ended_by;  // why it is over, or about to be
     bool stays_relayed = false;       // the two legs can never be one record
 

@@ -132,6 +132,8 @@ class Session {
     void step_connecting(Instant now);
     void step_replaying(Instant now);
     bool left_without_answer(Instant now);
+    void replay(Instant now);
+    void let_go_of_replayed(Instant now);
     bool read_connack(Instant now);
     bool pass_auth(Instant now, ByteView packet);
     // remember.cc: sessions that the pool's method would not find again
@@ -150,6 +152,7 @@ class Session {
     // ending.cc: what is still owed to either end, and the end
     void begin_delivering(Instant now, Counter reason);
     void step_delivering(Instant now);
+    bool may_close_in_order() const;
     void give_up(Instant now);
     void count_undelivered();
     void end(Instant now);

@@ -79,7 +79,7 @@ TEST(ConfigJson, ValuesAreAsTheFileWritesThem) {
     EXPECT_EQ(json["runtime"]["eal"], Json::array({"--log-level=\"x\\y\n"}));
     EXPECT_EQ(json["port"][0]["device"], nullptr);
     EXPECT_EQ(json["listener"][0]["address"], "10.1.0.1:1883");
-    EXPECT_EQ(json["listener"][0]["connect_window"], "64KiB");
+    EXPECT_EQ(json["listener"][0]["connect_window"], "256KiB");
     EXPECT_EQ(json["listener"][0]["half_open"], 16384);
     EXPECT_EQ(json["route"][0]["username"], "");
     EXPECT_EQ(json["pool"][0]["bounded_load"], 1.25);

@@ -134,7 +134,7 @@ TEST(Reader, FillsInTheDefaults) {
     EXPECT_EQ(admin.log, LogLevel::Info);
     EXPECT_EQ(listeners[0].connect_timeout, 10s);
     EXPECT_EQ(listeners[0].max_connect_size, 65536U);
-    EXPECT_EQ(listeners[0].connect_window, 65536U);
+    EXPECT_EQ(listeners[0].connect_window, 262144U);
     EXPECT_TRUE(listeners[0].allow.empty());
     EXPECT_TRUE(listeners[0].deny.empty());
     EXPECT_EQ(listeners[0].max_connections, 0U);

@@ -112,7 +112,7 @@ TEST(ConnectBytes, WhatIsSentBeforeConnackArrivesInOrder) {
         lab.run(std::chrono::milliseconds(20));
     }
     EXPECT_EQ(client.received, "");
-    EXPECT_EQ(lab.broker_of("eager")->after_connect("eager"), "");
+    EXPECT_EQ(lab.broker_of("eager")->after_connect("eager"), sent);
     lab.brokers[0]->socket_of("eager")->write(std::string_view(kConnackAccepted));
     lab.run();
     EXPECT_EQ(client.received, kConnackAccepted);

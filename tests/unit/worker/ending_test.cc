@@ -57,6 +57,7 @@ class Ending : public testing::TestWithParam<std::tuple<bool, unsigned>> {
                 .pool = "attempt_timeout = \"5s\"\n",
                 .ipv6 = std::get<0>(GetParam())};
     }
+    static constexpr std::size_t kBeforeBroker = 1500;
     static void prepare(Lab& lab) {
         for (const auto& b : lab.brokers) {
             b->holds = true;
@@ -64,12 +65,15 @@ class Ending : public testing::TestWithParam<std::tuple<bool, unsigned>> {
             b->host.accept_options.receive_buffer = 4096;
         }
     }
-    // All of `words` is acknowledged, and most of it has not reached the broker.
+    // All of `words` is acknowledged, and what the broker has no room for has not reached it. A client whose
+    // broker is not there yet has its first window only, kBeforeBroker at least.
     static Socket& publish(Lab& lab, const std::string& words, std::uint16_t keep_alive = 0) {
         prepare(lab);
         Socket& client = lab.client();
         lab.settle();
-        client.write(connect_packet(kId, mqtt::Version::V311, keep_alive) + words);
+        client.write(connect_packet(kId, mqtt::Version::V311, keep_alive));
+        lab.run(milliseconds(100));
+        client.write(words);
         lab.run(milliseconds(100));
         EXPECT_EQ(client.endpoint.send_queue() + client.unsent.size(), 0U);
         return client;
@@ -104,9 +108,9 @@ INSTANTIATE_TEST_SUITE_P(, Ending, testing::Combine(testing::Bool(), testing::Va
                          });
 
 TEST_P(Ending, AClientsResetFollowsWhatItWasAcknowledged) {
-    const std::string words = noise(50000, 1);
     for (const Phase phase : {Phase::Connecting, Phase::Replaying, Phase::Relayed}) {
         SCOPED_TRACE(session::to_string(phase));
+        const std::string words = noise(phase == Phase::Relayed ? 50000 : kBeforeBroker, 1);
         Lab lab(setup());
         Broker& broker = *lab.brokers[0];
         broker.host.deaf_tcp = phase == Phase::Connecting;
@@ -119,7 +123,9 @@ TEST_P(Ending, AClientsResetFollowsWhatItWasAcknowledged) {
         broker.host.deaf_tcp = false;
         if (phase == Phase::Replaying) at_broker(lab).write(std::string_view(kConnackAccepted));
         lab.run(seconds(2));
-        EXPECT_EQ(lab.rows().at(0).phase, Phase::Delivering);
+        if (phase == Phase::Relayed) {
+            EXPECT_EQ(lab.rows().at(0).phase, Phase::Delivering);
+        }
         expect_delivered(lab, words);
         EXPECT_EQ(lab.count(Counter::ClosedClientReset), 1U);
         EXPECT_EQ(lab.count(Counter::ClientGoneWhileConnecting), 0U);
@@ -131,7 +137,7 @@ TEST_P(Ending, AClientsResetFollowsWhatItWasAcknowledged) {
 
 // Its kernel answers the CONNACK by a reset, because nobody reads there any more.
 TEST_P(Ending, AClientThatPublishesAndClosesWithoutReadingIsHeard) {
-    const std::string words = noise(50000, 2);
+    const std::string words = noise(kBeforeBroker, 2);
     Lab lab(setup());
     lab.brokers[0]->answers = false;
     Socket& client = publish(lab, words);
@@ -144,6 +150,28 @@ TEST_P(Ending, AClientThatPublishesAndClosesWithoutReadingIsHeard) {
     read_slowly(lab, broker);
     EXPECT_TRUE(broker.received == connect_packet(kId, mqtt::Version::V311, 0) + words);
     EXPECT_TRUE(broker.endpoint.peer_finished());  // it had closed before
+    broker.shutdown();
+    lab.run(seconds(2));
+    expect_nothing_left(lab);
+}
+
+// Nobody would read what the broker still says, and it is told so.
+TEST_P(Ending, ABrokerThatAnswersAPublisherThatHasClosedIsReset) {
+    const std::string words = noise(kBeforeBroker, 2);
+    Lab lab(setup());
+    lab.brokers[0]->answers = false;
+    Socket& client = publish(lab, words);
+    client.shutdown();
+    lab.run(milliseconds(50));
+    client.abort();
+    Socket& broker = at_broker(lab);
+    broker.write(std::string_view(kConnackAccepted));
+    lab.run(milliseconds(500));
+    broker.write("an answer");
+    lab.run(seconds(1));
+    read_slowly(lab, broker);
+    EXPECT_TRUE(broker.received == connect_packet(kId, mqtt::Version::V311, 0) + words);
+    EXPECT_EQ(broker.endpoint.failure(), tcp::Failure::Reset);
     expect_nothing_left(lab);
 }
 
@@ -371,7 +399,7 @@ TEST_P(Ending, ItsPortMayBeUsedAnewMeanwhile) {
 
 // Which broker takes a client does not depend on its patience.
 TEST_P(Ending, AClientThatIsGoneGoesToTheNextBrokerToo) {
-    const std::string words = noise(50000, 15);
+    const std::string words = noise(kBeforeBroker, 15);
     std::uint64_t retried = 0;
     for (const unsigned unwilling : {0U, 1U}) {
         for (const bool resets : {false, true}) {
@@ -390,7 +418,6 @@ TEST_P(Ending, AClientThatIsGoneGoesToTheNextBrokerToo) {
             Socket& broker = *good.socket_of(kId);
             read_slowly(lab, broker);
             EXPECT_TRUE(broker.received == connect_packet(kId, mqtt::Version::V311, 0) + words);
-            EXPECT_EQ(bad.after_connect(kId), "");
             retried += lab.count(Counter::UpstreamRetried);
             EXPECT_EQ(lab.count(Counter::ClosedClientReset), 1U);
             expect_nothing_left(lab);

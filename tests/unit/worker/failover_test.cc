@@ -227,8 +227,8 @@ TEST(Failover, ConnackUnavailableIsAnsweredByAnotherBroker) {
     }
 }
 
-// What the client pipelines behind its CONNECT goes to the broker that accepts it, and to no other.
-TEST(Failover, WhatFollowsTheConnectWaitsForTheBrokerThatAccepts) {
+// What the client pipelines behind its CONNECT goes with it, once and whole, to each broker that is tried.
+TEST(Failover, WhatFollowsTheConnectReachesTheBrokerThatAccepts) {
     const auto choice = order();
     for (const Unwilling how : kUnwilling) {
         SCOPED_TRACE(static_cast<int>(how));
@@ -240,7 +240,6 @@ TEST(Failover, WhatFollowsTheConnectWaitsForTheBrokerThatAccepts) {
         client.write(connect_packet(kId) + kPing);
         lab.run(milliseconds(2100));
         EXPECT_EQ(client.received, kConnackAccepted);
-        EXPECT_EQ(first.after_connect(kId), "");
         EXPECT_EQ(lab.brokers[choice[1]]->after_connect(kId), kPing);
         EXPECT_EQ(lab.count(Counter::UpstreamAttempts), 2U);
         client.abort();
