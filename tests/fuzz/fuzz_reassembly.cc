@@ -1,5 +1,5 @@
-// Any fragments in any order: the table keeps to its limits, what comes out is a sound packet that is no fragment,
-// and a packet cut into parts comes out as it was however they lie among others'.
+// Any fragments in any order: the table keeps to its limits, what comes out is a sound packet that is no
+// fragment, and a packet cut into parts comes out as it was however they lie among others'.
 #include <cstddef>
 #include <cstdint>
 
@@ -20,7 +20,8 @@ void check_whole(IpFamily family, ByteView packet) {
     wire::IpError error{};
     if (family == IpFamily::V4) {
         const auto view = wire::Ipv4View::parse(packet, error);
-        check(view && view->checksum_valid() && !view->is_fragment() && view->total_length() == packet.size());
+        check(view && view->checksum_valid() && !view->is_fragment() &&
+              view->total_length() == packet.size());
     } else {
         const auto view = wire::Ipv6View::parse(packet, error);
         check(view && wire::kIpv6HeaderSize + view->payload_length() == packet.size());
@@ -29,8 +30,8 @@ void check_whole(IpFamily family, ByteView packet) {
 
 }  // namespace
 
-// data: for each fragment a length and the bytes of a packet, whose version says the family; a length of 0 lets
-// time pass.
+// data: for each fragment a length and the bytes of a packet, whose version says the family; a length of 0
+// lets time pass.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const ByteView bytes = std::as_bytes(std::span(data, size));
     wire::Reassembly v4(kLimits);

@@ -151,7 +151,8 @@ TEST(Icmp, Prints) {
 // The packet a router would quote.
 Bytes quoted(std::string_view frame) { return after(hex(frame), frames::kIpAt); }
 
-const TcpQuote kQuote4{{IpAddress::v4(10, 1, 0, 1), 36254}, {IpAddress::v4(10, 1, 0, 2), 1883}, 0xfd4beb6e, 67};
+const TcpQuote kQuote4{
+    {IpAddress::v4(10, 1, 0, 1), 36254}, {IpAddress::v4(10, 1, 0, 2), 1883}, 0xfd4beb6e, 67};
 const TcpQuote kQuote6{{kOne6, 33610}, {kTwo6, 1883}, 0xfc7daa28, 87};
 
 TEST(TcpQuoteOf, NeedsEightBytesOfTcp) {
