@@ -36,7 +36,9 @@ class GatewayTest(LabTest):
             device.reader.expect(mqtt_raw.PUBLISH)
             self.assertEqual({s.to_mac for s in device.texts()}, {before})
             device.answers = {gateway: after}
-            device.announce(gateway, after)
+            for _ in range(3):  # as such routers do, for frames get lost
+                device.announce(gateway, after)
+                device.wait(0.1)
             device.wait(0.2)
             device.seen.clear()
             device.acknowledges = False  # nothing that it says tells where it is
