@@ -98,7 +98,7 @@ TEST(SpliceFrame, ThatIsNotOneWholePacketIsDroppedAndCounted) {
         drops(story.frame(Side::Client, "P. 0:1600"), Counter::DropIpOverMtu);
         drops(story.frame(Side::Client, "P. 0:2900"), Counter::DropMultiSegment);
         Frame short_frame = story.frame(Side::Client, "P. 0:100");
-        short_frame.resize(short_frame.size() - 1);
+        short_frame.pop_back();
         drops(short_frame, Counter::DropIpTruncated);
         for (const char* const line : {"P. 0:100", "FP. 0:100", "R. 0:100 ts 0/0"}) {
             Frame option = story.frame(Side::Client, line);  // NOP, NOP, timestamps of no length
