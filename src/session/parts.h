@@ -23,6 +23,11 @@ inline constexpr Duration kDeliveryLimit = 5min;
 // Largest CONNACK that is looked into; a larger one passes unread.
 inline constexpr std::size_t kMaxConnackSize = 64 * 1024;
 
+// How long a client that sends on behind its CONNECT without waiting for the answer must have been silent
+// before it gets it, and after what time it gets it in any case.
+inline constexpr Duration kStillSending = 10ms;
+inline constexpr Duration kAnswerDue = 200ms;
+
 // Bytes held for one direction of a relayed connection towards the broker.
 inline constexpr std::uint32_t kBrokerBuffer = 256 * 1024;
 

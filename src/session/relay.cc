@@ -69,10 +69,20 @@ void Session::follow_windows(Instant now) {
     c_.client_end.allow(now, settled ? room : std::min(room, c_.first_window), to_client_);
 }
 
+// A publisher that closes as soon as it has sent all is reset by the first answer, and what it has not sent
+// by then is lost. So who did not wait for the CONNACK gets it behind his FIN, or when he has been silent for
+// a moment.
+bool Session::holds_answer(Instant now) {
+    if (c_.answer_held == kNever) return false;
+    if (now < c_.answer_held && !c_.client_end.peer_finished()) return true;
+    c_.answer_held = kNever;
+    return false;
+}
+
 void Session::step_relayed(Instant now) {
     if (handle_failed_leg(now)) return;
     move_to_broker(now);
-    move_to_client(now);
+    if (!holds_answer(now)) move_to_client(now);
     if (is_over(c_.client_end) && is_over(*c_.upstream_end)) {
         count_ending(Counter::ClosedOrderly);
         c_.phase = Phase::Closing;

@@ -85,6 +85,7 @@ bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
     if (c_.client_end.readable() > unread) {
         c_.last_heard = now;
         c_.last_traffic = now;
+        if (c_.answer_held != kNever) c_.answer_held = std::min(now + kStillSending, c_.answer_due);
     }
     advance(now);
     return true;
@@ -194,7 +195,7 @@ Instant Session::phase_deadline() const {
         case Phase::Replaying:
         case Phase::Delivering:
         case Phase::Refusing: return c_.attempt_deadline;
-        case Phase::Relayed: return idle_deadline();
+        case Phase::Relayed: return std::min(idle_deadline(), c_.answer_held);
         case Phase::Spliced:
         case Phase::Closing:
         case Phase::Ended: return kNever;

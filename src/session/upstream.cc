@@ -192,6 +192,10 @@ void Session::step_replaying(Instant now) {
         replay(now);
     }
     if (!read_connack(now)) return;
+    if (c_.replayed > c_.connect_packet.size() && !c_.client_end.peer_finished()) {
+        c_.answer_held = now + kStillSending;
+        c_.answer_due = now + kAnswerDue;
+    }
     let_go_of_replayed(now);
     c_.phase = Phase::Relayed;
     c_.connect_packet = {};

@@ -118,6 +118,10 @@ struct Connection {
     // When the broker was sent what it is to answer: the SYN, then the whole CONNECT. kNever: others have a
     // part in how long that takes.
     Instant asked = kNever;
+    // Relayed: until when the broker's answer waits for a client that sends on without waiting for it, and
+    // until when at most; kNever: it does not.
+    Instant answer_held = kNever;
+    Instant answer_due = kNever;
     Instant last_heard;    // last payload from the client
     Instant last_traffic;  // last payload from either side
     std::uint64_t bytes_from_client = 0;

@@ -144,6 +144,7 @@ class Session {
     bool found_without(bool known, bool session_present) const;
     // relay.cc: bytes between the legs
     void step_relayed(Instant now);
+    bool holds_answer(Instant now);
     void follow_windows(Instant now);
     void move_to_broker(Instant now);
     void move_to_client(Instant now);

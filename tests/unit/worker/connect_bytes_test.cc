@@ -94,9 +94,51 @@ TEST(ConnectBytes, WhatIsPipelinedInTheSameSegmentFollowsTheConnect) {
         const std::string id = std::string("pipelined ") + mqtt::to_string(version);
         Socket& client = open(lab);
         client.write(connect_packet(id, version) + kSubscribe + kPublish + kPublish);
-        lab.settle();
+        lab.run(std::chrono::milliseconds(20));
         EXPECT_EQ(client.received, accepted(version));
         EXPECT_EQ(lab.broker_of(id)->after_connect(id), kSubscribe + kPublish + kPublish);
+    }
+}
+
+// A publisher that closes when it has sent all is reset by the first answer: who did not wait for one gets it
+// when he has been silent for a moment, behind his FIN, or after a while.
+TEST(ConnectBytes, TheAnswerWaitsForWhoSendsOn) {
+    using std::chrono::milliseconds;
+    for (const bool ipv6 : {false, true}) {
+        Lab lab({.brokers = 1, .ipv6 = ipv6});
+        Socket& patient = lab.client();
+        Socket& hasty = lab.client();
+        Socket& closing = lab.client();
+        lab.settle();
+        patient.write(std::string_view(connect_packet("patient")));
+        hasty.write(connect_packet("hasty") + kPublish);
+        closing.write(connect_packet("closing") + kPublish);
+        lab.settle();
+        EXPECT_EQ(patient.received, kConnackAccepted);
+        EXPECT_EQ(lab.brokers[0]->after_connect("hasty"), kPublish);  // the broker does not wait
+        EXPECT_EQ(hasty.received + closing.received, "");
+        closing.shutdown();
+        lab.settle();
+        EXPECT_EQ(closing.received, kConnackAccepted);
+        lab.run(milliseconds(8));
+        hasty.write(std::string_view(kPublish));
+        lab.run(milliseconds(8));
+        EXPECT_EQ(hasty.received, "");
+        lab.run(milliseconds(4));
+        EXPECT_EQ(hasty.received, kConnackAccepted);
+        Socket& endless = lab.client();
+        lab.settle();
+        endless.write(connect_packet("endless") + kPublish);
+        for (int i = 0; i < 24; ++i) {
+            lab.run(milliseconds(8));
+            EXPECT_EQ(endless.received, "") << i;
+            endless.write(std::string_view(kPublish));
+        }
+        lab.run(milliseconds(9));
+        EXPECT_EQ(endless.received, kConnackAccepted);
+        lab.command({.kind = worker::Command::Kind::Stop});
+        lab.settle();
+        expect_nothing_left(lab);
     }
 }
 
