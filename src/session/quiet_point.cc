@@ -22,6 +22,12 @@ Counter counter_of(splice::Obstacle obstacle) {
     return Counter::RelayedRange;
 }
 
+// Whether an end may send more than the other one takes, because its endpoint had promised more. That is the
+// other's to refuse, and its sender's to repeat: no reason to keep endpoints.
+bool promises_more(const tcp::Endpoint::Position& to, const tcp::Endpoint::Position& other) {
+    return to.receive_edge.since(to.receive_next) > other.send_window;
+}
+
 }  // namespace
 
 // True when the segment is the record's: what it acknowledges made the connection quiet.
@@ -57,7 +63,12 @@ bool Session::try_splice(Instant now) {
     follow_windows(now);
     c_.client_end.acknowledge(now, to_client_);
     c_.upstream_end->acknowledge(now, to_broker_);
-    if (!s_.transmitter.splice(c_, joint(*hop))) return false;
+    const splice::Joint both = joint(*hop);
+    if (!s_.transmitter.splice(c_, both)) return false;
+    if (promises_more(both.client.position, both.broker.position) ||
+        promises_more(both.broker.position, both.client.position)) {
+        count(Counter::SpliceBeyondWindow);
+    }
     count_statistics(s_.counters, c_.client_end.statistics());
     count_statistics(s_.counters, c_.upstream_end->statistics());
     c_.phase = Phase::Spliced;

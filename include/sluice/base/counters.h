@@ -390,7 +390,7 @@ inline constexpr std::array<CounterInfo, kCounterCount> kCounterTable{{
     {Counter::SplicePathsMoved, "splice_paths_moved", Severity::Info,
      "Spliced connections whose next hop, towards the client or the broker, became another one"},
     {Counter::SpliceBeyondWindow, "splice_beyond_window", Severity::Notice,
-     "Packets of spliced connections that began beyond the window of their receiver"},
+     "Connections spliced while one end might still send more than the other one's window"},
     {Counter::SpliceMissingTimestamps, "splice_missing_timestamps", Severity::Notice,
      "Packets of spliced connections without the timestamps that were agreed on"},
     {Counter::SpliceSplitSegments, "splice_split_segments", Severity::Info,

@@ -262,6 +262,19 @@ TEST(SplicePromise, ThatGrewBeforeTheSpliceIsPassedOn) {
     }
 }
 
+// A client that takes back what it granted: its broker may send too much for once, which stops no splice.
+TEST(SplicePromise, ThatIsTakenBackIsCounted) {
+    for (const bool ipv6 : {false, true}) {
+        Story usual(over(ipv6));
+        usual.client(". 0:0");
+        EXPECT_EQ(usual.moved("splice_beyond"), Moved{});
+        Story story(over(ipv6));
+        story.client(". 0:0 win 3");
+        EXPECT_EQ(story.phase(), session::Phase::Spliced);
+        EXPECT_EQ(story.moved("splice_beyond"), (Moved{{"splice_beyond_window", 1}}));
+    }
+}
+
 // Back-pressure of a connection that stays relayed is its buffers' matter.
 TEST(SplicePromise, OfAConnectionThatStaysRelayedIsTheBuffers) {
     Lab lab({.brokers = 1, .ipv6_clients = true});
