@@ -183,6 +183,8 @@ void Spliced::ask_silent_broker(Instant now, std::uint32_t id) {
     if (check != nullptr) probe<kFamily>(now, id, *check);
 }
 
+template void Spliced::stop_asking<IpFamily::V4>(std::uint32_t);
+template void Spliced::stop_asking<IpFamily::V6>(std::uint32_t);
 template void Spliced::doubt_reset<IpFamily::V4>(Instant, std::uint32_t, Direction, tcp::Seq);
 template void Spliced::doubt_reset<IpFamily::V6>(Instant, std::uint32_t, Direction, tcp::Seq);
 template Counter Spliced::reason_of_reset<IpFamily::V4>(std::uint32_t, Direction);
