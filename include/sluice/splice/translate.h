@@ -145,8 +145,14 @@ inline bool may_acknowledge(const Way& way, tcp::Seq at) {
     return way.next.since(at) <= way.next.since(way.acked) + reach(way);
 }
 
-// Whether a segment can be its sender's own: who does not see the connection guesses both numbers.
-inline bool is_believed(const Way& way, const Way& back, const Passage& passage) {
+// Nearly every segment goes on where its sender was, and acknowledges something on its way or nothing new.
+inline bool is_in_order(const Way& way, const Way& back, const Passage& passage) {
+    return (passage.flags & kAck) != 0 && passage.begin == way.next && passage.payload <= kOvershoot &&
+           passage.acknowledges.since(back.acked) <= back.next.since(back.acked);
+}
+
+// Whether another segment can be its sender's own: who does not see the connection guesses both numbers.
+[[gnu::noinline]] inline bool is_believed(const Way& way, const Way& back, const Passage& passage) {
     return (passage.flags & kAck) != 0 && is_near(way, passage.begin) &&
            may_acknowledge(back, passage.acknowledges);
 }
@@ -165,11 +171,18 @@ inline void note_acknowledged(Way& way, tcp::Seq acknowledges, std::uint16_t win
 // For everything that has FIN or RST, comes after a FIN, or from an end that is asked.
 Verdict track_special(Core& core, Direction direction, const Passage& passage, bool believed);
 
-inline Verdict track(Core& core, Direction direction, const Passage& passage, bool believed) {
+inline Verdict track(Core& core, Direction direction, const Passage& passage, bool in_order, bool believed) {
     const unsigned special = (passage.flags & (kFin | kRst)) | ((core.ways[0].flags | core.ways[1].flags) &
                                                                 unsigned{Way::kFinSeen | Way::kAsked});
     if (special != 0) [[unlikely]] {
         return track_special(core, direction, passage, believed);
+    }
+    if (in_order) [[likely]] {
+        Way& back = core.way(opposite(direction));
+        core.way(direction).next = passage.begin.advance(passage.payload);
+        back.acked = passage.acknowledges;
+        back.window = passage.window;
+        return Verdict::Forward;
     }
     if (!believed) return Verdict::Forward;
     note_sent(core.way(direction), passage.begin.advance(passage.payload));
@@ -280,13 +293,14 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
                                   .payload = packet.payload_size(),
                                   .window = window,
                                   .flags = flags};
-    const bool believed = detail::is_believed(way, back, passage);
+    const bool in_order = detail::is_in_order(way, back, passage);
+    const bool believed = in_order || detail::is_believed(way, back, passage);
     if (kTimestamps && options.timestamps && believed) {
         std::uint32_t& last = core.last_timestamp(direction);
         last = tcp::later(tcp::Seq(last), tcp::Seq(options.timestamp)).value();
     }
     detail::count(core, direction, passage.payload, believed, now);
-    const Verdict verdict = detail::track(core, direction, passage, believed);
+    const Verdict verdict = detail::track(core, direction, passage, in_order, believed);
     // An RST needs none (RFC 7323 section 3.2).
     const bool lacks_clock = kTimestamps && !options.timestamps && (flags & detail::kRst) == 0;
     return lacks_clock ? verdict | Verdict::NoTimestamps : verdict;
