@@ -53,14 +53,14 @@ bool Session::try_splice(Instant now) {
     if (const auto obstacle = splice::obstacle_to_splice(joint({})); obstacle) {
         count(counter_of(*obstacle));
         c_.stays_relayed = true;  // none of them passes: options are agreed on once
-        c_.client_end.allow(now, std::nullopt, to_client_);
-        c_.upstream_end->allow(now, std::nullopt, to_broker_);
+        c_.client_end.allow(std::nullopt);
+        c_.upstream_end->allow(std::nullopt);
         return false;
     }
     const auto hop = s_.transmitter.broker_hop(c_);
     if (!hop) return false;
     // Nobody would send these any more.
-    follow_windows(now);
+    follow_windows();
     c_.client_end.acknowledge(now, to_client_);
     c_.upstream_end->acknowledge(now, to_broker_);
     const splice::Joint both = joint(*hop);

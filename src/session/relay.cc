@@ -50,7 +50,7 @@ void Session::move_to_client(Instant now) {
 // waiting for an answer has that window again and again until there is one, as far as connect_window reaches:
 // it may close as soon as it has sent all, and what it has not sent by then is lost with the answer that
 // resets it. A connection that stays relayed has buffers to promise.
-void Session::follow_windows(Instant now) {
+void Session::follow_windows() {
     if (!c_.upstream_end || c_.stays_relayed || c_.phase == Phase::Delivering || c_.phase == Phase::Closing) {
         return;
     }
@@ -58,15 +58,20 @@ void Session::follow_windows(Instant now) {
         const std::uint32_t room = end.spare_window();
         return room - static_cast<std::uint32_t>(std::min<std::size_t>(room, on_the_way));
     };
-    c_.upstream_end->allow(now, room_behind(c_.client_end, c_.upstream_end->readable()), to_broker_);
+    c_.upstream_end->allow(room_behind(c_.client_end, c_.upstream_end->readable()));
     const bool settled = c_.phase == Phase::Relayed || c_.heard_auth;
-    if (!settled && c_.client_end.readable() != 0)
-        return c_.client_end.allow(now, c_.first_window, to_client_);
+    if (!settled && c_.client_end.readable() != 0) return c_.client_end.allow(c_.first_window);
     if (c_.phase == Phase::Connecting) return;
     // What the broker was given of the CONNECT stays until its answer; another one may be given all of it.
     const std::size_t owed = c_.connect_packet.size() + c_.client_end.readable() - c_.replayed;
     const std::uint32_t room = room_behind(*c_.upstream_end, owed);
-    c_.client_end.allow(now, settled ? room : std::min(room, c_.first_window), to_client_);
+    c_.client_end.allow(settled ? room : std::min(room, c_.first_window));
+}
+
+// What the steps had to send may have told the windows already.
+void Session::update_windows(Instant now) {
+    c_.client_end.update_window(now, to_client_);
+    if (c_.upstream_end) c_.upstream_end->update_window(now, to_broker_);
 }
 
 // A publisher that closes as soon as it has sent all is reset by the first answer, and what it has not sent

@@ -152,7 +152,7 @@ void Session::advance(Instant now) {
     Phase before;
     do {
         before = c_.phase;
-        follow_windows(now);
+        follow_windows();
         switch (c_.phase) {
             case Phase::Handshake: step_handshake(now); break;
             case Phase::AwaitConnect: step_await_connect(now); break;
@@ -166,7 +166,7 @@ void Session::advance(Instant now) {
             case Phase::Ended: break;
         }
     } while (c_.phase != before);
-    try_splice(now);
+    if (!try_splice(now)) update_windows(now);
 }
 
 void Session::step_handshake(Instant now) {

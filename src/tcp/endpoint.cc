@@ -117,12 +117,15 @@ std::size_t Endpoint::Impl::write(Instant now, ByteView bytes, Output& out) {
 
 void Endpoint::Impl::consume(Instant now, std::size_t bytes, Output& out) {
     reassembly.consume(static_cast<std::uint32_t>(std::min<std::size_t>(bytes, reassembly.readable())));
-    if (update_due()) send_ack(now, out);
+    update_window(now, out);
 }
 
-void Endpoint::Impl::allow(Instant now, std::optional<std::uint32_t> bytes, Output& out) {
+void Endpoint::Impl::allow(std::optional<std::uint32_t> bytes) {
     allowed_edge.reset();
     if (bytes) allowed_edge = rcv_nxt.advance(std::min(*bytes, kLargestBuffer));
+}
+
+void Endpoint::Impl::update_window(Instant now, Output& out) {
     if (update_due()) send_ack(now, out);
 }
 
@@ -285,9 +288,8 @@ ByteView Endpoint::peek(std::size_t offset) const {
     return impl_->reassembly.peek(static_cast<std::uint32_t>(offset));
 }
 void Endpoint::consume(Instant now, std::size_t bytes, Output& out) { impl_->consume(now, bytes, out); }
-void Endpoint::allow(Instant now, std::optional<std::uint32_t> bytes, Output& out) {
-    impl_->allow(now, bytes, out);
-}
+void Endpoint::allow(std::optional<std::uint32_t> bytes) { impl_->allow(bytes); }
+void Endpoint::update_window(Instant now, Output& out) { impl_->update_window(now, out); }
 bool Endpoint::at_end() const { return impl_->fin_received && impl_->reassembly.readable() == 0; }
 bool Endpoint::peer_finished() const { return impl_->fin_received; }
 void Endpoint::shutdown(Instant now, Output& out) { impl_->shutdown(now, out); }

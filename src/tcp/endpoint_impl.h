@@ -105,7 +105,8 @@ struct Endpoint::Impl {
     void on_segment(Instant now, const Segment& segment, Output& out);
     std::size_t write(Instant now, ByteView bytes, Output& out);
     void consume(Instant now, std::size_t bytes, Output& out);
-    void allow(Instant now, std::optional<std::uint32_t> bytes, Output& out);
+    void allow(std::optional<std::uint32_t> bytes);
+    void update_window(Instant now, Output& out);
     void shutdown(Instant now, Output& out);
     void abort(Instant now, Output& out);
     void on_path_mss(Instant now, std::uint16_t mss, Output& out);

@@ -125,39 +125,77 @@ bool Forwarder::is_sound(const Packet<kFamily>& packet) {
     return wire::tcp_checksum_valid(tuple.remote.address, tuple.local.address, packet.segment());
 }
 
+// Nearly always what call() found still holds. Inline, because it is the way of every packet.
 template <IpFamily kFamily>
-std::optional<std::uint32_t> Forwarder::find(const Sight& sight, const Packet<kFamily>& packet) const {
-    std::optional<Reference> found;
-    if (sight.from_client) {
-        const auto is_it = [&](Reference candidate) {
-            return candidate.kind() == kSplicedKind<kFamily> &&
-                   packet.arrives_by(spliced_.table<kFamily>()[candidate.number()].leg(Direction::ToClient));
-        };
-        if (sight.likely && sight.ended == spliced_.ended() && is_it(*sight.likely)) {
-            return sight.likely->number();
-        }
-        found = directory_.find_client(sight.hash, is_it);
-    } else {
-        found = directory_.holder(sight.lease);
+[[gnu::always_inline]] inline std::uint32_t Forwarder::find(const Sight& sight,
+                                                            const Packet<kFamily>& packet) const {
+    if (sight.likely && sight.ended == spliced_.ended() && is_it(sight, packet, *sight.likely)) [[likely]] {
+        return sight.likely->number();
     }
-    if (!found || found->kind() != kSplicedKind<kFamily>) return std::nullopt;
-    return found->number();
+    return search(sight, packet);
+}
+
+template <IpFamily kFamily>
+bool Forwarder::is_it(const Sight& sight, const Packet<kFamily>& packet, Reference candidate) const {
+    // A lease is held by one connection at a time, and its spliced holder changes only where a record ends.
+    return candidate.kind() == kSplicedKind<kFamily> &&
+           (!sight.from_client ||
+            packet.arrives_by(spliced_.table<kFamily>()[candidate.number()].leg(Direction::ToClient)));
+}
+
+template <IpFamily kFamily>
+[[gnu::noinline]] std::uint32_t Forwarder::search(const Sight& sight, const Packet<kFamily>& packet) const {
+    const auto found =
+        sight.from_client
+            ? directory_.find_client(sight.hash,
+                                     [&](Reference candidate) { return is_it(sight, packet, candidate); })
+            : directory_.holder(sight.lease);
+    return found && found->kind() == kSplicedKind<kFamily> ? found->number() : flow::kNoEntry;
 }
 
 template <IpFamily kFamily>
 Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame) {
-    const auto id = find<kFamily>(sight, packet);
-    if (!id) return Fate::Unknown;
-    splice::Record<kFamily>& record = spliced_.table<kFamily>()[*id];
+    const std::uint32_t id = find<kFamily>(sight, packet);
+    if (id == flow::kNoEntry) return Fate::Unknown;
+    splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];
     const Direction direction = sight.from_client ? Direction::ToBroker : Direction::ToClient;
+    if (sight.from_client) follow_client(record, packet, frame);
+    const splice::Way& way = record.core.way(direction);
+    const Exit& exit = exits_[way.port];
+    const bool rare = packet.size() > exit.mtu || way.has(splice::Way::kNarrow) ||
+                      record.core.way(Direction::ToClient).has(splice::Way::kSlow);
+    if (rare) [[unlikely]] {
+        return pass_with_care(id, direction, packet, frame);
+    }
+    const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
+    if (is_drop(verdict)) [[unlikely]] {
+        return drop(record, direction, packet, verdict);
+    }
+    const std::size_t size = wire::kEthernetHeaderSize + packet.size();  // without padding
+    const std::uint32_t payload = packet.payload_size();
+    const tcp::Seq sequence = packet.sequence();
+    // From here on the frame is not ours: a full port drops it.
+    output_.send(way.port, frame, static_cast<std::uint32_t>(size));
+    note(record.core, direction, payload);
+    if (verdict != splice::Verdict::Forward) [[unlikely]] {
+        spliced_.on_verdict<kFamily>(now_, id, direction, verdict, sequence);
+    }
+    return Fate::Sent;
+}
+
+// The same where the packet may have to be cut, or be a copy that is held back.
+template <IpFamily kFamily>
+[[gnu::noinline]] Forwarder::Fate Forwarder::pass_with_care(std::uint32_t id, Direction direction,
+                                                            const Packet<kFamily>& packet,
+                                                            const port::Frame& frame) {
+    splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];
     const std::uint16_t port = record.core.way(direction).port;
     const Exit& exit = exits_[port];
-    const Room room = spliced_.room<kFamily>(now_, *id, direction, exit.mtu);
+    const Room room = spliced_.room<kFamily>(now_, id, direction, exit.mtu);
     const bool narrow = packet.size() > room.size || room.fragments;
     if (narrow && !may_leave(record, direction, packet, room)) return Fate::Dropped;
-    if (sight.from_client) follow_client(record, packet, frame);
-    if (record.core.way(Direction::ToClient).has(splice::Way::kSlow)) [[unlikely]] {
-        splice::Flight& flight = spliced_.table<kFamily>().flight(*id);
+    if (record.core.way(Direction::ToClient).has(splice::Way::kSlow)) {
+        splice::Flight& flight = spliced_.table<kFamily>().flight(id);
         if (splice::is_early_copy(record, direction, packet, flight, milliseconds_)) {
             counters_.add(Counter::SpliceCopiesHeld);
             return Fate::Dropped;
@@ -165,18 +203,17 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     }
     const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
     if (is_drop(verdict)) return drop(record, direction, packet, verdict);
-    const std::size_t size = wire::kEthernetHeaderSize + packet.size();  // without padding
+    const std::size_t size = wire::kEthernetHeaderSize + packet.size();
     const std::uint32_t payload = packet.payload_size();
     const tcp::Seq sequence = packet.sequence();
-    // From here on the frame is not ours: a full port drops it.
-    if (narrow) [[unlikely]] {
+    if (narrow) {
         send_narrow(output_, counters_, port, frame, packet, room);
     } else {
         output_.send(port, frame, static_cast<std::uint32_t>(size));
     }
     note(record.core, direction, payload);
-    if (verdict != splice::Verdict::Forward) [[unlikely]] {
-        spliced_.on_verdict<kFamily>(now_, *id, direction, verdict, sequence);
+    if (verdict != splice::Verdict::Forward) {
+        spliced_.on_verdict<kFamily>(now_, id, direction, verdict, sequence);
     }
     return Fate::Sent;
 }

@@ -84,11 +84,19 @@ class Forwarder {
     template <typename Go>
     static Fate visit(const Sight& sight, Go&& go);
     template <IpFamily kFamily>
-    std::optional<std::uint32_t> find(const Sight& sight, const Packet<kFamily>& packet) const;
+    bool is_it(const Sight& sight, const Packet<kFamily>& packet, Reference candidate) const;
+    // The packet's record, or flow::kNoEntry.
+    template <IpFamily kFamily>
+    std::uint32_t find(const Sight& sight, const Packet<kFamily>& packet) const;
+    template <IpFamily kFamily>
+    std::uint32_t search(const Sight& sight, const Packet<kFamily>& packet) const;
     template <IpFamily kFamily>
     static bool is_sound(const Packet<kFamily>& packet);
     template <IpFamily kFamily>
     Fate pass(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
+    template <IpFamily kFamily>
+    Fate pass_with_care(std::uint32_t id, Direction direction, const Packet<kFamily>& packet,
+                        const port::Frame& frame);
     template <IpFamily kFamily>
     bool may_leave(const splice::Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
                    const Room& room);

@@ -119,7 +119,7 @@ class Session {
     void on_phase_deadline(Instant now);
     // connect.cc: the CONNECT and refusals
     void step_await_connect(Instant now);
-    void make_room_for_connect(Instant now, ByteView bytes);
+    void make_room_for_connect(ByteView bytes);
     void accept_connect(Instant now, const mqtt::Connect& connect, ByteView packet);
     void refuse(Instant now, std::optional<mqtt::Version> version, mqtt::Refusal refusal, Counter reason);
     void step_refusing(Instant now);
@@ -145,7 +145,8 @@ class Session {
     // relay.cc: bytes between the legs
     void step_relayed(Instant now);
     bool holds_answer(Instant now);
-    void follow_windows(Instant now);
+    void follow_windows();
+    void update_windows(Instant now);
     void move_to_broker(Instant now);
     void move_to_client(Instant now);
     std::optional<Counter> failed_leg() const;

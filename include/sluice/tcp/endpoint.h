@@ -125,8 +125,11 @@ class Endpoint {
     // The peer is promised no room beyond the next `bytes` after RCV.NXT: what arrives uses them up, what was
     // promised before stays promised (RFC 9293 section 3.8.6), and the window's scale rounds down. nullopt:
     // as much as the buffer has room for. For an owner who passes the bytes on and knows how many the end
-    // beyond him takes. May announce a larger window; in SynSent it holds from the peer's SYN on.
-    void allow(Instant now, std::optional<std::uint32_t> bytes, Output& out);
+    // beyond him takes. Whatever is sent next tells it; in SynSent it holds from the peer's SYN on.
+    void allow(std::optional<std::uint32_t> bytes);
+    // Announces a window that has grown enough to be worth a segment of its own (RFC 9293 section
+    // 3.8.6.2.2), when nothing else told it.
+    void update_window(Instant now, Output& out);
     // True when the peer's FIN has been reached and every byte before it was consumed.
     bool at_end() const;
     // The peer's FIN has been received in order (bytes may still be readable).

@@ -25,7 +25,8 @@ void allow(Kit& k, std::optional<std::uint32_t> bytes) {
         std::optional<std::uint16_t> window;
         Seq ack;
     } out;
-    k.endpoint().allow(k.now(), bytes, out);
+    k.endpoint().allow(bytes);
+    k.endpoint().update_window(k.now(), out);
 }
 
 struct Update final : Output {
@@ -73,12 +74,15 @@ TEST(PromiseStory, TheEdgeStaysUntilMoreIsAllowed) {
     k.advance(40ms);
     k.expect({.ack = 1073, .window = std::uint16_t{0}});
     Update out;
-    k.endpoint().allow(k.now(), 100, out);
+    k.endpoint().allow(100);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 1);
     EXPECT_EQ(out.window, 100);
-    k.endpoint().allow(k.now(), 150, out);
+    k.endpoint().allow(150);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 1) << "half as much again is not worth a segment";
-    k.endpoint().allow(k.now(), 1072, out);
+    k.endpoint().allow(1072);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 2);
     EXPECT_EQ(out.window, 1072);
 }
@@ -107,10 +111,12 @@ TEST(PromiseStory, TheScaleRoundsDown) {
     k.advance(40ms);
     k.expect({.ack = 4, .window = std::uint16_t{7}});  // 997 bytes, of which 896 can be said
     Update out;
-    k.endpoint().allow(k.now(), 1151, out);
+    k.endpoint().allow(1151);
+    k.endpoint().update_window(k.now(), out);
     k.endpoint().acknowledge(k.now(), out);
     EXPECT_EQ(out.sent, 0) << "nothing that the scale could say has come";
-    k.endpoint().allow(k.now(), 2175, out);
+    k.endpoint().allow(2175);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 1);
     EXPECT_EQ(out.window, 16);
 }
@@ -125,7 +131,8 @@ TEST(PromiseStory, AWindowBelowOneUnitIsClosed) {
     k.advance(40ms);
     k.expect({.ack = 4, .window = std::uint16_t{0}});
     Update out;
-    k.endpoint().allow(k.now(), 128, out);
+    k.endpoint().allow(128);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.window, 1);
 }
 
@@ -133,11 +140,13 @@ TEST(PromiseStory, AnOwnerWhoKeepsTheBytesLiftsIt) {
     Kit k(held_back(1000));
     k.open();
     Update out;
-    k.endpoint().allow(k.now(), std::nullopt, out);
+    k.endpoint().allow(std::nullopt);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 1);
     EXPECT_EQ(out.window, 65'535);
     // From here on the buffer's own rules hold.
-    k.endpoint().allow(k.now(), std::nullopt, out);
+    k.endpoint().allow(std::nullopt);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 1);
 }
 
@@ -147,14 +156,17 @@ TEST(PromiseStory, NothingIsAnnouncedBeforeTheHandshakeNorAfterTheFin) {
     k.recv({.flags = "S", .mss = 1460});
     (void)k.drain();
     Update out;
-    k.endpoint().allow(k.now(), 1000, out);
+    k.endpoint().allow(1000);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 0);
     k.recv({});
-    k.endpoint().allow(k.now(), 1000, out);
+    k.endpoint().allow(1000);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 1);
     k.recv({.flags = "FA"});
     (void)k.drain();
-    k.endpoint().allow(k.now(), 60'000, out);
+    k.endpoint().allow(60'000);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.sent, 1);
 }
 
@@ -170,7 +182,8 @@ TEST(PromiseStory, OneThatGoesOnKeepsItsWord) {
     k.advance(40ms);
     k.expect({.ack = 573, .window = std::uint16_t{500}});
     Update out;
-    k.endpoint().allow(k.now(), 1072, out);
+    k.endpoint().allow(1072);
+    k.endpoint().update_window(k.now(), out);
     EXPECT_EQ(out.window, 1072);
 }
 
@@ -199,7 +212,8 @@ TEST(PromiseStory, TheEdgeIsNeverBeyondWhatWasAllowed) {
                 void send(const Segment& s) override { segments.emplace_back(s.ack, s.window); }
                 std::vector<std::pair<Seq, std::uint16_t>> segments;
             } out;
-            k.endpoint().allow(k.now(), bytes, out);
+            k.endpoint().allow(bytes);
+            k.endpoint().update_window(k.now(), out);
             for (const auto& [ack, window] : out.segments) look(k.relative_to_peer(ack), window);
             const std::int64_t room = said - k.peer_next();
             if (room > 0)

@@ -222,10 +222,12 @@ TEST(SplicePromise, OfAClosedWindowIsNothingUntilItOpens) {
         EXPECT_EQ(client.received, "");
         EXPECT_EQ(promises.promised(Side::Broker), 0);
         EXPECT_EQ(promises.fault, "");
-        client.endpoint.allow(lab.now, 1000, client);
+        client.endpoint.allow(1000);
+        client.endpoint.update_window(lab.now, client);
         lab.run(seconds(1));
         EXPECT_EQ(client.received, kConnackAccepted);
-        client.endpoint.allow(lab.now, std::nullopt, client);
+        client.endpoint.allow(std::nullopt);
+        client.endpoint.update_window(lab.now, client);
         lab.run(seconds(1));
         const std::string text(50'000, 'x');
         lab.brokers[0]->socket_of("device")->write(std::string_view(text));
