@@ -151,6 +151,20 @@ constexpr Difference kDifferences[] = {
      [](const Pair& p) {
          return p.script.broker.options.receive_buffer < 2U * p.script.client.options.receive_mss;
      }},
+    {"A broker that has measured Sluice's round trip takes a slow client's silence for a loss once. The "
+     "copies "
+     "are held, but it goes on from a small window; one with F-RTO (RFC 5682) would not.",
+     kDelivered, [](const Pair& p) { return p.counts("splice_copies_held"); }},
+    {"What was still on its way directly when an end left may have come in time through Sluice, which takes "
+     "what "
+     "a client says before its broker does: the FIN behind it, too.",
+     kSame,
+     [](const Pair& p) {
+         return p.direct_broker.delivered() < p.direct_client.written ||
+                p.direct_client.delivered() < p.direct_broker.written;
+     }},
+    {"A client's life before a reboot ends when its end hears of the next: both are on their way at once.",
+     kSame, [](const Pair& p) { return p.script.reboots_after.has_value(); }},
     {"A broker that leaves before the CONNECT is whole has nothing of it.", kDelivered,
      [](const Pair& p) {
          return p.script.answer == Answer::Accept && p.direct_broker.written == 0 && p.broker.left;
@@ -273,14 +287,18 @@ class Court {
     unsigned excused_ = 0;
 };
 
-// The last one that heard of the client: an attempt for its life before a reboot may come through late.
+// The last one that heard of the client, whose CONNECT is longer after a reboot; or the last that heard of
+// nobody. An attempt for its life before may come through late.
 const End* broker_of(const Outcome& outcome, const End& client) {
-    const End* last = nullptr;
+    const End* heard = nullptr;
+    const End* deaf = nullptr;
     for (const auto& end : outcome.brokers) {
         if (end->script.client_id != client.script.client_id) continue;
-        if (last == nullptr || end->delivered() != 0 || last->delivered() == 0) last = end.get();
+        if (end->delivered() == 0) deaf = end.get();
+        const bool begins = client.part.says.starts_with(end->received.substr(0, 2));
+        if (end->delivered() != 0 && begins) heard = end.get();
     }
-    return last;
+    return heard != nullptr ? heard : deaf;
 }
 
 }  // namespace
