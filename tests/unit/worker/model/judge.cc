@@ -160,14 +160,14 @@ constexpr Difference kDifferences[] = {
      "a client says before its broker does: the FIN behind it, too.",
      kSame,
      [](const Pair& p) {
-         return p.direct_broker.delivered() < p.direct_client.written ||
-                p.direct_client.delivered() < p.direct_broker.written;
+         return p.direct_broker.delivered() < std::max(p.direct_client.written, p.client.written) ||
+                p.direct_client.delivered() < std::max(p.direct_broker.written, p.broker.written);
      }},
     {"A client's life before a reboot ends when its end hears of the next: both are on their way at once.",
      kSame, [](const Pair& p) { return p.script.reboots_after.has_value(); }},
     {"A broker that leaves before the CONNECT is whole has nothing of it.", kDelivered,
      [](const Pair& p) {
-         return p.script.answer == Answer::Accept && p.direct_broker.written == 0 && p.broker.left;
+         return p.script.answer != Answer::Silence && p.direct_broker.written == 0 && p.broker.left;
      }},
     {"What a client says behind its CONNECT, its reset too, waits for the broker's answer, as long as "
      "another "
