@@ -251,6 +251,10 @@ void Endpoint::connect(Instant now, Seq initial_send_sequence, Output& out) {
     impl_->send_syn(now, out);
 }
 
+void Endpoint::resume_handshake(Instant now, Seq initial_send_sequence, const Segment& syn) {
+    impl_->resume_handshake(now, initial_send_sequence, syn);
+}
+
 void Endpoint::on_segment(Instant now, const Segment& segment, Output& out) {
     ++impl_->statistics.segments_in;
     impl_->on_segment(now, segment, out);

@@ -79,7 +79,7 @@ void Endpoint::Impl::accept_syn(Instant now, const Segment& segment) {
     rcv_nxt = irs.advance(1);
     last_ack_sent = rcv_nxt;
     reassembly.start(rcv_nxt);
-    receive_edge = rcv_nxt.advance(first_window());
+    receive_edge = rcv_nxt.advance(first_window(options));
 
     // An MSS of zero says nothing.
     const std::uint16_t said = offer.mss.value_or(0);
@@ -131,11 +131,19 @@ void Endpoint::Impl::measure_handshake(Instant now, const Segment& segment) {
     if (timing || (stamp && Seq(stamp->echo).at_or_after(Seq(syn_timestamp)))) measure(now, segment);
 }
 
-// The same in every copy of a SYN, because nobody knows which one the peer took. Never scaled (RFC 7323
-// section 2.2).
-std::uint16_t Endpoint::Impl::first_window() const {
+std::uint16_t first_window(const EndpointOptions& options) {
     return static_cast<std::uint16_t>(
         std::min({options.receive_buffer, options.receive_window.value_or(0xffff), 0xffffU}));
+}
+
+// Nothing tells the round trip: the echo in the ACK is of a time that may not be a clock's (syn_cookie.h).
+void Endpoint::Impl::resume_handshake(Instant now, Seq initial_send_sequence, const Segment& syn) {
+    iss = snd_una = initial_send_sequence;
+    snd_nxt = iss.advance(1);
+    accept_syn(now, syn);
+    state = State::SynReceived;
+    last_tsval = milliseconds32(now) + options.timestamp_offset;
+    syn_timestamp = last_tsval + 1;
 }
 
 // SYN, or SYN-ACK in SYN-RECEIVED. Also when it is sent again.
@@ -144,7 +152,7 @@ void Endpoint::Impl::send_syn(Instant now, Output& out) {
     Segment segment = blank();
     segment.seq = iss;
     segment.flags = {.syn = true, .ack = answer};
-    segment.window = first_window();
+    segment.window = first_window(options);
     segment.options.mss = options.receive_mss;
     if (answer ? scaling : options.window_scale.has_value())
         segment.options.window_scale = *options.window_scale;

@@ -39,7 +39,7 @@ struct Endpoint::Impl {
     void establish(Instant now, const Segment& segment);
     void measure_handshake(Instant now, const Segment& segment);
     void send_syn(Instant now, Output& out);
-    std::uint16_t first_window() const;
+    void resume_handshake(Instant now, Seq initial_send_sequence, const Segment& syn);
 
     // --- endpoint_receive.cc
     void on_synchronized(Instant now, const Segment& segment, Output& out);

@@ -86,6 +86,10 @@ struct EndpointOptions {
     Duration challenge_ack_interval = 500ms;  // at most one challenge ACK each (RFC 5961 section 10)
 };
 
+// The window that a SYN or SYN-ACK of such an endpoint announces, in bytes: never scaled (RFC 7323 section
+// 2.2), and the same in every copy, because nobody knows which one the peer took.
+std::uint16_t first_window(const EndpointOptions& options);
+
 class Endpoint {
   public:
     explicit Endpoint(const EndpointOptions& options);
@@ -96,6 +100,10 @@ class Endpoint {
     // --- opening: call one, once, on a fresh endpoint (state Closed) ---
     void listen(Seq initial_send_sequence);  // iss is used when a SYN arrives
     void connect(Instant now, Seq initial_send_sequence, Output& out);
+    // In place of listen() and the SYN, for an owner that has kept neither (syn_cookie.h): in SYN-RECEIVED,
+    // with a SYN-ACK of that number sent at a time that nobody knows. The segment that completes the
+    // handshake is to be given next. syn: what the peer's SYN is known to have said.
+    void resume_handshake(Instant now, Seq initial_send_sequence, const Segment& syn);
 
     // --- input ---
     // In Closed, answers as reset_for() does. Text beside a SYN is not taken; its sender repeats it.
