@@ -69,11 +69,22 @@ tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint
     return options;
 }
 
-void Session::open(Instant now, const tcp::Segment& syn) {
-    c_.client_end.listen(tcp::initial_sequence(s_.isn_key, c_.client, now));
+void Session::open(Instant now, const tcp::Segment& syn, tcp::Seq initial) {
+    c_.client_end.listen(initial);
     c_.client_end.on_segment(now, syn, to_client_);
     c_.client_mss = c_.client_end.position().peer_mss;
     advance(now);
+}
+
+void Session::open(Instant now, const tcp::SynCookies::Opening& opening) {
+    c_.client_end.resume_handshake(now, opening.initial_sequence, opening.syn);
+    c_.client_mss = c_.client_end.position().peer_mss;
+}
+
+void Session::ClientLeg::send(const tcp::Segment& segment) {
+    const Connection& c = session_.c_;
+    if (!segment.flags.syn || !c.cookie_note) return session_.s_.transmitter.to_client(c, segment);
+    session_.s_.transmitter.to_client(c, tcp::with_cookie_note(segment, *c.cookie_note));
 }
 
 bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {

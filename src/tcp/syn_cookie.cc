@@ -72,6 +72,15 @@ Announcement announcement_of(const EndpointOptions& options) {
             .timestamps = options.timestamps};
 }
 
+void keep_announced(const Announcement& announced, EndpointOptions& options) {
+    options.receive_mss = announced.mss;
+    options.receive_window = announced.window;
+    options.receive_buffer = std::max<std::uint32_t>(options.receive_buffer, announced.window);
+    options.window_scale = announced.window_scale;
+    options.sack = announced.sack;
+    options.timestamps = announced.timestamps;
+}
+
 bool cookie_holds(const EndpointOptions& options, const Segment& syn) {
     const bool scales = options.window_scale && syn.options.window_scale;
     const bool sack = options.sack && syn.options.sack_permitted;
@@ -92,9 +101,13 @@ std::uint8_t cookie_note(const EndpointOptions& options, const Segment& syn) {
     return options.sack && syn.options.sack_permitted ? note | kSack : note;
 }
 
-std::uint32_t with_cookie_note(std::uint32_t timestamp, std::uint8_t note) {
-    const std::uint32_t noted = (timestamp & ~kNoteMask) | note;
-    return noted > timestamp ? noted - (kNoteMask + 1) : noted;
+// The next value below that says it: a clock that was ahead would go back with the next segment.
+Segment with_cookie_note(Segment syn_ack, std::uint8_t note) {
+    if (!syn_ack.options.timestamps) return syn_ack;
+    std::uint32_t& value = syn_ack.options.timestamps->value;
+    const std::uint32_t noted = (value & ~kNoteMask) | note;
+    value = noted > value ? noted - (kNoteMask + 1) : noted;
+    return syn_ack;
 }
 
 Seq SynCookies::sequence_for(Instant now, const FourTuple& tuple, const Segment& syn,

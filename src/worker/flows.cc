@@ -21,9 +21,6 @@ bool is_clients_own(const tcp::Endpoint::Position& at, const tcp::Segment& segme
            at.send_next.since(segment.ack) <= at.send_next.since(at.send_unacked) + kBehind;
 }
 
-// A share of a limit that holds for all workers together, rounded up so that no worker is left with nothing.
-std::uint32_t share(std::uint32_t limit, std::uint32_t workers) { return (limit + workers - 1) / workers; }
-
 }  // namespace
 
 Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
@@ -100,7 +97,7 @@ bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
         accepting_ && surroundings_.snapshot->listeners[listener].standing == backend::Standing::Active;
     if (opens && listens) {
         accept(now, listener, tuple, arrival, segment, hash);
-    } else {
+    } else if (!listens || !complete(now, listener, tuple, arrival, segment, hash)) {
         counters_.add(Counter::TcpNoConnection);
         reset(now, tuple, arrival, segment);
     }
@@ -152,30 +149,6 @@ bool Flows::makes_room_for(const session::Connection& old, const tcp::Segment& s
     const tcp::Endpoint::Position used = old.client_end.position();
     const auto last = used.timestamps ? std::optional(used.last_timestamp_received) : std::nullopt;
     return tcp::begins_later(syn, used.receive_next, last);
-}
-
-void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
-                   const tcp::Segment& segment, std::uint64_t hash) {
-    const backend::Listener& facts = surroundings_.snapshot->listeners[listener];
-    ListenerLoad& load = listeners_[listener];
-    const auto refuse = [&](Counter reason) { counters_.add(reason); };
-    if (!facts.admits(tuple.remote.address)) return refuse(Counter::DropSynDenied);
-    if (load.half_open >= share(facts.half_open, options_.workers)) return refuse(Counter::DropSynHalfOpen);
-    if (facts.max_connections != 0 && load.connections >= share(facts.max_connections, options_.workers)) {
-        return refuse(Counter::DropSynListenerFull);
-    }
-    const std::uint16_t mss = topology_.ports()[arrival.port].mss(tuple.local.address.family());
-    const tcp::EndpointOptions endpoint =
-        session::client_options(*surroundings_.snapshot, listener, tuple, mss, options_.isn_key);
-    if (slab_.size() + spliced_.size() >= options_.max_connections) return refuse(Counter::DropSynTableFull);
-    const std::uint32_t id = slab_.insert(tuple, session::ClientPath{arrival.port, arrival.source_mac},
-                                          listener, facts.pool, endpoint, now);
-    slab_[id].id = id;
-    directory_.insert_client(hash, {Reference::Kind::Relayed, id});
-    ways_.join_client(now, tuple);
-    ++load.connections;
-    ++load.half_open;  // until drive() sees another phase
-    drive(now, id, [&](session::Session& s) { s.open(now, segment); });
 }
 
 bool Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
@@ -263,8 +236,7 @@ void Flows::reset(Instant now, const FourTuple& tuple, const Arrival& arrival, c
 
 // --- driving a session ---
 
-template <typename Event>
-void Flows::drive(Instant now, std::uint32_t id, Event&& event) {
+void Flows::drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event) {
     now_ = now;
     session::Connection& c = slab_[id];
     const bool was_half_open = c.phase == session::Phase::Handshake;
@@ -330,7 +302,10 @@ void Flows::tell_ending(const session::Connection& c) {
 
 bool Flows::on_timer(Instant now) {
     return wheel_.advance(
-               now, [&](std::uint32_t id) { drive(now, id, [&](session::Session& s) { s.on_timer(now); }); },
+               now,
+               [&](std::uint32_t id) {
+                   if (!let_go(id)) drive(now, id, [&](session::Session& s) { s.on_timer(now); });
+               },
                kTimersPerTurn) != 0;
 }
 

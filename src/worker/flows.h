@@ -7,11 +7,13 @@
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/functional/function_ref.h>
 
 #include "sluice/base/token_bucket.h"
 #include "sluice/flow/slab.h"
 #include "sluice/flow/timer_wheel.h"
 #include "sluice/session/session.h"
+#include "sluice/tcp/syn_cookie.h"
 #include "sluice/worker/worker.h"
 #include "worker/directory.h"
 #include "worker/frame_output.h"
@@ -86,8 +88,21 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     bool splice(const session::Connection& connection, const splice::Joint& joint) override;
 
   private:
+    // flows_open.cc: how connections begin
     void accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
-                const tcp::Segment& segment, std::uint64_t hash);
+                const tcp::Segment& syn, std::uint64_t hash);
+    bool complete(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
+                  const tcp::Segment& ack, std::uint64_t hash);
+    std::optional<Counter> obstacle(std::uint32_t listener, const IpAddress& client) const;
+    std::uint32_t hold(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
+                       const tcp::EndpointOptions& options, std::uint64_t hash);
+    void answer_by_cookie(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
+                          const tcp::Segment& syn);
+    tcp::EndpointOptions client_options(std::uint32_t listener, const FourTuple& tuple,
+                                        const Arrival& arrival) const;
+    tcp::SynCookies& cookies(std::uint32_t listener);
+    std::uint32_t half_open_limit(std::uint32_t listener) const;
+    bool let_go(std::uint32_t id);
     std::optional<Reference> find_client(const FourTuple& tuple, std::uint64_t hash) const;
     std::optional<Reference> find_broker(const FourTuple& tuple) const;
     // The connection with endpoints that a quoted segment belongs to; flow::kNoEntry for none.
@@ -99,8 +114,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     bool is_opening(Instant now, Reference spliced, splice::Direction from, const tcp::Segment& segment);
     void follow_client(session::Connection& c, const Arrival& arrival, const tcp::Segment& segment);
     // Runs `event(session)` on a connection and settles what it changed: timer, counts, removal.
-    template <typename Event>
-    void drive(Instant now, std::uint32_t id, Event&& event);
+    void drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event);
     void drain_unreachable(Instant now);
     void tell_ending(const session::Connection& c);
     void remove(std::uint32_t id);
@@ -110,6 +124,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     Directory& directory_;
     Spliced& spliced_;
     std::vector<ListenerLoad>& listeners_;
+    std::vector<tcp::SynCookies> cookies_;  // by listener
     FrameOutput& output_;
     Ways& ways_;
     CounterSet& counters_;

@@ -85,6 +85,9 @@ struct Connection {
     std::uint16_t client_mss;  // largest payload the client takes, from its SYN and its port's MTU
     // Bytes from its SYN on that the client was promised room for before anything was known of its broker.
     std::uint32_t first_window;
+    // What its SYN-ACK's numbers tell (tcp/syn_cookie.h), so that its handshake can be let go of; nullopt:
+    // they tell nothing.
+    std::optional<std::uint8_t> cookie_note;
 
     std::uint32_t backend = kNoBackend;  // index in the pool
     std::optional<nat::Lease> lease;

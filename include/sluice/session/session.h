@@ -28,6 +28,7 @@
 #include "sluice/session/connection.h"
 #include "sluice/session/whereabouts.h"
 #include "sluice/splice/make_record.h"
+#include "sluice/tcp/syn_cookie.h"
 
 namespace sluice::session {
 
@@ -86,8 +87,10 @@ class Session {
   public:
     Session(Connection& connection, Surroundings& surroundings) : c_(connection), s_(surroundings) {}
 
-    // The SYN that made this connection.
-    void open(Instant now, const tcp::Segment& syn);
+    // The SYN that made this connection, answered with that initial sequence number.
+    void open(Instant now, const tcp::Segment& syn, tcp::Seq initial);
+    // In place of it, where a cookie took the SYN's place: the next segment is the one that brought it.
+    void open(Instant now, const tcp::SynCookies::Opening& opening);
     // Both may splice the connection (phase Spliced). They return false when that happened before the
     // segment's text and FIN were taken: the packet is then the record's to translate.
     [[nodiscard]] bool on_client_segment(Instant now, const tcp::Segment& segment);
@@ -172,9 +175,7 @@ class Session {
 
     struct ClientLeg final : tcp::Output {
         explicit ClientLeg(Session& session) : session_(session) {}
-        void send(const tcp::Segment& segment) override {
-            session_.s_.transmitter.to_client(session_.c_, segment);
-        }
+        void send(const tcp::Segment& segment) override;
         Session& session_;
     };
     struct BrokerLeg final : tcp::Output {

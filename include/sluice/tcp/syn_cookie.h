@@ -34,16 +34,17 @@ struct Announcement {
     friend bool operator==(const Announcement&, const Announcement&) = default;
 };
 Announcement announcement_of(const EndpointOptions& options);
+// Options of an endpoint that keeps what was announced, whatever would be announced by now.
+void keep_announced(const Announcement& announced, EndpointOptions& options);
 
 // Whether a cookie holds all that this SYN and an endpoint with these options agree on.
 bool cookie_holds(const EndpointOptions& options, const Segment& syn);
 // Takes back what it would not hold.
 void restrict_to_cookie(EndpointOptions& options, const Segment& syn);
 
-// What the TSval of the SYN-ACK is to say of the agreement, and the value that says it: the next one below
-// that does, as no clock of ours shall have been ahead.
+// What the TSval of the SYN-ACK is to say of the agreement, and the SYN-ACK that says it, if it has one.
 std::uint8_t cookie_note(const EndpointOptions& options, const Segment& syn);
-std::uint32_t with_cookie_note(std::uint32_t timestamp, std::uint8_t note);
+Segment with_cookie_note(Segment syn_ack, std::uint8_t note);
 
 // The cookies that one listener sends. A guess counts for nothing while none was sent lately, and an ACK only
 // for what was announced then: a promise made to a client holds, whatever is announced by now.

@@ -34,11 +34,7 @@ struct Listener {
         Endpoint endpoint(restricted);
         endpoint.listen(cookies.sequence_for(now, at, syn, options));
         endpoint.on_segment(now, syn, sent);
-        Segment syn_ack = sent.segments.at(0);
-        if (auto& stamp = syn_ack.options.timestamps) {
-            stamp->value = with_cookie_note(stamp->value, cookie_note(restricted, syn));
-        }
-        return syn_ack;
+        return with_cookie_note(sent.segments.at(0), cookie_note(restricted, syn));
     }
 
     EndpointOptions options;
