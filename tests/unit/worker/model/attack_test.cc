@@ -4,6 +4,8 @@
 // stepping through the number space by a window at a time or at random, in every phase; meanwhile two live
 // hosts at the ends exchange a message now and then.
 //
+// Where the listener has sent cookies of late, strangers guess these as well.
+//
 // SLUICE_ATTACK_SEGMENTS says how many segments all of it takes, SLUICE_ATTACK_SEED where chance begins.
 #include <gtest/gtest.h>
 
@@ -77,10 +79,12 @@ struct Siege {
     bool ipv6 = false;
     unsigned workers = 1;
     std::uint64_t seed = 0;
+    bool cookies = false;  // the connection was made by one
 
     std::string text() const {
         return std::string(session::to_string(phase_of(stage))) + (ipv6 ? " IPv6 " : " IPv4 ") +
-               std::to_string(workers) + " workers, seed " + std::to_string(seed);
+               (cookies ? "by cookie " : "") + std::to_string(workers) + " workers, seed " +
+               std::to_string(seed);
     }
 };
 
@@ -115,6 +119,8 @@ class Besieged {
 
     static Setup setup(const Siege& siege);
     void open();
+    void press();
+    void guess_cookie();
     void send(const Leg& leg, std::uint32_t sequence, std::uint32_t acknowledgement, wire::TcpFlags flags,
               std::string_view payload);
     bool is_exact(const Leg& leg, std::uint32_t sequence) const;
@@ -137,7 +143,8 @@ class Besieged {
 Setup Besieged::setup(const Siege& siege) {
     return {.workers = siege.workers,
             .brokers = 1,
-            .listener = "connect_timeout = \"10m\"\n",
+            .listener =
+                siege.cookies ? "connect_timeout = \"10m\"\nhalf_open = 1\n" : "connect_timeout = \"10m\"\n",
             .pool = "attempt_timeout = \"10m\"\n",
             .ipv6 = siege.ipv6,
             .max_connections = 64};
@@ -157,7 +164,18 @@ Besieged::Besieged(const Siege& siege) : lab(setup(siege)), siege_(siege), rando
     lab.on_sent = [this](std::uint16_t port, ByteView frame) { watch(port, frame); };
 }
 
+// On every worker more handshakes are half open than may be; a second later they are let go of.
+void Besieged::press() {
+    for (std::uint16_t n = 0; n < 200; ++n) {
+        SocketAddress from = lab.next_client_address();
+        from.port = static_cast<std::uint16_t>(3000 + n);
+        lab.inject(0, make_segment({.from = from, .to = lab.listener(), .flags = {.syn = true}}));
+    }
+    lab.settle();
+}
+
 void Besieged::open() {
+    if (siege_.cookies) press();
     lab.brokers[0]->answers = siege_.stage != Stage::Replaying;
     if (siege_.stage == Stage::Relayed) lab.brokers[0]->host.accept_options.timestamps = false;
     if (siege_.stage == Stage::Spliced) {
@@ -170,7 +188,8 @@ void Besieged::open() {
         lab.brokers[0]->host.deaf_tcp = siege_.stage == Stage::Connecting;
         client_ = &lab.connect("device");
     }
-    lab.run(std::chrono::milliseconds(100));
+    lab.run(std::chrono::milliseconds(siege_.cookies ? 1100 : 100));
+    EXPECT_EQ(lab.count(Counter::SynCookiesAccepted), siege_.cookies ? 1U : 0U);
 }
 
 // What Sluice sends while it is attacked.
@@ -235,7 +254,18 @@ bool Besieged::is_exact(const Leg& leg, std::uint32_t sequence) const {
     return false;
 }
 
+// In the name of somebody who may come in, with all that it takes to get to a broker.
+void Besieged::guess_cookie() {
+    const Leg& client = legs_[0];
+    const Leg stranger{.from = {client.from.address, static_cast<std::uint16_t>(1024 + below(10000))},
+                       .to = client.to,
+                       .port = 0};
+    const auto any = [&] { return static_cast<std::uint32_t>(random_()); };
+    send(stranger, any(), any(), {.psh = true, .ack = true}, connect_packet("intruder"));
+}
+
 std::size_t Besieged::guess() {
+    if (siege_.cookies && below(4) == 0) return guess_cookie(), 1;
     Leg& leg = legs_[below(static_cast<std::uint32_t>(legs_.size()))];
     const std::size_t kind = below(kKinds.size());
     kind_ = kKinds[kind];
@@ -321,6 +351,8 @@ void Besieged::finish() {
         EXPECT_EQ(client_->received, kConnackAccepted);
     }
     EXPECT_EQ(lab.brokers[0]->visits.size(), 1U);
+    EXPECT_EQ(lab.count(Counter::SynCookiesAccepted), siege_.cookies ? 1U : 0U);
+    EXPECT_EQ(lab.count(Counter::SynCookiesFailed) != 0, siege_.cookies && leg_ != nullptr);
     lab.command({.kind = worker::Command::Kind::Stop});
     lab.settle();
     EXPECT_EQ(client_->endpoint.failure(), tcp::Failure::Reset);
@@ -370,7 +402,11 @@ std::vector<Siege> sieges() {
     std::uint64_t seed = amount("SLUICE_ATTACK_SEED", 1);
     for (const Stage stage : kStages) {
         for (const bool ipv6 : {false, true}) {
-            for (const unsigned workers : {1U, 3U}) all.push_back({stage, ipv6, workers, seed++});
+            for (const unsigned workers : {1U, 3U}) {
+                all.push_back({stage, ipv6, workers, seed++});
+                if (stage != Stage::AwaitConnect && stage != Stage::Spliced) continue;
+                all.push_back({stage, ipv6, workers, seed++, true});
+            }
         }
     }
     return all;
@@ -415,7 +451,8 @@ TEST_P(Attack, OnAClientThatSleepsDoesNotEndIt) {
 std::string name_of(const testing::TestParamInfo<Siege>& info) {
     constexpr std::array kNames{"AwaitConnect", "Connecting", "Replaying", "Relayed", "Spliced"};
     return std::string(kNames[static_cast<std::size_t>(info.param.stage)]) +
-           (info.param.ipv6 ? "Ipv6" : "Ipv4") + std::to_string(info.param.workers) + "Workers";
+           (info.param.cookies ? "ByCookie" : "") + (info.param.ipv6 ? "Ipv6" : "Ipv4") +
+           std::to_string(info.param.workers) + "Workers";
 }
 
 INSTANTIATE_TEST_SUITE_P(Blind, Attack, testing::ValuesIn(sieges()), name_of);
