@@ -26,7 +26,9 @@ void Endpoint::Impl::on_listen(Instant now, const Segment& segment, Output& out)
 void Endpoint::Impl::on_syn_sent(Instant now, const Segment& segment, Output& out) {
     // First, check the ACK bit.
     if (segment.flags.ack && (!segment.ack.after(iss) || segment.ack.after(snd_nxt))) {
-        return refuse(segment, out);
+        refuse(segment, out);
+        if (!segment.flags.rst) repeat_challenged_syn(now, out);
+        return;
     }
     // Second, check the RST bit; it counts only beside an ACK of our SYN (RFC 5961 section 3.2).
     if (segment.flags.rst) {
@@ -45,6 +47,18 @@ void Endpoint::Impl::on_syn_sent(Instant now, const Segment& segment, Output& ou
     ack_now = true;
     transmit(now, out);
     if (ack_now) send_ack(now, out);
+}
+
+// The peer still knows an older connection of these addresses and ports, and has spent our SYN on a challenge
+// ACK (RFC 5961 section 4.2) or in TIME-WAIT. The reset before has ended that connection, so the SYN need not
+// wait for its timer. Once: whoever guesses addresses and ports can make us do it.
+void Endpoint::Impl::repeat_challenged_syn(Instant now, Output& out) {
+    if (syn_challenged) return;
+    syn_challenged = true;
+    ++statistics.retransmits;
+    timing = false;
+    retransmit_at = now + rto.value();
+    send_syn(now, out);
 }
 
 // The peer's SYN again in SYN-RECEIVED. Without ACK, our SYN-ACK was lost. With ACK, it answers our SYN in a
@@ -105,7 +119,8 @@ void Endpoint::Impl::accept_syn(Instant now, const Segment& segment) {
 // Our SYN is acknowledged.
 void Endpoint::Impl::establish(Instant now, const Segment& segment) {
     measure_handshake(now, segment);
-    const bool syn_repeated = statistics.retransmits != 0;
+    // A SYN that was challenged got there: no sign of a narrow path (RFC 5681 section 3.1).
+    const bool syn_repeated = statistics.retransmits > (syn_challenged ? 1U : 0U);
     state = State::Established;
     if (shut) begin_closing();
     snd_una = segment.ack;

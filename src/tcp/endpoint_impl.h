@@ -33,6 +33,7 @@ struct Endpoint::Impl {
     void refuse(const Segment& segment, Output& out);
     void on_listen(Instant now, const Segment& segment, Output& out);
     void on_syn_sent(Instant now, const Segment& segment, Output& out);
+    void repeat_challenged_syn(Instant now, Output& out);
     void on_repeated_syn(Instant now, const Segment& segment, Output& out);
     bool complete_handshake(const Segment& segment, Output& out);
     void accept_syn(Instant now, const Segment& segment);
@@ -165,6 +166,7 @@ struct Endpoint::Impl {
     Seq timed_end;
     Instant timed_at{};
     std::uint32_t syn_timestamp = 0;  // TSval of our SYN, the last copy of it
+    bool syn_challenged = false;      // it was sent again because of that
     Instant last_text_sent{};
 
     // Receive sequence space.

@@ -193,7 +193,10 @@ void expect_reply(Kit& k, const Row& row, const Numbers& n, const In& in) {
             return;
         }
         case Reply::SynAck: return k.expect({.flags = "SA", .seq = 0, .ack = 1});
-        case Reply::Rst: return k.expect({.flags = "R", .seq = seg_ack});
+        case Reply::Rst:
+            k.expect({.flags = "R", .seq = seg_ack});
+            if (row.state == State::SynSent) k.expect({.flags = "S", .seq = 0});
+            return;
         case Reply::RstForNoAck: {
             const std::vector<Sent> sent = k.drain();
             ASSERT_EQ(sent.size(), 1U);
