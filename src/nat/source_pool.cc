@@ -29,6 +29,7 @@ SourcePool::SourcePool(const Options& options) : quarantine_(options.quarantine)
     const std::uint32_t lowest = std::max<std::uint32_t>(options.ports.first, 1);
     first_port_ = lowest + (options.worker % step_ + step_ - lowest % step_) % step_;
     ports_ = first_port_ > options.ports.last ? 0 : (options.ports.last - first_port_) / step_ + 1;
+    begin_ = ports_ == 0 ? 0 : static_cast<std::uint32_t>(options.begin % ports_);
     set_addresses(options.addresses);
     grow(options.backends);
 }
@@ -190,7 +191,10 @@ std::optional<Lease> SourcePool::acquire(std::uint32_t backend, IpFamily family,
     review(b, slots, now);
     std::uint32_t slot;
     if (slots.fresh < ports_) {
-        slot = columns_[position].first_slot + slots.fresh++ * columns_[position].stride;
+        const std::uint32_t step =
+            slots.fresh < ports_ - begin_ ? begin_ + slots.fresh : slots.fresh - (ports_ - begin_);
+        ++slots.fresh;
+        slot = columns_[position].first_slot + step * columns_[position].stride;
     } else {
         slot = slots.head;
         slots.head = b.next[slot];

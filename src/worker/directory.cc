@@ -14,7 +14,10 @@ splice::Ends<kFamily> local_end(const SocketAddress& address) {
 }  // namespace
 
 Directory::Directory(const WorkerOptions& options, const WorkerResources& resources)
-    : worker_(options.index), workers_(options.workers), index_(options.max_connections, options.index_key) {
+    : worker_(options.index),
+      workers_(options.workers),
+      random_(SplitMix64(options.seed).next()),  // not the numbers that others draw from the seed
+      index_(options.max_connections, options.index_key) {
     use(*resources.snapshot, resources.topology);
 }
 
@@ -45,12 +48,13 @@ void Directory::use(const backend::Snapshot& snapshot, const Topology& topology)
     }
 }
 
-nat::SourcePool Directory::make_source_pool(const backend::Pool& facts) const {
+nat::SourcePool Directory::make_source_pool(const backend::Pool& facts) {
     nat::SourcePool::Options options;
     options.ports = {facts.source_ports.first, facts.source_ports.last};
     options.worker = worker_;
     options.workers = workers_;
     options.backends = 0;
+    options.begin = random_.next();
     if (facts.standing != backend::Standing::Vacant) {
         options.addresses = facts.source_addresses;
         options.backends = static_cast<std::uint32_t>(facts.backends.size());

@@ -13,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "sluice/base/random.h"
 #include "sluice/flow/client_index.h"
 #include "sluice/nat/source_pool.h"
 #include "sluice/splice/record.h"
@@ -179,10 +180,11 @@ class Directory {
             }
         return lease;
     }
-    nat::SourcePool make_source_pool(const backend::Pool& facts) const;
+    nat::SourcePool make_source_pool(const backend::Pool& facts);
 
     const std::uint32_t worker_;
     const std::uint32_t workers_;
+    SplitMix64 random_;
     std::vector<nat::SourcePool> pools_;
     flow::ClientIndex index_;
     std::tuple<Places<IpFamily::V4>, Places<IpFamily::V6>> places_;

@@ -34,6 +34,7 @@ Prober::Prober(const WorkerOptions& options, const WorkerResources& resources, F
       random_(options.seed),
       name_(SplitMix64(~options.seed).next()) {
     by_port_.fill(kNoTarget);
+    next_port_ = static_cast<std::uint16_t>(kFirstPort + random_.below(by_port_.size()));
     use(now, resources.snapshot);
 }
 

@@ -4,8 +4,8 @@
 // finds its connection by array slot.
 //
 // Slots are numbered in blocks, one for each family and each time that new addresses came; within a block
-// port by port with its addresses side by side, so that leases taken evenly touch memory from its beginning
-// on; what was never used costs nothing. A slot keeps its number and an address its position for ever.
+// port by port with its addresses side by side, so that leases taken evenly touch one stretch of memory;
+// what was never used costs nothing. A slot keeps its number and an address its position for ever.
 #pragma once
 
 #include <array>
@@ -51,6 +51,9 @@ class SourcePool {
         std::uint32_t workers = 1;
         std::uint32_t backends = 1;
         Duration quarantine = std::chrono::seconds(1);  // a released lease rests this long
+        // Leases begin this many of the worker's own ports behind its first one, and go around; any number.
+        // Random in each process: brokers still know connections of the one before.
+        std::uint64_t begin = 0;
     };
     // Repeated addresses count once. Throws std::length_error when addresses x ports do not fit 32 bits.
     explicit SourcePool(const Options& options);
@@ -144,11 +147,11 @@ class SourcePool {
         IpAddress address;
         bool listed = false;
     };
-    // The slots of one address towards one backend. Free are first those never used, then a list of the
-    // released, longest rested first.
+    // The slots of one address towards one backend. Free are first those never used, in turn from begin_ on,
+    // then a list of the released, longest rested first.
     struct Slots {
         std::uint32_t leased = 0;
-        std::uint32_t fresh = 0;  // the next port never used, as a number of steps
+        std::uint32_t fresh = 0;  // how many ports have been used, as a number of steps from begin_
         std::uint32_t head = kNoSlot;
         std::uint32_t tail = kNoSlot;
         std::uint32_t resting = kNoSlot;  // the first in the list not yet known to be past its quarantine
@@ -205,6 +208,7 @@ class SourcePool {
     std::uint32_t first_port_ = 0;  // the worker's first; the next ones follow in steps of step_
     std::uint32_t ports_ = 0;       // how many of them
     std::uint32_t step_ = 1;        // the number of workers
+    std::uint32_t begin_ = 0;       // the port leased first, as a number of steps from first_port_
     Duration quarantine_;
     std::vector<Backend> backends_;
 };

@@ -150,6 +150,53 @@ TEST(SourcePool, ReleasingTwiceOrWhatWasNeverLeasedChangesNothing) {
     EXPECT_EQ(usage.quarantined, 1U);
 }
 
+// As in every process anew: brokers still know connections of the one before.
+TEST(SourcePool, LeasesBeginWhereTheyAreToldAndGoAround) {
+    const auto ports = [](SourcePool::Options o) {
+        SourcePool pool(o);
+        std::vector<std::uint16_t> taken;
+        std::uint32_t i = 0;
+        for (auto lease = pool.acquire(0, IpFamily::V4, i, kStart); lease;
+             lease = pool.acquire(0, IpFamily::V4, ++i, kStart)) {
+            EXPECT_EQ(pool.find(0, pool.source(*lease)), i);
+            taken.push_back(pool.source(*lease).port);
+        }
+        EXPECT_EQ(taken.size(), pool.usage(0, IpFamily::V4, kStart).capacity);
+        return taken;
+    };
+    using Ports = std::vector<std::uint16_t>;
+    SourcePool::Options o = options(1, {2000, 2005});
+    for (const auto& [begin, expected] : {std::pair(0, Ports{2000, 2001, 2002, 2003, 2004, 2005}),
+                                          std::pair(4, Ports{2004, 2005, 2000, 2001, 2002, 2003}),
+                                          std::pair(6 + 5, Ports{2005, 2000, 2001, 2002, 2003, 2004})}) {
+        o.begin = static_cast<std::uint64_t>(begin);
+        EXPECT_EQ(ports(o), expected);
+    }
+    o = options(2, {2000, 2005});
+    o.begin = 1;
+    o.workers = 3;
+    for (const auto& [worker, expected] :
+         {std::pair(0U, Ports{2004, 2004, 2001, 2001}), std::pair(1U, Ports{2005, 2005, 2002, 2002}),
+          std::pair(2U, Ports{2003, 2003, 2000, 2000})}) {
+        o.worker = worker;
+        EXPECT_EQ(ports(o), expected);
+    }
+}
+
+TEST(SourcePool, WhereverLeasesBeginTheyRestAndComeBackInTheOrderOfTheirRelease) {
+    SourcePool::Options o = options(1, {2000, 2003});
+    o.begin = 2;
+    SourcePool pool(o);
+    std::deque<Lease> leases;
+    for (std::uint32_t i = 0; i < 4; ++i) leases.push_back(*pool.acquire(0, IpFamily::V4, i, kStart));
+    for (const std::size_t i : {3U, 0U, 2U}) pool.release(leases[i], kStart, {});
+    EXPECT_FALSE(pool.acquire(0, IpFamily::V4, 9, kStart + 999ms));
+    for (const std::size_t i : {3U, 0U, 2U}) {
+        EXPECT_EQ(pool.acquire(0, IpFamily::V4, 9, kStart + 1s), leases[i]);
+    }
+    EXPECT_FALSE(pool.acquire(0, IpFamily::V4, 9, kStart + 1s));
+}
+
 TEST(SourcePool, FindKnowsOnlyItsOwnAddressesAndPorts) {
     SourcePool::Options o = options(3, {1000, 1999});
     o.worker = 1;
