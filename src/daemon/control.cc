@@ -67,6 +67,7 @@ void Control::attach(Crew crew) {
     crew_ = std::move(crew);
     topology_ = std::make_shared<const worker::Topology>(*crew_.topology);
     link_.emplace(store_, crew_.workers, crew_.wait);
+    speeds_.assign(crew_.ports.size(), 0);
     open_connection_log();
     survey_.emplace(*link_, now_);
     std::vector<const backend::Tallies*> tallies;
@@ -84,12 +85,29 @@ void Control::turn(Instant now) {
     if (std::exchange(snapshot_due_, false)) store_.publish(roster_, health_.conditions());
     survey();
     link_->flush();
-    if (now >= next_look_) forget_the_gone();
+    if (now >= next_look_) {
+        next_look_ = now + kLookInterval;
+        tell_speeds();
+        forget_the_gone();
+    }
+}
+
+// A link has its speed some time after it came up, and may come up with another one.
+void Control::tell_speeds() {
+    for (std::size_t i = 0; i < crew_.ports.size(); ++i) {
+        const port::Link link = crew_.ports[i]->link();
+        if (!link.up || link.speed == speeds_[i]) continue;
+        speeds_[i] = link.speed;
+        worker::Command command;
+        command.kind = worker::Command::Kind::SetSpeed;
+        command.port = static_cast<std::uint16_t>(i);
+        command.speed = link.speed;
+        for (std::uint32_t w = 0; w < link_->size(); ++w) link_->post(w, command);
+    }
 }
 
 // What was removed keeps its place and addresses until nothing refers to it.
 void Control::forget_the_gone() {
-    next_look_ = now_ + kLookInterval;
     if (!backend::anything_removed(roster_)) return;
     backend::Use use;
     try {

@@ -24,14 +24,16 @@ bool is_clients_own(const tcp::Endpoint::Position& at, const tcp::Segment& segme
 }  // namespace
 
 Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-             Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, Ways& ways,
-             CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now)
+             Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, Answers& answers,
+             Ways& ways, CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news,
+             Instant now)
     : options_(options),
       topology_(resources.topology),
       directory_(directory),
       spliced_(spliced),
       listeners_(listeners),
       output_(output),
+      answers_(answers),
       ways_(ways),
       counters_(counters),
       mail_(mail),
@@ -52,7 +54,6 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
       wheel_(options.max_connections, now),
       succeeded_(backend::kMaxBackends, Instant::min()),
       failing_(backend::kMaxBackends, false),
-      resets_(1000, 1000),
       now_(now) {}
 
 // --- input ---
@@ -222,7 +223,8 @@ void Flows::neighbor_failed(Instant now, const NextHop& neighbor) {
 void Flows::reset(Instant now, const FourTuple& tuple, const Arrival& arrival, const tcp::Segment& segment) {
     const auto answer = tcp::reset_for(segment);
     if (!answer) return;
-    if (!resets_.take(now)) {
+    const Answers::Kind kind = directory_.lease_of(tuple) ? Answers::Kind::Broker : Answers::kind_of(segment);
+    if (!answers_.may(now, arrival.port, kind, tuple.remote.address)) {
         counters_.add(Counter::DropTcpResetRate);
         return;
     }

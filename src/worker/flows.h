@@ -9,12 +9,12 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/functional/function_ref.h>
 
-#include "sluice/base/token_bucket.h"
 #include "sluice/flow/slab.h"
 #include "sluice/flow/timer_wheel.h"
 #include "sluice/session/session.h"
 #include "sluice/tcp/syn_cookie.h"
 #include "sluice/worker/worker.h"
+#include "worker/answers.h"
 #include "worker/directory.h"
 #include "worker/frame_output.h"
 #include "worker/mail.h"
@@ -34,8 +34,9 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
   public:
     // listeners: shared with `spliced`, which takes connections over.
     Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-          Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, Ways& ways,
-          CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now);
+          Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, Answers& answers,
+          Ways& ways, CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news,
+          Instant now);
 
     // --- input; tuple.local is Sluice's end ---
     // Both return false when the packet is a spliced connection's, now at the latest: to be translated.
@@ -126,6 +127,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::vector<ListenerLoad>& listeners_;
     std::vector<tcp::SynCookies> cookies_;  // by listener
     FrameOutput& output_;
+    Answers& answers_;
     Ways& ways_;
     CounterSet& counters_;
     Mail& mail_;
@@ -136,8 +138,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     flow::TimerWheel wheel_;
     std::vector<Instant> succeeded_;  // by backend position: when it took a client last
     std::vector<bool> failing_;       // by backend position: an AttemptFailed was the last that control heard
-    TokenBucket resets_;
-    Instant now_;  // of the event being driven; Transmitter's calls happen within it
+    Instant now_;                     // of the event being driven; Transmitter's calls happen within it
     bool accepting_ = true;
 
     // Connections whose packets wait for a neighbor, so that they can be told at once when it does not

@@ -67,6 +67,8 @@ class FrameOutput {
         }
         batch.push_back(frame);
     }
+    // The port has not taken what was sent before: what need not be sent had better not be.
+    bool crowded(std::uint16_t port) const { return ways_[port]->batch.size() >= kBacklog / 2; }
     // Another length than the frame has, set where it lies: a changed copy would be copied once more.
     void send(std::uint16_t port, const port::Frame& frame, std::uint32_t length) {
         std::vector<port::Frame>& batch = ways_[port]->batch;

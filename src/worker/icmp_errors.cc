@@ -15,9 +15,14 @@ ByteView quote_of(IpFamily family, ByteView packet) {
 
 }  // namespace
 
-void IcmpErrors::send(Instant now, const Receiver& receiver, const wire::IcmpMessage& message, Counter sent) {
+void IcmpErrors::pass_on(Instant now, const Receiver& receiver, const wire::IcmpMessage& message) {
+    send(now, passed_on_, receiver, message, Counter::IcmpErrorsTranslated);
+}
+
+void IcmpErrors::send(Instant now, FairRate& rate, const Receiver& receiver, const wire::IcmpMessage& message,
+                      Counter sent) {
     if (receiver.mac.is_multicast()) return;  // a group is nobody to send to
-    if (!rate_.take(now)) {
+    if (!rate.take(now, receiver.address)) {
         counters_.add(Counter::DropIcmpRate);
         return;
     }
@@ -41,7 +46,7 @@ void IcmpErrors::too_big(Instant now, const Receiver& receiver, ByteView packet,
                                .parameter = mtu,
                                .body = quote};
     const wire::IcmpMessage v6{.type = wire::kIcmpv6PacketTooBig, .parameter = mtu, .body = quote};
-    send(now, receiver, family == IpFamily::V4 ? v4 : v6, Counter::IcmpTooBigSent);
+    send(now, own_, receiver, family == IpFamily::V4 ? v4 : v6, Counter::IcmpTooBigSent);
 }
 
 void IcmpErrors::time_exceeded(Instant now, const Receiver& receiver, ByteView packet, Exceeded what) {
@@ -49,7 +54,7 @@ void IcmpErrors::time_exceeded(Instant now, const Receiver& receiver, ByteView p
     const std::uint8_t type = family == IpFamily::V4 ? wire::kIcmpTimeExceeded : wire::kIcmpv6TimeExceeded;
     const wire::IcmpMessage message{
         .type = type, .code = static_cast<std::uint8_t>(what), .body = quote_of(family, packet)};
-    send(now, receiver, message, Counter::IcmpTimeExceededSent);
+    send(now, own_, receiver, message, Counter::IcmpTimeExceededSent);
 }
 
 void IcmpErrors::parameter_problem(Instant now, const Receiver& receiver, ByteView packet, std::uint8_t code,
@@ -58,7 +63,7 @@ void IcmpErrors::parameter_problem(Instant now, const Receiver& receiver, ByteVi
                                     .code = code,
                                     .parameter = pointer,
                                     .body = quote_of(IpFamily::V6, packet)};
-    send(now, receiver, message, Counter::IcmpParameterProblemSent);
+    send(now, own_, receiver, message, Counter::IcmpParameterProblemSent);
 }
 
 }  // namespace sluice::worker

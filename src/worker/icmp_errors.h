@@ -1,11 +1,12 @@
 // ICMP errors that leave Sluice: what it says itself about a packet that it cannot take or pass on, and what
-// it passes on from routers. At most 1,000 a second of all of them; more are counted as drop_icmp_rate.
+// it passes on from routers. At most 1,000 a second of either, as by Linux (icmp_msgs_per_sec): an error may
+// be larger than what it is about. Divided among those who are told; more are counted as drop_icmp_rate.
 #pragma once
 
 #include <cstdint>
 
 #include "sluice/base/counters.h"
-#include "sluice/base/token_bucket.h"
+#include "sluice/base/fair_rate.h"
 #include "sluice/splice/record.h"
 #include "sluice/wire/icmp.h"
 #include "worker/frame_output.h"
@@ -14,8 +15,13 @@ namespace sluice::worker {
 
 class IcmpErrors {
   public:
-    IcmpErrors(const Topology& topology, FrameOutput& output, CounterSet& counters)
-        : topology_(topology), output_(output), counters_(counters), rate_(1000, 1000) {}
+    // key: secret; whose share of the rate is whose.
+    IcmpErrors(const SipKey& key, const Topology& topology, FrameOutput& output, CounterSet& counters)
+        : topology_(topology),
+          output_(output),
+          counters_(counters),
+          own_(key, kRate),
+          passed_on_(key, kRate) {}
 
     // Who is told, by which way, and as whom.
     struct Receiver {
@@ -25,8 +31,8 @@ class IcmpErrors {
             address;    // nobody's but one host's: whoever sends to groups is not answered (RFC 1122 3.2.2)
         IpAddress own;  // the address that the packet was sent to
     };
-    // message: of the family that the addresses are. sent: the counter of those that leave.
-    void send(Instant now, const Receiver& receiver, const wire::IcmpMessage& message, Counter sent);
+    // What a router says, in the receiver's own numbers by now. message: of the family of the addresses.
+    void pass_on(Instant now, const Receiver& receiver, const wire::IcmpMessage& message);
 
     // packet: the IP packet as it arrived; no ICMP error and no later fragment. As much of it is quoted as
     // RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c) want.
@@ -38,10 +44,17 @@ class IcmpErrors {
                            std::uint32_t pointer);
 
   private:
+    static constexpr std::uint32_t kRate = 1000;
+
+    // sent: the counter of those that leave.
+    void send(Instant now, FairRate& rate, const Receiver& receiver, const wire::IcmpMessage& message,
+              Counter sent);
+
     const Topology& topology_;
     FrameOutput& output_;
     CounterSet& counters_;
-    TokenBucket rate_;
+    FairRate own_;  // strangers can ask for these; it is nothing to those who wait for the others
+    FairRate passed_on_;
 };
 
 // The end of a spliced connection whose packets leave in `direction`.

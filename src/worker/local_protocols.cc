@@ -11,15 +11,15 @@
 
 namespace sluice::worker {
 
-LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Spliced& spliced,
-                               Prober& prober, CounterSet& counters)
+LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Answers& answers, Flows& flows,
+                               Spliced& spliced, Prober& prober, CounterSet& counters)
     : topology_(topology),
       output_(output),
+      answers_(answers),
       flows_(flows),
       spliced_(spliced),
       prober_(prober),
-      counters_(counters),
-      echoes_(1000, 1000) {}
+      counters_(counters) {}
 
 bool LocalProtocols::owned_on(std::uint16_t port, const IpAddress& address) const {
     const OwnedAddress* owned = topology_.owned(address);
@@ -183,7 +183,7 @@ void LocalProtocols::echo(Instant now, const Arrival& arrival, const wire::IpPac
         counters_.add(Counter::DropIpNotOurs);
         return;
     }
-    if (!echoes_.take(now)) {
+    if (!answers_.may(now, arrival.port, Answers::Kind::Echo, packet.source)) {
         counters_.add(Counter::DropIcmpRate);
         return;
     }

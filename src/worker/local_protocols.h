@@ -1,14 +1,14 @@
 // What Sluice answers for its own addresses beside TCP: ARP, neighbor discovery, echo; and what it learns
-// from ICMP errors. One per worker; it holds nothing but a rate.
+// from ICMP errors. One per worker; it holds nothing of its own.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
 #include "sluice/base/counters.h"
-#include "sluice/base/token_bucket.h"
 #include "sluice/wire/icmp.h"
 #include "sluice/wire/ip_packet.h"
+#include "worker/answers.h"
 #include "worker/flows.h"
 #include "worker/frame_output.h"
 #include "worker/prober.h"
@@ -17,8 +17,8 @@ namespace sluice::worker {
 
 class LocalProtocols {
   public:
-    LocalProtocols(const Topology& topology, FrameOutput& output, Flows& flows, Spliced& spliced,
-                   Prober& prober, CounterSet& counters);
+    LocalProtocols(const Topology& topology, FrameOutput& output, Answers& answers, Flows& flows,
+                   Spliced& spliced, Prober& prober, CounterSet& counters);
 
     // Both return true when every worker should learn what the packet says about a neighbor.
     // answer: false for a copy of a frame that another worker has answered; then it is only learned from.
@@ -42,11 +42,11 @@ class LocalProtocols {
 
     const Topology& topology_;
     FrameOutput& output_;
+    Answers& answers_;
     Flows& flows_;
     Spliced& spliced_;
     Prober& prober_;
     CounterSet& counters_;
-    TokenBucket echoes_;
 };
 
 }  // namespace sluice::worker

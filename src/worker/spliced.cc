@@ -32,7 +32,7 @@ Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources,
       table4_(options.max_connections, now),
       table6_(options.max_connections, now),
       memories_{LazyArray<Memory>(options.max_connections), LazyArray<Memory>(options.max_connections)},
-      errors_(resources.topology, output, counters) {}
+      errors_(options.index_key, resources.topology, output, counters) {}
 
 // --- making and ending ---
 

@@ -74,7 +74,7 @@ splice::QuoteVerdict Spliced::pass_error(Instant now, std::uint32_t id, Directio
     const splice::QuoteVerdict verdict =
         splice::translate_icmp_quote(record, direction, std::span(quote).first(size));
     if (verdict != splice::QuoteVerdict::Translated) return verdict;
-    errors_.send(now, sender_of(record, direction), error, Counter::IcmpErrorsTranslated);
+    errors_.pass_on(now, sender_of(record, direction), error);
     return verdict;
 }
 

@@ -60,6 +60,7 @@ struct Worker::Impl {
     Mail mail;
     Mailbox<Command> commands;
     FrameOutput output;
+    Answers answers;
     Ways ways;
     Directory directory;
     std::vector<ListenerLoad> listeners;
@@ -90,17 +91,18 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
       commands(kCommands),
       output(resources.topology, resources.ports, resources.frames, counters,
              static_cast<std::uint16_t>(options.index)),
+      answers(options, resources.ports.size(), output),
       ways(resources.topology, output, counters),
       directory(options, resources),
       listeners(resources.snapshot->listeners.size()),
       news(options, resources.handover, counters),
       spliced(options, resources, directory, output, ways, listeners, counters, tallies, mail, news, now_),
       forwarder(resources, directory, spliced, output, counters, tallies),
-      flows(options, resources, directory, spliced, listeners, output, ways, counters, tallies, mail, news,
-            now_),
+      flows(options, resources, directory, spliced, listeners, output, answers, ways, counters, tallies, mail,
+            news, now_),
       evictor(options, resources, directory, flows, spliced, now_),
       prober(options, resources, output, counters, mail, now_),
-      local(resources.topology, output, flows, spliced, prober, counters),
+      local(resources.topology, output, answers, flows, spliced, prober, counters),
       input(options, resources, directory, forwarder, output, flows, prober, local, spliced.errors(),
             counters, mail),
       now(now_) {
@@ -199,6 +201,7 @@ bool Worker::Impl::on_commands() {
 void Worker::Impl::on_command(const Command& command) {
     switch (command.kind) {
         case Command::Kind::SetSnapshot: use(command); return;
+        case Command::Kind::SetSpeed: answers.set_speed(command.port, command.speed); return;
         case Command::Kind::Inspect:
             command.inspection->run(self);
             command.inspection->finish();

@@ -113,6 +113,7 @@ class Control final : public admin::View, public admin::MetricsView {
     void log_health(std::uint32_t backend, bool was_healthy) const;
     void start_slowly(std::uint32_t backend);
     void forget_the_gone();
+    void tell_speeds();
     // reload.cc
     admin::ReloadReport go_over_to_file(bool dry_run);
     config::Config load_changed();
@@ -164,6 +165,7 @@ class Control final : public admin::View, public admin::MetricsView {
     OffloadHints hints_;
     admin::ConnectionLog connection_log_;
     Crew crew_;
+    std::vector<std::uint32_t> speeds_;  // by port, as the workers know them, Mbit/s
     std::optional<CrewLink> link_;
     std::optional<Survey> survey_;
     std::optional<AccountBook> accounts_;

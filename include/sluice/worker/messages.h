@@ -43,6 +43,7 @@ struct Command {
     enum class Kind : std::uint8_t {
         SetSnapshot,  // use `snapshot`, and `topology` where it is given, from now on; answered by
                       // SnapshotRetired for the one before
+        SetSpeed,     // `port` carries `speed` from now on
         Inspect,      // run `inspection`
         Drain,        // accept no new connections
         Stop,         // leave the loop after this iteration, ending all connections by reset
@@ -51,6 +52,8 @@ struct Command {
     const backend::Snapshot* snapshot = nullptr;  // owned by control until retired by every worker
     const Topology* topology = nullptr;  // the worker takes a copy; control's as long as the snapshot
     Inspection* inspection = nullptr;
+    std::uint16_t port = 0;
+    std::uint32_t speed = 0;  // Mbit/s; 0: unknown
 };
 
 // Worker to control.

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "bench.h"
+#include "sluice/tcp/frame.h"
 
 namespace sluice::daemon {
 namespace {
@@ -53,6 +56,46 @@ TEST(Control, AnOldSnapshotIsKeptWhileAWorkerUsesIt) {
     bench.step();
     bench.control.turn(bench.now);
     EXPECT_EQ(bench.control.snapshots_kept(), 1U);
+}
+
+// How many of 3,000 segments of no connection, all from one host, are answered.
+std::uint64_t answered(Bench& bench) {
+    const auto sent = [&] {
+        std::uint64_t sum = 0;
+        for (const auto& worker : bench.workers) sum += worker->counters().get(Counter::TcpResetsSent);
+        return sum;
+    };
+    const std::uint64_t before = sent();
+    for (std::uint16_t i = 0; i < 3000; ++i) {
+        const FourTuple tuple{.local = {IpAddress::v4(10, 1, 0, 77), static_cast<std::uint16_t>(2000 + i)},
+                              .remote = {IpAddress::v4(10, 1, 0, 2), 1883}};
+        tcp::Segment segment;
+        segment.flags.ack = true;
+        segment.payload = as_bytes("text");
+        std::array<std::byte, 128> frame{};
+        const std::size_t size =
+            tcp::write_segment(tuple, MacAddress{{2, 0, 0, 0, 0, 77}}, Bench::kMac, segment, frame);
+        bench.memory_ports[0]->inject(std::span(frame).first(size), 0);
+        if (i % 32 == 31) bench.step();
+    }
+    for (int i = 0; i < 3; ++i) bench.step();
+    return sent() - before;
+}
+
+TEST(Control, WorkersAnswerStrangersByTheSpeedThatALinkHasNow) {
+    const CapturedLog log;
+    Bench bench(config_of(kOnePool, "workers = 2\n"));
+    bench.pass(100ms);
+    EXPECT_EQ(answered(bench), 3000U) << "unknown";
+    bench.memory_ports[0]->set_link({.up = true, .speed = 1});
+    bench.pass(1100ms);
+    EXPECT_LT(answered(bench), 300U);
+    bench.memory_ports[0]->set_link({.up = false, .speed = 10'000});
+    bench.pass(1100ms);
+    EXPECT_LT(answered(bench), 300U) << "the cable is out";
+    bench.memory_ports[0]->set_link({.up = true, .speed = 10'000});
+    bench.pass(1100ms);
+    EXPECT_EQ(answered(bench), 3000U);
 }
 
 TEST(Control, HintsAtAPeersOffloadsOnceAMinute) {

@@ -140,6 +140,13 @@ Frame make_neighbor_answer(const IpAddress& address, const MacAddress& mac, cons
     return frame;
 }
 
+worker::Command slow_port() {
+    worker::Command command;
+    command.kind = worker::Command::Kind::SetSpeed;
+    command.speed = 1;
+    return command;
+}
+
 Counts::Counts(const Lab& lab) : lab_(lab) { restart(); }
 
 void Counts::restart() {

@@ -74,6 +74,9 @@ Frame make_announcement(const IpAddress& address, const MacAddress& mac);
 Frame make_neighbor_answer(const IpAddress& address, const MacAddress& mac, const IpAddress& asker,
                            const MacAddress& asker_mac);
 
+// To a worker: what the first port carries is 1 Mbit/s from now on, the least that answers go by.
+worker::Command slow_port();
+
 // Counters that moved since, by name, with how far.
 class Counts {
   public:
