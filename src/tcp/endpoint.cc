@@ -196,7 +196,7 @@ void Endpoint::Impl::enter_time_wait(Instant now) {
     linger_at = now + options.time_wait;
 }
 
-// What was received stays readable; what was to be sent has nobody to go to.
+// What was received stays readable; what was to be sent has nobody to go to, and no gap will be filled.
 void Endpoint::Impl::close(Failure why) {
     abandoned = !all_acknowledged();
     state = State::Closed;
@@ -204,6 +204,7 @@ void Endpoint::Impl::close(Failure why) {
     ack_now = false;
     statistics.bytes_abandoned += send_buffer.size();
     send_buffer.drop(send_buffer.size());
+    reassembly.drop_early();
     retransmit_at = kNever;
     persist_at = kNever;
     delayed_ack_at = kNever;
@@ -317,8 +318,9 @@ void Endpoint::prefetch() const {
     const auto* const at = reinterpret_cast<const std::byte*>(impl_.get());
     for (std::size_t i = 0; i < sizeof(Impl); i += kLine) __builtin_prefetch(at + i, 1);
 }
-std::size_t Endpoint::memory_bytes() const {
-    return sizeof(Impl) + impl_->send_buffer.capacity() + impl_->reassembly.capacity();
+std::size_t Endpoint::memory_bytes() const { return sizeof(Impl) + buffer_bytes(); }
+std::size_t Endpoint::buffer_bytes() const {
+    return impl_->send_buffer.capacity() + impl_->reassembly.memory_bytes();
 }
 const Endpoint::Statistics& Endpoint::statistics() const { return impl_->statistics; }
 

@@ -29,7 +29,8 @@ class Reassembly {
     // Bytes from next() on that would be kept.
     std::uint32_t room() const { return limit_ - readable_; }
     bool has_gap() const { return !early_.empty(); }
-    std::uint32_t capacity() const { return ring_.capacity(); }
+    // Bytes of memory behind what is held.
+    std::size_t memory_bytes() const { return ring_.capacity() + early_.capacity() * sizeof(Piece); }
 
     // Keeps what is new and fits, drops the rest. next() moves when the first gap is filled. What was stored
     // first stays: a retransmission that says otherwise changes nothing.

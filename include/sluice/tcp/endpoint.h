@@ -200,6 +200,8 @@ class Endpoint {
     void prefetch() const;
     // Memory behind this endpoint, in bytes: state and buffers as they are now.
     std::size_t memory_bytes() const;
+    // Of these, what grows and shrinks with the bytes that are held.
+    std::size_t buffer_bytes() const;
 
     struct Statistics {
         std::uint64_t segments_in = 0;
