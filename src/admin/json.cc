@@ -127,6 +127,8 @@ Json to_json(const Info& info) {
             {"used_bytes_per_connection", per(info.used_bytes, info.connections)},
             {"remembered_sessions", info.remembered_sessions},
             {"remembered_bytes", info.remembered_bytes},
+            {"connect_bytes", info.connect_bytes},
+            {"connect_memory", info.connect_memory},
             {"dpdk", info.dpdk},
             {"memory", info.memory},
             {"snapshot_generation", info.snapshot_generation}};

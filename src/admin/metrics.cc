@@ -102,6 +102,11 @@ void whole(Book& book, const Metrics& m) {
     book.add(m.reserved_bytes);
     book.gauge("sluice_memory_used_bytes", "What the present connections take of it, in bytes");
     book.add(m.used_bytes);
+    book.gauge("sluice_connect_memory_held_bytes",
+               "Memory held for clients that no broker has accepted yet, in bytes");
+    book.add(m.connect_bytes);
+    book.gauge("sluice_connect_memory_bytes", "The bound on it (runtime.connect_memory), in bytes");
+    book.add(m.connect_memory);
     book.gauge("sluice_snapshot_generation",
                "Number of the picture that workers go by; grows with every change of a broker's condition");
     book.add(m.snapshot_generation);

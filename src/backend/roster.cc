@@ -77,6 +77,7 @@ class Seating {
         }
         seat_routes(pools);
         roster_.connection_log = !config_.admin.connection_log.empty();
+        roster_.connect_memory = config_.runtime.connect_memory;
         check_tuples();
         return std::move(roster_);
     }

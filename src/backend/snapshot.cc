@@ -172,6 +172,7 @@ std::unique_ptr<const Snapshot> build_snapshot(const Roster& roster, std::uint64
     snapshot->generation = generation;
     snapshot->roster = roster_generation;
     snapshot->connection_log = roster.connection_log;
+    snapshot->connect_memory = roster.connect_memory;
     for (const Roster::Listener& listener : roster.listeners) {
         const config::Listener& l = listener.config;
         snapshot->listeners.push_back({.name = l.name,

@@ -24,6 +24,7 @@ void check(Draft& draft, Report& report) {
     check_listeners(draft, networks, report);
     check_routes(draft, report);
     check_admin(draft, networks, report);
+    check_runtime(draft, report);
 }
 
 }  // namespace sluice::config

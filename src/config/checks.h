@@ -26,6 +26,8 @@ void check_listeners(Draft& draft, const Networks& networks, Report& report);
 
 // Routes' listeners and pools, and that each is reached. Fills in pool_index.
 void check_routes(Draft& draft, Report& report);
+// That connect_memory holds what listeners take; where it is not given, it follows them.
+void check_runtime(Draft& draft, Report& report);
 // What the kernel is asked for must be the kernel's.
 void check_admin(const Draft& draft, const Networks& networks, Report& report);
 

@@ -68,6 +68,7 @@ struct Draft {
     std::vector<RouteDraft> routes;
     std::vector<PoolDraft> pools;
     std::optional<Place> metrics;
+    std::optional<Place> connect_memory;
     // Every name of a pool, of a listener, and every network of a port, was read: absence can be told.
     bool pools_good = true;
     bool listeners_good = true;

@@ -45,6 +45,7 @@ std::vector<Entry> entries(const Runtime& runtime) {
             {"cores", pinned ? write_cpus(runtime.cores) : "", kRuntimeRestart},
             {"idle", write(runtime.idle, kIdleWords), kRuntimeRestart},
             {"max_connections", write(runtime.max_connections), kRuntimeRestart},
+            {"connect_memory", write_size(runtime.connect_memory)},
             {"memory", write(runtime.memory, kMemoryWords), kRuntimeRestart},
             {"eal", write(runtime.eal), kRuntimeRestart},
             {"shutdown_timeout", write(runtime.shutdown_timeout)}};

@@ -47,11 +47,13 @@ void read_cores(Section& section, Runtime& runtime) {
     runtime.workers = static_cast<unsigned>(runtime.cores.size());
 }
 
-void read_runtime(Section section, Runtime& runtime) {
+void read_runtime(Section section, Runtime& runtime, Draft& draft) {
     section.integer("workers", runtime.workers, 1U, kMostWorkers);
     read_cores(section, runtime);
     section.choice("idle", runtime.idle, kIdleWords);
     section.integer("max_connections", runtime.max_connections, 1U, kMostConnections);
+    draft.connect_memory = section.size<std::uint64_t>("connect_memory", runtime.connect_memory,
+                                                       std::uint64_t{1} << 20U, std::uint64_t{1} << 40U);
     section.choice("memory", runtime.memory, kMemoryWords);
     for (auto& argument : section.texts("eal")) {
         if (argument.value.empty() || argument.value.find('\0') != std::string::npos) {
@@ -159,7 +161,7 @@ bool read_all(Section& file, std::string_view key, Report& report, const Read& r
 Draft read_sections(const toml::table& table, Report& report) {
     Draft draft;
     Section file(table, "", report);
-    if (auto runtime = file.table("runtime")) read_runtime(std::move(*runtime), draft.config.runtime);
+    if (auto runtime = file.table("runtime")) read_runtime(std::move(*runtime), draft.config.runtime, draft);
     const bool all_ports =
         read_all(file, "port", report, [&](Section section) { read_port(std::move(section), draft); });
     if (auto admin = file.table("admin")) read_admin(std::move(*admin), draft.config.admin, draft);

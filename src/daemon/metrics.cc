@@ -38,6 +38,7 @@ admin::Metrics Control::metrics() {
     m.uptime = now_ - started_;
     m.draining = draining_;
     m.max_connections = config_.runtime.max_connections;
+    m.connect_memory = config_.runtime.connect_memory;
     m.frames_capacity = crew_.frames->capacity();
     m.frames_used = m.frames_capacity - crew_.frames->available();
     m.snapshot_generation = store_.newest().generation;
@@ -48,6 +49,7 @@ admin::Metrics Control::metrics() {
         const worker::Worker::Totals& totals = survey_->answer(w).totals;
         m.reserved_bytes += totals.reserved_bytes;
         m.used_bytes += totals.used_bytes;
+        m.connect_bytes += totals.connect_bytes;
         m.workers.push_back({.answers = survey_->answers(w, now_),
                              .handshaking = totals.half_open,
                              .relayed = totals.connections - totals.spliced - totals.half_open,

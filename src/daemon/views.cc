@@ -61,6 +61,7 @@ admin::Info Control::info() {
                      .idle = name(config_.runtime.idle),
                      .draining = draining_,
                      .max_connections = config_.runtime.max_connections,
+                     .connect_memory = config_.runtime.connect_memory,
                      .dpdk = crew_.dpdk,
                      .memory = crew_.hugepages ? "hugepages" : "pages",
                      .snapshot_generation = store_.newest().generation};
@@ -76,6 +77,7 @@ admin::Info Control::info() {
         // Each worker remembers all of them.
         info.remembered_sessions = std::max<std::uint64_t>(info.remembered_sessions, part.remembered);
         info.remembered_bytes += part.remembered_bytes;
+        info.connect_bytes += part.connect_bytes;
     }
     return info;
 }

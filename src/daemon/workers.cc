@@ -38,6 +38,7 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
                                                 .frames = environment_.frames(),
                                                 .handover = handover_,
                                                 .load = load,
+                                                .connect_memory = connect_memory_,
                                                 .snapshot = &control.snapshot()};
         const int bell = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (bell < 0) throw StartFault(std::string("no eventfd to be had: ") + std::strerror(errno));

@@ -33,6 +33,7 @@ class Workers {
     port::DpdkEnvironment& environment_;
     std::vector<port::Port*> ports_;
     worker::HandoverRings handover_;
+    session::CommonMemory connect_memory_;
     std::vector<int> bells_;  // eventfds, by worker
     std::vector<std::unique_ptr<worker::Worker>> workers_;
 };

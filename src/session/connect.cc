@@ -91,7 +91,8 @@ void Session::step_await_connect(Instant now) {
 
 // A CONNECT larger than the first window must come all the same. What may follow it is half of that window: a
 // broker that has read so much has at least this free again, and less would make a sender with more to say
-// wait for its timer (RFC 9293 section 3.8.6.2.1), be it with the CONNECT's last bytes.
+// wait for its timer (RFC 9293 section 3.8.6.2.1), be it with the CONNECT's last bytes. While memory is short
+// the CONNECT comes in smaller steps.
 void Session::make_room_for_connect(ByteView bytes) {
     const auto result = mqtt::read_packet_header(bytes);
     const auto* const header = std::get_if<mqtt::PacketHeader>(&result);
@@ -99,7 +100,7 @@ void Session::make_room_for_connect(ByteView bytes) {
     const std::size_t size = header->size + header->remaining;
     if (size <= c_.first_window / 2) return;
     const std::size_t missing = size - bytes.size() + c_.first_window / 2;
-    c_.client_end.allow(static_cast<std::uint32_t>(missing));
+    c_.client_end.allow(s_.waiting.reach(static_cast<std::uint32_t>(missing)));
 }
 
 void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView packet) {
@@ -155,7 +156,7 @@ void Session::refuse(Instant now, std::optional<mqtt::Version> version, mqtt::Re
 void Session::step_refusing(Instant now) {
     // What a refused client still sends is not for anybody.
     c_.client_end.consume(now, c_.client_end.readable(), to_client_);
-    c_.client_end.allow(c_.first_window);
+    c_.client_end.allow(s_.waiting.reach(c_.first_window));
     const tcp::State state = c_.client_end.state();
     if (state == tcp::State::Closed || state == tcp::State::TimeWait) c_.phase = Phase::Closing;
 }

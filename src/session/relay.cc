@@ -49,7 +49,7 @@ void Session::move_to_client(Instant now) {
 // Until a broker is there the client is left at its first window. Who sends on behind its CONNECT without
 // waiting for an answer has that window again and again until there is one, as far as connect_window reaches:
 // it may close as soon as it has sent all, and what it has not sent by then is lost with the answer that
-// resets it. A connection that stays relayed has buffers to promise.
+// resets it. While memory is short he has it once. A connection that stays relayed has buffers to promise.
 void Session::follow_windows() {
     if (!c_.upstream_end || c_.stays_relayed || c_.phase == Phase::Delivering || c_.phase == Phase::Closing) {
         return;
@@ -60,12 +60,13 @@ void Session::follow_windows() {
     };
     c_.upstream_end->allow(room_behind(c_.client_end, c_.upstream_end->readable()));
     const bool settled = c_.phase == Phase::Relayed || c_.heard_auth;
-    if (!settled && c_.client_end.readable() != 0) return c_.client_end.allow(c_.first_window);
+    if (!settled && c_.client_end.readable() != 0)
+        return c_.client_end.allow(s_.waiting.is_short() ? 0 : c_.first_window);
     if (c_.phase == Phase::Connecting) return;
     // What the broker was given of the CONNECT stays until its answer; another one may be given all of it.
     const std::size_t owed = c_.connect_packet.size() + c_.client_end.readable() - c_.replayed;
     const std::uint32_t room = room_behind(*c_.upstream_end, owed);
-    c_.client_end.allow(settled ? room : std::min(room, c_.first_window));
+    c_.client_end.allow(settled ? room : std::min(room, s_.waiting.reach(c_.first_window)));
 }
 
 // What the steps had to send may have told the windows already.

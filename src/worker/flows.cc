@@ -39,6 +39,8 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
       mail_(mail),
       news_(news),
       chooser_(resources.load, options.seed, options.workers),
+      waiting_(resources.connect_memory, options.workers, options.max_connections,
+               resources.snapshot->connect_memory),
       surroundings_{.snapshot = resources.snapshot,
                     .chooser = chooser_,
                     .load = resources.load,
@@ -47,6 +49,7 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
                     .tallies = tallies,
                     .transmitter = *this,
                     .whereabouts = news.table(),
+                    .waiting = waiting_,
                     .isn_key = options.isn_key,
                     .session_key = options.session_key,
                     .worker = options.index},
@@ -239,12 +242,21 @@ void Flows::reset(Instant now, const FourTuple& tuple, const Arrival& arrival, c
 // --- driving a session ---
 
 void Flows::drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event) {
+    run(now, id, event);
+    drain_unreachable(now);
+    relieve(now);
+}
+
+void Flows::run(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event) {
     now_ = now;
     session::Connection& c = slab_[id];
     const bool was_half_open = c.phase == session::Phase::Handshake;
+    const bool was_waiting = session::is_waiting(c.phase);
     session::Session session(c, surroundings_);
     event(session);
     if (was_half_open && c.phase != session::Phase::Handshake) --listeners_[c.listener].half_open;
+    if (was_waiting)
+        waiting_.hold(id, session::is_waiting(c.phase) ? session::holding_of(c) : session::Holding{});
     if (c.phase == session::Phase::Spliced) {
         // Its record has everything by now: lease, load and place in the index.
         wheel_.cancel(id);
@@ -254,7 +266,18 @@ void Flows::drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session:
     } else {
         wheel_.arm(id, session.deadline());
     }
-    drain_unreachable(now);
+}
+
+// Whoever takes memory that is not to be had ends those who have had it longest without a broker's word.
+void Flows::relieve(Instant now) {
+    std::uint32_t n = 0;
+    while (const auto id = waiting_.first_to_go()) {
+        const Counter reason =
+            waiting_.asks_broker(*id) ? Counter::ClientWaitingEvicted : Counter::ClientConnectEvicted;
+        run(now, *id, [&](session::Session& s) { s.terminate(now, reason); });
+        if (++n % kFlushEvery == 0) output_.flush_all();
+    }
+    if (waiting_.becomes_short()) counters_.add(Counter::ConnectMemoryShort);
 }
 
 // A session that finds its broker's neighbor dead while sending is told so here, outside its own call. Each
@@ -278,6 +301,7 @@ void Flows::remove(std::uint32_t id) {
     wheel_.cancel(id);
     directory_.erase_client(directory_.hash(c.client), {Reference::Kind::Relayed, id});
     ways_.leave_client(c.client);
+    waiting_.leave(id);
     slab_.erase(id);
 }
 

@@ -12,6 +12,7 @@
 #include "sluice/flow/slab.h"
 #include "sluice/flow/timer_wheel.h"
 #include "sluice/session/session.h"
+#include "sluice/session/waiting_room.h"
 #include "sluice/tcp/syn_cookie.h"
 #include "sluice/worker/worker.h"
 #include "worker/answers.h"
@@ -58,7 +59,10 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
 
     // --- control ---
     const backend::Snapshot* snapshot() const { return surroundings_.snapshot; }
-    void use(const backend::Snapshot* snapshot) { surroundings_.snapshot = snapshot; }
+    void use(const backend::Snapshot* snapshot) {
+        surroundings_.snapshot = snapshot;
+        waiting_.use(snapshot->connect_memory);
+    }
     void accept_no_more() { accepting_ = false; }
     void end_all(Instant now);
     // Ends a relayed connection by reset of both ends, on behalf of `reason`, once they have what they are
@@ -74,6 +78,8 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     // For whoever changes where their packets go; nothing else of them is anybody's.
     flow::Slab<session::Connection>& connections() { return slab_; }
     std::uint32_t timers() const { return wheel_.size(); }
+    // Held for clients that no broker has accepted yet.
+    std::uint64_t connect_bytes() const { return waiting_.held(); }
     std::uint64_t reserved_bytes() const { return slab_.memory_bytes() + wheel_.memory_bytes(); }
     // An estimate: of many connections, some are looked at.
     std::uint64_t used_bytes() const;
@@ -116,6 +122,9 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     void follow_client(session::Connection& c, const Arrival& arrival, const tcp::Segment& segment);
     // Runs `event(session)` on a connection and settles what it changed: timer, counts, removal.
     void drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event);
+    // The same without what others must be told, or must go for.
+    void run(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event);
+    void relieve(Instant now);
     void drain_unreachable(Instant now);
     void tell_ending(const session::Connection& c);
     void remove(std::uint32_t id);
@@ -133,6 +142,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     Mail& mail_;
     SessionNews& news_;
     backend::Chooser chooser_;
+    session::WaitingRoom waiting_;
     session::Surroundings surroundings_;
     flow::Slab<session::Connection> slab_;
     flow::TimerWheel wheel_;

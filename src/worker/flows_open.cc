@@ -32,7 +32,10 @@ tcp::SynCookies& Flows::cookies(std::uint32_t listener) {
 tcp::EndpointOptions Flows::client_options(std::uint32_t listener, const FourTuple& tuple,
                                            const Arrival& arrival) const {
     const std::uint16_t mss = topology_.ports()[arrival.port].mss(tuple.local.address.family());
-    return session::client_options(*surroundings_.snapshot, listener, tuple, mss, options_.isn_key);
+    tcp::EndpointOptions options =
+        session::client_options(*surroundings_.snapshot, listener, tuple, mss, options_.isn_key);
+    options.receive_window = waiting_.reach(*options.receive_window);
+    return options;
 }
 
 // Why there can be no connection for this client now.

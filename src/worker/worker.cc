@@ -27,6 +27,7 @@ WorkerResources with_topology(const WorkerResources& given, const Topology& own)
             .frames = given.frames,
             .handover = given.handover,
             .load = given.load,
+            .connect_memory = given.connect_memory,
             .snapshot = given.snapshot};
 }
 
@@ -283,6 +284,7 @@ Worker::Totals Worker::Impl::totals() const {
                   .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
                   .remembered = news.table().size(),
                   .remembered_bytes = news.table().used_bytes(),
+                  .connect_bytes = flows.connect_bytes(),
                   .listeners = {},
                   .handshakes = {}};
     for (const ListenerLoad& l : listeners) {

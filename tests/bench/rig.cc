@@ -70,13 +70,15 @@ Rig::Rig(const RigOptions& options)
     const std::array macs{Swarm::kFrontMac, Swarm::kBackMac};
     topology_ = std::make_unique<worker::Topology>(config_, macs);
     snapshot_ = backend::build_snapshot(config_, backend::HealthTracker(config_).conditions(), 1, nullptr);
-    worker_ = std::make_unique<worker::Worker>(
-        worker::WorkerOptions{.max_connections = options.max_connections,
-                              .idle = config::Idle::Poll,
-                              .isn_key = {1, 2},
-                              .index_key = {3, 4},
-                              .seed = 5},
-        worker::WorkerResources{*topology_, ports_, pool_, handover_, load_, snapshot_.get()}, now_);
+    worker_ =
+        std::make_unique<worker::Worker>(worker::WorkerOptions{.max_connections = options.max_connections,
+                                                               .idle = config::Idle::Poll,
+                                                               .isn_key = {1, 2},
+                                                               .index_key = {3, 4},
+                                                               .seed = 5},
+                                         worker::WorkerResources{*topology_, ports_, pool_, handover_, load_,
+                                                                 connect_memory_, snapshot_.get()},
+                                         now_);
     settle();
     last_cycles_ = cycles();
     base_memory_ = resident_memory();

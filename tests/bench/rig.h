@@ -89,6 +89,7 @@ class Rig {
     std::unique_ptr<worker::Topology> topology_;
     worker::HandoverRings handover_{1, 4096};
     backend::LoadTable load_;
+    session::CommonMemory connect_memory_;
     std::unique_ptr<const backend::Snapshot> snapshot_;
     std::unique_ptr<worker::Worker> worker_;
 };

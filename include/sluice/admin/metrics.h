@@ -35,6 +35,8 @@ struct Metrics {
     std::uint64_t snapshot_generation = 0;
     std::uint64_t reserved_bytes = 0;
     std::uint64_t used_bytes = 0;
+    std::uint64_t connect_bytes = 0;
+    std::uint64_t connect_memory = 0;
     Reloads reloads;
     Duration last_reload_age{0};  // the start counts as one
     std::chrono::system_clock::time_point now{};

@@ -42,6 +42,8 @@ struct Info {
     std::uint64_t used_bytes = 0;           // for the connections that there are
     std::uint64_t remembered_sessions = 0;  // with the broker that they are at
     std::uint64_t remembered_bytes = 0;     // for these, over all workers
+    std::uint64_t connect_bytes = 0;        // held for clients that no broker has accepted yet
+    std::uint64_t connect_memory = 0;       // and the bound on them, runtime.connect_memory
     std::string dpdk;                       // version
     std::string memory;                     // "hugepages" or "pages"
     std::uint64_t snapshot_generation = 0;

@@ -63,8 +63,9 @@ struct Roster {
     std::vector<Listener> listeners;
     std::vector<Pool> pools;
     std::vector<Route> routes;
-    bool connection_log = false;      // ended connections are to be told
-    std::uint32_t next_position = 0;  // where the search for a free one begins
+    bool connection_log = false;       // ended connections are to be told
+    std::uint64_t connect_memory = 0;  // bytes, over all workers
+    std::uint32_t next_position = 0;   // where the search for a free one begins
 
     // Active and removed backends.
     template <typename Visit>

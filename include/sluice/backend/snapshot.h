@@ -141,6 +141,8 @@ struct Snapshot {
     std::vector<Listener> listeners;
     std::vector<Route> routes;    // the first that fits decides
     bool connection_log = false;  // workers tell of connections that ended
+    // Bytes that all workers together may hold for clients that no broker has accepted yet.
+    std::uint64_t connect_memory = 0;
     std::vector<Pool> pools;
 };
 

@@ -20,6 +20,10 @@ enum class Idle : std::uint8_t {
     Poll,      // a worker never sleeps
 };
 
+// What the smallest share of connect_memory must hold in CONNECTs: one that grows, in a buffer of up to twice
+// its size, and its copies for a broker; and as much again, because half of connect_memory is nobody's share.
+inline constexpr std::uint64_t kConnectsHeld = 8;
+
 enum class Memory : std::uint8_t {
     Auto,       // hugepages when the system has reserved some, else ordinary pages
     Hugepages,  // hugepages or no start
@@ -32,6 +36,9 @@ struct Runtime {
     std::vector<unsigned> cores;  // CPU numbers, one a worker; empty: not pinned
     Idle idle = Idle::Adaptive;
     std::uint32_t max_connections = 1'000'000;  // 1..50'000'000, over all workers
+    // Bytes held for clients that no broker has accepted yet, over all workers: 1 MiB..1 TiB, and at least
+    // kConnectsHeld of the largest max_connect_size for each worker.
+    std::uint64_t connect_memory = std::uint64_t{256} << 20U;
     Memory memory = Memory::Auto;
     std::vector<std::string> eal;                          // extra EAL arguments, in order
     Duration shutdown_timeout = std::chrono::seconds(30);  // 0s..1d

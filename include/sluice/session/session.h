@@ -26,6 +26,7 @@
 #include "sluice/mqtt/writer.h"
 #include "sluice/nat/source_pool.h"
 #include "sluice/session/connection.h"
+#include "sluice/session/waiting_room.h"
 #include "sluice/session/whereabouts.h"
 #include "sluice/splice/make_record.h"
 #include "sluice/tcp/syn_cookie.h"
@@ -70,6 +71,7 @@ struct Surroundings {
     backend::Tallies& tallies;
     Transmitter& transmitter;
     const Whereabouts& whereabouts;
+    const WaitingRoom& waiting;
     SipKey isn_key;
     SipKey session_key;
     std::uint32_t worker = 0;

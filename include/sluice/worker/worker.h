@@ -18,6 +18,7 @@
 #include "sluice/base/time.h"
 #include "sluice/config/model.h"
 #include "sluice/port/port.h"
+#include "sluice/session/waiting_room.h"
 #include "sluice/worker/handover.h"
 #include "sluice/worker/messages.h"
 #include "sluice/worker/topology.h"
@@ -42,7 +43,8 @@ struct WorkerResources {
     port::FramePool& frames;
     HandoverRings& handover;
     backend::LoadTable& load;
-    const backend::Snapshot* snapshot;  // the first one
+    session::CommonMemory& connect_memory;  // of all workers
+    const backend::Snapshot* snapshot;      // the first one
 };
 
 class Worker {
@@ -93,6 +95,7 @@ class Worker {
         std::uint64_t used_bytes = 0;           // for the connections that there are
         std::uint32_t remembered = 0;           // sessions, each of them by every worker
         std::uint64_t remembered_bytes = 0;     // for these
+        std::uint64_t connect_bytes = 0;        // held for clients that no broker has accepted yet
         std::vector<std::uint32_t> listeners;   // connections, by listener
         std::vector<std::uint32_t> handshakes;  // of these, half open
     };

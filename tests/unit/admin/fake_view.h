@@ -26,6 +26,8 @@ class FakeView : public View {
                 .spliced = 5,
                 .reserved_bytes = 4096,
                 .used_bytes = 1400,
+                .connect_bytes = 4096,
+                .connect_memory = 1048576,
                 .dpdk = "22.11.4",
                 .memory = "pages",
                 .snapshot_generation = 3};

@@ -148,6 +148,7 @@ TEST(Difference, SaysWhatNeedsARestart) {
         changed(edited("[[port]]", R"([runtime]
 cores = "3,5-7"
 idle = "poll"
+connect_memory = "512MiB"
 shutdown_timeout = "1m"
 [admin]
 socket = "/tmp/admin.sock"
@@ -158,6 +159,7 @@ connection_log = "/tmp/log"
         "runtime workers: 1 ->  [workers, memory and DPDK's EAL are set up at start]\n"
         "runtime cores:  -> \"3,5-7\" [workers, memory and DPDK's EAL are set up at start]\n"
         "runtime idle: \"adaptive\" -> \"poll\" [workers, memory and DPDK's EAL are set up at start]\n"
+        "runtime connect_memory: \"256MiB\" -> \"512MiB\"\n"
         "runtime shutdown_timeout: \"30s\" -> \"1m\"\n"
         "admin socket: \"/run/sluice/admin.sock\" -> \"/tmp/admin.sock\" [the address is bound at start]\n"
         "admin log: \"info\" -> \"debug\"\n"
@@ -190,6 +192,7 @@ constexpr std::string_view kEverything = R"([runtime]
 cores = "3,1"
 idle = "poll"
 max_connections = 5000
+connect_memory = "2MiB"
 memory = "pages"
 eal = ["-n4"]
 shutdown_timeout = "0s"

@@ -125,6 +125,7 @@ TEST(Reader, FillsInTheDefaults) {
     EXPECT_TRUE(runtime.cores.empty());
     EXPECT_EQ(runtime.idle, Idle::Adaptive);
     EXPECT_EQ(runtime.max_connections, 1'000'000U);
+    EXPECT_EQ(runtime.connect_memory, 256U << 20U);
     EXPECT_EQ(runtime.memory, Memory::Auto);
     EXPECT_TRUE(runtime.eal.empty());
     EXPECT_EQ(runtime.shutdown_timeout, 30s);
@@ -161,6 +162,7 @@ constexpr std::string_view kEveryKey = R"(
 cores = "3,1"
 idle = "poll"
 max_connections = 5000
+connect_memory = "2MiB"
 memory = "pages"
 eal = ["--no-telemetry", "-n4"]
 shutdown_timeout = "0s"
@@ -234,6 +236,7 @@ TEST(Reader, ReadsEveryKey) {
     EXPECT_EQ(runtime.cores, (std::vector{3U, 1U}));
     EXPECT_EQ(runtime.idle, Idle::Poll);
     EXPECT_EQ(runtime.max_connections, 5000U);
+    EXPECT_EQ(runtime.connect_memory, 2U << 20U);
     EXPECT_EQ(runtime.memory, Memory::Ordinary);
     EXPECT_EQ(runtime.eal, (std::vector<std::string>{"--no-telemetry", "-n4"}));
     EXPECT_EQ(runtime.shutdown_timeout, 0s);
@@ -279,6 +282,17 @@ LoadResult with_listener_key(std::string_view line) {
     std::string text(kLeast);
     text.insert(text.find("pool = "), std::string(line) + "\n");
     return read(text, "sluice.toml");
+}
+
+TEST(Reader, KeepsRoomForTheLargestConnectOfEachWorker) {
+    const auto larger = with_listener_key("max_connect_size = \"16MiB\"\nconnect_window = \"16MiB\"");
+    ASSERT_TRUE(larger.config) << describe(larger);
+    EXPECT_EQ(larger.config->runtime.connect_memory, 256U << 20U);
+    std::string text = "[runtime]\nworkers = 3\n" + std::string(kLeast);
+    text.insert(text.find("name = \"mqtt\""), "max_connect_size = \"16MiB\"\n");
+    const LoadResult more = read(text, "sluice.toml");
+    ASSERT_TRUE(more.config) << describe(more);
+    EXPECT_EQ(more.config->runtime.connect_memory, 384U << 20U);
 }
 
 TEST(Reader, KeepsTheLargestConnectWithinTheWindow) {

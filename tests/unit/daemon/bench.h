@@ -106,6 +106,7 @@ struct Bench {
                                                     .frames = frames,
                                                     .handover = handover,
                                                     .load = control.load(),
+                                                    .connect_memory = connect_memory,
                                                     .snapshot = &control.snapshot()};
             workers.push_back(std::make_unique<worker::Worker>(options, resources, now));
             all.push_back(workers.back().get());
@@ -145,6 +146,7 @@ struct Bench {
     worker::Topology topology;
     port::HeapFramePool frames{1024};
     worker::HandoverRings handover;
+    session::CommonMemory connect_memory;
     std::vector<std::unique_ptr<port::MemoryPort>> memory_ports;
     std::vector<port::Port*> ports;
     std::vector<std::unique_ptr<worker::Worker>> workers;

@@ -167,6 +167,7 @@ class Lab {
     std::uint64_t roster_generation_ = 1;
     std::unique_ptr<worker::HandoverRings> handover_;
     std::unique_ptr<backend::LoadTable> load_;
+    session::CommonMemory connect_memory_;
     std::vector<std::unique_ptr<const backend::Snapshot>> snapshots_;  // by generation - 1; null once retired
     std::map<std::uint64_t, unsigned> retired_;  // workers that have said so, by generation
     std::set<unsigned> forced_down_;
