@@ -1,4 +1,5 @@
 // sluiced: from the command line to the running balancer, and back.
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <iostream>
@@ -114,7 +115,8 @@ void balance(config::Config config, const std::string& path) {
                     .dpdk = SLUICE_DPDK_VERSION,
                     .hugepages = hardware.environment().uses_hugepages(),
                     .wait = wait_for_worker,
-                    .load_configuration = [&path] { return config::load(path); }});
+                    .load_configuration = [&path] { return config::load(path); },
+                    .return_memory = [] { ::malloc_trim(0); }});
     ControlLoop loop(control, services, signals);
     const Telemetry telemetry(enquiries);
 

@@ -1,6 +1,8 @@
 // What Prometheus is told: Control's side of admin::Metrics. Nothing here waits for a worker.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "sluice/daemon/control.h"
 
 namespace sluice::daemon {
@@ -11,7 +13,19 @@ void Control::survey() {
         booked_roster_ = snapshot.roster;
         accounts_->use(roster_);
     }
-    if (complete) look_for_shortages();
+    if (!complete) return;
+    look_for_shortages();
+    return_memory();
+}
+
+void Control::return_memory() {
+    std::uint64_t used = 0;
+    std::uint64_t waiting = 0;  // exactly; what is used is an estimate
+    for (std::uint32_t w = 0; w < survey_->workers(); ++w) {
+        used += survey_->answer(w).totals.used_bytes;
+        waiting += survey_->answer(w).totals.connect_bytes;
+    }
+    if (memory_return_.due(now_, std::max(used, waiting))) crew_.return_memory();
 }
 
 void Control::look_for_shortages() {

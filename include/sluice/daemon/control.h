@@ -26,6 +26,7 @@
 #include "sluice/config/reader.h"
 #include "sluice/daemon/account_book.h"
 #include "sluice/daemon/crew_link.h"
+#include "sluice/daemon/memory_return.h"
 #include "sluice/daemon/offload_hints.h"
 #include "sluice/daemon/shortages.h"
 #include "sluice/daemon/snapshot_store.h"
@@ -48,6 +49,8 @@ struct Crew {
     std::function<config::LoadResult()> load_configuration;  // reads the file again
     // Of the times in the connection log and the metrics.
     std::function<std::chrono::system_clock::time_point()> wall_clock = std::chrono::system_clock::now;
+    // Gives memory that the process has freed back to the system.
+    std::function<void()> return_memory = [] {};
 };
 
 class Control final : public admin::View, public admin::MetricsView {
@@ -132,6 +135,7 @@ class Control final : public admin::View, public admin::MetricsView {
     // metrics.cc
     void survey();
     void look_for_shortages();
+    void return_memory();
     void tell_listeners(admin::Metrics& metrics) const;
     void tell_backends(admin::Metrics& metrics) const;
     // connections.cc
@@ -171,6 +175,7 @@ class Control final : public admin::View, public admin::MetricsView {
     std::optional<AccountBook> accounts_;
     std::uint64_t booked_roster_ = 0;  // the snapshot's that accounts_ goes by
     Shortages shortages_;
+    MemoryReturn memory_return_;
     admin::Reloads reloads_;
     Instant last_reload_ = started_;
     std::shared_ptr<const worker::Topology> topology_;
