@@ -30,14 +30,14 @@ std::vector<wire::SackBlock> blocks(const Reassembly& buffer) {
 TEST(Reassembly, InOrderBytesAreReadableAndMemoryComesBack) {
     Reassembly buffer(4096);
     buffer.start(Seq(0xfffffffeU));
-    EXPECT_EQ(buffer.capacity(), 0U);
+    EXPECT_EQ(buffer.memory_bytes(), 0U);
     buffer.insert(Seq(0xfffffffeU), as_bytes("hello"));
     EXPECT_EQ(buffer.next(), Seq(3));
     EXPECT_EQ(buffer.readable(), 5U);
     EXPECT_EQ(as_text(buffer.peek(2)), "llo");
     EXPECT_TRUE(buffer.peek(5).empty());
     EXPECT_EQ(drain(buffer), "hello");
-    EXPECT_EQ(buffer.capacity(), 0U);
+    EXPECT_EQ(buffer.memory_bytes(), 0U);
 }
 
 TEST(Reassembly, GapsFillInPlace) {
@@ -53,7 +53,7 @@ TEST(Reassembly, GapsFillInPlace) {
     buffer.insert(Seq(106), as_bytes("ghi"));
     EXPECT_FALSE(buffer.has_gap());
     EXPECT_EQ(drain(buffer), "ghijkl");
-    EXPECT_EQ(buffer.capacity(), 0U);
+    EXPECT_EQ(buffer.memory_bytes(), 0U);
 }
 
 TEST(Reassembly, WhatCameFirstStays) {
@@ -153,7 +153,7 @@ TEST(Reassembly, EarlyPiecesCanBeGivenUpAndWhatIsReadableStays) {
     EXPECT_FALSE(buffer.has_gap());
     EXPECT_EQ(as_text(buffer.peek(0)), "abc");
     buffer.consume(3);
-    EXPECT_EQ(buffer.capacity(), 0U);
+    EXPECT_EQ(buffer.memory_bytes(), 0U);
 }
 
 }  // namespace
