@@ -5,6 +5,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_mempool.h>
 
 #include <optional>
 #include <utility>
@@ -22,6 +23,27 @@ unsigned lcore_of(std::uint32_t worker) { return worker + 1; }
 int run_task(void* task) {
     (*static_cast<std::function<void()>*>(task))();
     return 0;
+}
+
+// As rte_pktmbuf_pool_create() makes it, but buffer on buffer: otherwise none crosses a page's end, so that
+// an ordinary page holds one and wastes the rest, and AF_XDP, which takes the pool for such a row, would
+// offer the kernel addresses beyond what it has registered. Where devices see virtual addresses, any row of
+// pages is one piece to them. nullptr: no memory, with rte_errno set.
+rte_mempool* create_pool(unsigned frames, std::uint16_t room) {
+    const unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0U;
+    rte_mempool* pool = rte_mempool_create_empty("sluice_frames", frames, sizeof(rte_mbuf) + room, kPoolCache,
+                                                 sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, flags);
+    if (pool == nullptr) return nullptr;
+    rte_pktmbuf_pool_private settings{};
+    settings.mbuf_data_room_size = room;
+    rte_pktmbuf_pool_init(pool, &settings);
+    if (const int made = rte_mempool_populate_default(pool); made < 0) {
+        rte_mempool_free(pool);
+        rte_errno = -made;
+        return nullptr;
+    }
+    rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
+    return pool;
 }
 
 }  // namespace
@@ -61,9 +83,8 @@ std::unique_ptr<DpdkEnvironment> DpdkEnvironment::start(const DpdkOptions& optio
     impl->started = true;
     impl->tasks.resize(options.workers);
 
-    rte_mempool* mempool = rte_pktmbuf_pool_create(
-        "sluice_frames", static_cast<unsigned>(pool_frames(options)), kPoolCache, 0,
-        static_cast<std::uint16_t>(pool_room(options.mtu) + kHeadroom), SOCKET_ID_ANY);
+    rte_mempool* mempool = create_pool(static_cast<unsigned>(pool_frames(options)),
+                                       static_cast<std::uint16_t>(pool_room(options.mtu) + kHeadroom));
     if (mempool == nullptr) {
         error = "no memory for " + std::to_string(pool_frames(options)) +
                 " packet buffers: " + rte_strerror(rte_errno) + ": " + impl->log->take();
