@@ -54,6 +54,7 @@ std::vector<Entry> entries(const Runtime& runtime) {
 std::vector<Entry> entries(const Port& port) {
     return {{"device", write_or_nothing(port.device), kPortRestart},
             {"interface", write_or_nothing(port.interface), kPortRestart},
+            {"driver", port.device.empty() ? write(port.driver, kDriverWords) : "", kPortRestart},
             {"addresses", write(port.addresses), kPortRestart},
             {"gateway", write(port.gateways), kPortRestart},
             {"mtu", write(port.mtu), kPortRestart}};

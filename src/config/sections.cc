@@ -85,6 +85,11 @@ void read_device(Section& section, Port& port, PortDraft& draft) {
     constexpr std::size_t kLongestInterface = 15;  // IFNAMSIZ less its final zero
     draft.device = section.text("device", port.device);
     draft.interface = section.text("interface", port.interface);
+    const auto driver = section.choice("driver", port.driver, kDriverWords);
+    if (driver && !section.has("interface")) {
+        section.report().add(*driver, "driver is given without interface",
+                             "leave it out: a device string names its driver itself");
+    }
     if (section.has("device") == section.has("interface")) {
         const bool both = section.has("device");
         section.report().add(

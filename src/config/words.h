@@ -18,6 +18,8 @@ struct Word {
 inline constexpr Word<Idle> kIdleWords[] = {{"adaptive", Idle::Adaptive}, {"poll", Idle::Poll}};
 inline constexpr Word<Memory> kMemoryWords[] = {
     {"auto", Memory::Auto}, {"hugepages", Memory::Hugepages}, {"pages", Memory::Ordinary}};
+inline constexpr Word<InterfaceDriver> kDriverWords[] = {{"af_packet", InterfaceDriver::AfPacket},
+                                                         {"af_xdp", InterfaceDriver::AfXdp}};
 inline constexpr Word<LogLevel> kLogWords[] = {{"debug", LogLevel::Debug},
                                                {"info", LogLevel::Info},
                                                {"warning", LogLevel::Warning},

@@ -24,6 +24,29 @@ port::Memory memory_of(config::Memory memory) {
     return port::Memory::Auto;
 }
 
+port::KernelDriver driver_of(config::InterfaceDriver driver) {
+    switch (driver) {
+        case config::InterfaceDriver::AfPacket: return port::KernelDriver::AfPacket;
+        case config::InterfaceDriver::AfXdp: return port::KernelDriver::AfXdp;
+    }
+    return port::KernelDriver::AfPacket;
+}
+
+// Ports whose queues workers empty ahead of their work.
+std::size_t kernel_ports(const std::vector<std::string>& devices) {
+    return static_cast<std::size_t>(std::ranges::count_if(devices, [](const std::string& device) {
+        return port::driver_of(device) == "net_af_packet" || port::driver_of(device) == "net_af_xdp";
+    }));
+}
+
+// One line of what a port has to catch a burst with, and what that costs.
+std::string describe_queues(const port::PortInfo& info) {
+    std::string text = std::to_string(info.rx_queues) + " receive queues";
+    if (info.rx_slots != 0) text += " of " + std::to_string(info.rx_slots) + " frames";
+    if (info.ring_bytes != 0) text += ", " + std::to_string(info.ring_bytes >> 20U) + " MiB of rings";
+    return text;
+}
+
 void log_notes(const std::vector<std::string>& notes) {
     for (const std::string& note : notes) spdlog::warn("{}", note);
 }
@@ -43,12 +66,13 @@ Hardware::Hardware(const config::Config& config) {
 void Hardware::take_interfaces(const config::Config& config) {
     for (const config::Port& port : config.ports) {
         if (port.interface.empty()) {
-            devices_.push_back(port.device);
+            devices_.push_back(port::with_rings(port.device, port.mtu));
             continue;
         }
         port::InterfaceOptions options;
         options.interface = port.interface;
-        options.device = "net_af_packet" + std::to_string(devices_.size());
+        options.driver = driver_of(port.driver);
+        options.number = static_cast<std::uint32_t>(devices_.size());
         options.mtu = port.mtu;
         options.queues = static_cast<std::uint16_t>(config.runtime.workers);
         std::string error;
@@ -69,7 +93,8 @@ void Hardware::start_dpdk(const config::Config& config) {
     options.devices = devices_;
     options.ports = static_cast<std::uint16_t>(config.ports.size());
     options.mtu = largest_mtu(config);
-    options.held_frames = workers * kHeldPerWorker + workers * (workers - 1) * Workers::kHandoverCapacity;
+    options.held_frames = workers * kHeldPerWorker + workers * (workers - 1) * Workers::kHandoverCapacity +
+                          workers * kernel_ports(devices_) * port::kTakeAhead;
     options.extra = config.runtime.eal;
     options.log = [](std::string_view line) { spdlog::warn("{}", line); };
     std::string error;
@@ -91,8 +116,8 @@ void Hardware::open_ports(const config::Config& config) {
         auto port = port::open_dpdk_port(*environment_, options, error);
         if (!port) throw StartFault("port " + options.name + ": " + error);
         const port::PortInfo& info = port->info();
-        spdlog::info("port {}: {} by {}, {}, MTU {}, {} receive queues", info.name, info.device, info.driver,
-                     to_string(info.mac), info.mtu, info.rx_queues);
+        spdlog::info("port {}: {} by {}, {}, MTU {}, {}", info.name, info.device, info.driver,
+                     to_string(info.mac), info.mtu, describe_queues(info));
         ports_.push_back(std::move(port));
     }
 }

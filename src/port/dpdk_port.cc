@@ -6,12 +6,14 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_mempool.h>
 #include <rte_spinlock.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 
 #include "eal_arguments.h"
@@ -19,29 +21,20 @@
 #include "mbuf_frames.h"
 #include "packet_sockets.h"
 #include "sluice/port/dpdk_environment.h"
-#include "sluice/port/interface_setup.h"
+#include "sluice/port/packet_ring.h"
 
 namespace sluice::port {
 namespace {
 
 constexpr std::size_t kBurst = 64;
 constexpr std::string_view kPacketDriver = "net_af_packet";
+constexpr std::string_view kXdpDriver = "net_af_xdp";
 constexpr std::uint16_t kNoDevice = RTE_MAX_ETHPORTS;
 constexpr std::uint64_t kHashedFlows = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
 // Of the hash key that Microsoft's RSS specifies; meant by drivers that name no size.
 constexpr std::uint8_t kUsualKeySize = 40;
 
 std::string device_name(const std::string& device) { return device.substr(0, device.find(',')); }
-
-// The value of `key=` in a device string; fallback when it is not there.
-std::uint32_t device_argument(std::string_view device, std::string_view key, std::uint32_t fallback) {
-    const std::string pattern = "," + std::string(key) + "=";
-    const auto at = device.find(pattern);
-    if (at == std::string_view::npos) return fallback;
-    const std::string_view text = device.substr(at + pattern.size());
-    std::from_chars(text.data(), text.data() + text.size(), fallback);
-    return fallback;
-}
 
 class DpdkPort final : public Port {
   public:
@@ -67,8 +60,11 @@ class DpdkPort final : public Port {
     bool configure(const DpdkPortOptions& options, std::string& error);
     bool fit_mtu(const DpdkPortOptions& options, rte_eth_conf& config, std::string& error) const;
     void ask_for_rss(const DpdkPortOptions& options, rte_eth_conf& config);
+    bool fits_xdp(const rte_mempool& pool, std::string& error) const;
     bool set_up_queues(rte_mempool* mempool, std::string& error);
     bool start(std::string& error);
+    bool describe_rings(const DpdkPortOptions& options);
+    void add_kernels_drops(PortStatistics& counts) const;
     void read_rss();
     std::string failure(const std::string& what, int code) const {
         return "port " + info_.name + ": device " + info_.device + ": " + what + ": " + rte_strerror(-code);
@@ -85,6 +81,9 @@ class DpdkPort final : public Port {
     std::vector<rte_spinlock_t> transmit_locks_;  // by transmit queue, used only then
     std::vector<int> sockets_;                    // af_packet: by queue
     mutable std::uint64_t socket_drops_ = 0;      // of sockets_ so far
+    std::vector<int> xdp_sockets_;                // af_xdp: by queue
+    std::string interface_;                       // the kernel's name of what either drives
+    std::uint64_t interface_drops_ = 0;           // when it was opened
 };
 
 DpdkPort::~DpdkPort() {
@@ -97,7 +96,7 @@ DpdkPort::~DpdkPort() {
 
 bool DpdkPort::open(rte_mempool* mempool, const DpdkPortOptions& options, std::string& error) {
     return probe(options.device, error) && choose_queues(options, error) && configure(options, error) &&
-           set_up_queues(mempool, error) && start(error);
+           set_up_queues(mempool, error) && start(error) && describe_rings(options);
 }
 
 // A PCI device, or one from the operator's own EAL arguments, is there already; others are plugged in now.
@@ -170,8 +169,7 @@ bool DpdkPort::configure(const DpdkPortOptions& options, std::string& error) {
 bool DpdkPort::fit_mtu(const DpdkPortOptions& options, rte_eth_conf& config, std::string& error) const {
     std::uint32_t largest = device_.max_mtu;
     if (info_.driver == kPacketDriver) {
-        const std::uint32_t slot = device_argument(options.device, "framesz", PacketRing{}.frame_size);
-        largest = longest_frame(slot) - RTE_ETHER_HDR_LEN;
+        largest = longest_frame(ring_of(options.device).frame_size) - RTE_ETHER_HDR_LEN;
     } else {
         config.rxmode.mtu = options.mtu;
     }
@@ -192,15 +190,37 @@ void DpdkPort::ask_for_rss(const DpdkPortOptions& options, rte_eth_conf& config)
     config.rx_adv_conf.rss_conf.rss_key_len = device_.hash_key_size;
 }
 
+// What the driver takes for granted: it registers the pool with the kernel as one row of buffers, which the
+// kernel wants no longer than a page.
+bool DpdkPort::fits_xdp(const rte_mempool& pool, std::string& error) const {
+    const std::size_t buffer = pool.header_size + pool.elt_size + pool.trailer_size;
+    if (buffer > static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
+        error = "AF_XDP takes packet buffers of at most a page, so no port's mtu may be larger than 1964";
+    } else if (pool.nb_mem_chunks != 1) {
+        error =
+            "AF_XDP takes packet buffers in one piece of memory, and there was none large enough; reserve "
+            "more "
+            "hugepages, or set memory = \"pages\"";
+    } else {
+        return true;
+    }
+    return false;
+}
+
 bool DpdkPort::set_up_queues(rte_mempool* mempool, std::string& error) {
-    std::uint16_t rx_slots = kDescriptors;
+    if (info_.driver == kXdpDriver && !fits_xdp(*mempool, error)) return false;
+    std::uint16_t rx_slots = info_.driver == kXdpDriver ? kXdpBuffers : kDescriptors;
     std::uint16_t tx_slots = kDescriptors;
+    const std::vector<int> before = xdp_sockets();
     int code = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_slots, &tx_slots);
     const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(id_));
     for (std::uint16_t q = 0; q < info_.rx_queues && code == 0; ++q)
         code = rte_eth_rx_queue_setup(id_, q, rx_slots, socket, nullptr, mempool);
     for (std::uint16_t q = 0; q < info_.tx_queues && code == 0; ++q)
         code = rte_eth_tx_queue_setup(id_, q, tx_slots, socket, nullptr);
+    info_.rx_slots = rx_slots;
+    if (info_.driver == kXdpDriver)
+        std::ranges::set_difference(xdp_sockets(), before, std::back_inserter(xdp_sockets_));
     if (code != 0) error = failure("its queues cannot be set up", code);
     return code == 0;
 }
@@ -222,6 +242,21 @@ bool DpdkPort::start(std::string& error) {
         (void)rte_eth_allmulticast_enable(id_);
     }
     read_rss();
+    return true;
+}
+
+// Rings that are shared with the kernel, and from when on its interface's drops are ours.
+bool DpdkPort::describe_rings(const DpdkPortOptions& options) {
+    if (info_.driver != kPacketDriver && info_.driver != kXdpDriver) return true;
+    if (info_.driver == kPacketDriver) {
+        const PacketRing ring = ring_of(options.device);
+        info_.rx_slots = ring.frames;
+        info_.ring_bytes = ring.bytes(device_.max_rx_queues);
+    }
+    info_.take_ahead = true;
+    std::array<char, IF_NAMESIZE> name{};
+    if (if_indextoname(device_.if_index, name.data()) != nullptr) interface_ = name.data();
+    interface_drops_ = kernel::dropped(interface_);
     return true;
 }
 
@@ -289,15 +324,14 @@ std::vector<int> DpdkPort::wait_handles(std::uint16_t queue) const {
     return {sockets_[queue]};
 }
 
-// af_packet says "up" for ever; the kernel knows better.
+// af_packet and af_xdp say "up" for ever; the kernel knows better.
 Link DpdkPort::link() const {
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(id_, &link) != 0) return {};
     Link out{.up = link.link_status == RTE_ETH_LINK_UP, .speed = link.link_speed};
     if (out.speed == RTE_ETH_SPEED_NUM_UNKNOWN) out.speed = 0;
-    if (info_.driver != kPacketDriver) return out;
-    std::array<char, IF_NAMESIZE> name{};
-    out.up = if_indextoname(device_.if_index, name.data()) != nullptr && kernel::has_carrier(name.data());
+    if (interface_.empty()) return out;
+    out.up = kernel::has_carrier(interface_);
     out.speed = 0;
     return out;
 }
@@ -305,15 +339,30 @@ Link DpdkPort::link() const {
 PortStatistics DpdkPort::statistics() const {
     rte_eth_stats stats{};
     if (rte_eth_stats_get(id_, &stats) != 0) return {};
+    PortStatistics counts{.rx_frames = stats.ipackets,
+                          .rx_bytes = stats.ibytes,
+                          .rx_missed = stats.imissed,
+                          .rx_errors = stats.ierrors,
+                          .rx_no_buffer = stats.rx_nombuf,
+                          .tx_frames = stats.opackets,
+                          .tx_bytes = stats.obytes,
+                          .tx_errors = stats.oerrors};
+    if (!interface_.empty()) add_kernels_drops(counts);
+    return counts;
+}
+
+// The drivers tell little of what the kernel dropped: af_packet nothing, af_xdp only what found no buffer.
+void DpdkPort::add_kernels_drops(PortStatistics& counts) const {
     for (const int socket : sockets_) socket_drops_ += take_packet_drops(socket);
-    return {.rx_frames = stats.ipackets,
-            .rx_bytes = stats.ibytes,
-            .rx_missed = stats.imissed + socket_drops_,
-            .rx_errors = stats.ierrors,
-            .rx_no_buffer = stats.rx_nombuf,
-            .tx_frames = stats.opackets,
-            .tx_bytes = stats.obytes,
-            .tx_errors = stats.oerrors};
+    counts.rx_ring_full = socket_drops_;
+    for (const int socket : xdp_sockets_) {
+        const XdpDrops drops = xdp_drops(socket);
+        counts.rx_ring_full += drops.ring_full;
+        counts.rx_no_fill += drops.no_buffer;
+    }
+    counts.rx_missed = counts.rx_ring_full + counts.rx_no_fill;
+    const std::uint64_t dropped = kernel::dropped(interface_);
+    counts.rx_interface_dropped = dropped - std::min(dropped, interface_drops_);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "sluice/port/dpdk_port.h"
-#include "sluice/port/interface_setup.h"
+#include "sluice/port/packet_ring.h"
 
 namespace sluice::port {
 namespace {
@@ -130,8 +130,15 @@ MachineFacts machine_facts() {
 std::uint32_t pool_room(std::uint16_t mtu) { return packet_ring(mtu).frame_size; }
 
 std::size_t pool_frames(const DpdkOptions& options) {
-    // A port has at most one queue pair a worker.
-    const std::size_t queued = std::size_t{options.ports} * options.workers * 2 * kDescriptors;
+    // A port has at most one queue pair a worker. Packet sockets have their own memory for what is in their
+    // rings.
+    std::size_t queued = 0;
+    for (std::uint16_t i = 0; i < options.ports; ++i) {
+        const std::string driver = i < options.devices.size() ? driver_of(options.devices[i]) : "";
+        if (driver == "net_af_packet") continue;
+        queued += options.workers *
+                  (std::size_t{kDescriptors} + (driver == "net_af_xdp" ? kXdpBuffers : kDescriptors));
+    }
     const std::size_t cached = (std::size_t{options.workers} + 1) * kPoolCache * 3 / 2;
     // One below a power of two is the size that a mempool's ring holds without waste.
     return std::bit_ceil(queued + cached + options.held_frames) - 1;

@@ -13,6 +13,8 @@ namespace sluice::port {
 
 // Ring slots per queue and direction, asked of every device.
 inline constexpr std::uint16_t kDescriptors = 1024;
+// Buffers that af_xdp gives the kernel to fill, per queue: what one can miss no frame of at once.
+inline constexpr std::uint16_t kXdpBuffers = 2048;
 // Buffers that a worker's own cache of the pool may hold; DPDK keeps up to one and a half times that.
 inline constexpr std::uint32_t kPoolCache = 256;
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -16,32 +15,18 @@
 namespace sluice::port {
 namespace {
 
-constexpr std::uint32_t kEthernetHeader = 14;
-constexpr std::uint32_t kVlanTag = 4;  // the driver puts a stripped tag back
-
-// What TPACKET_V2 puts in front of a received frame in its slot: the aligned header and address, then padding
-// so that what follows the Ethernet header is aligned. Measured: 1982 bytes are left of 2048.
-constexpr std::uint32_t kSlotOverhead = 66;
-
 std::string because() { return std::string(": ") + std::strerror(errno); }
 
 }  // namespace
 
-std::uint32_t longest_frame(std::uint32_t slot_size) { return slot_size - kSlotOverhead; }
-
-PacketRing packet_ring(std::uint16_t mtu) {
-    PacketRing ring;
-    const std::uint32_t wanted = mtu + kEthernetHeader + kVlanTag + kSlotOverhead;
-    ring.frame_size = std::max(ring.frame_size, std::bit_ceil(wanted));
-    ring.block_size = std::max(ring.block_size, ring.frame_size);
-    return ring;
-}
-
-std::string packet_device(const InterfaceOptions& options) {
-    const PacketRing ring = packet_ring(options.mtu);
-    return options.device + ",iface=" + options.interface + ",qpairs=" + std::to_string(options.queues) +
-           ",qdisc_bypass=1,framesz=" + std::to_string(ring.frame_size) +
-           ",blocksz=" + std::to_string(ring.block_size) + ",framecnt=" + std::to_string(ring.frames);
+std::string interface_device(const InterfaceOptions& options) {
+    const std::string number = std::to_string(options.number);
+    const std::string queues = std::to_string(options.queues);
+    if (options.driver == KernelDriver::AfXdp)
+        return "net_af_xdp" + number + ",iface=" + options.interface + ",queue_count=" + queues;
+    return with_rings(
+        "net_af_packet" + number + ",iface=" + options.interface + ",qpairs=" + queues + ",qdisc_bypass=1",
+        options.mtu);
 }
 
 std::unique_ptr<InterfaceSetup> InterfaceSetup::prepare(const InterfaceOptions& options, std::string& error) {
@@ -68,15 +53,19 @@ std::unique_ptr<InterfaceSetup> InterfaceSetup::prepare(const InterfaceOptions& 
 
 bool InterfaceSetup::apply(const InterfaceOptions& options, std::string& error) {
     const std::string& name = options.interface;
-    device_ = packet_device(options);
+    if (!fit_queues(options, error)) return false;
     silence_kernel(name);  // before the interface is up, or the kernel gives itself a link-local address
     switch_off_merging(name);
     if (!fit_mtu(name, options.mtu, error) || !bring_up(name, error)) return false;
     receive_multicast(name);
     if (kernel::driver(name) == "veth") {
-        notes_.push_back("interface " + name +
-                         " is a veth: its peer must send whole checksums and no merged segments; on the "
-                         "peer's side run `ethtool -K PEER tx off tso off gso off gro off`");
+        std::string note = "interface " + name +
+                           " is a veth: its peer must send whole checksums and no merged segments; on the "
+                           "peer's side run `ethtool -K PEER tx off tso off gso off gro off`";
+        // Behind an XDP program a veth queues 256 frames, and drops more unless a queue in front holds them.
+        if (options.driver == KernelDriver::AfXdp)
+            note += ", and `tc qdisc replace dev PEER root pfifo limit 10000`, or bursts are lost there";
+        notes_.push_back(std::move(note));
     }
     return true;
 }
@@ -134,6 +123,28 @@ bool InterfaceSetup::fit_mtu(const std::string& interface, std::uint16_t mtu, st
         return false;
     }
     undo_.emplace_back([=] { kernel::set_mtu(interface, *before); });
+    return true;
+}
+
+// A packet socket sees all of an interface's queues. An XDP socket sees one, and what the card puts into a
+// queue that nobody reads is lost: so there are to be as many as workers that read.
+bool InterfaceSetup::fit_queues(const InterfaceOptions& options, std::string& error) {
+    InterfaceOptions fitting = options;
+    if (options.driver == KernelDriver::AfXdp) {
+        const std::string& name = options.interface;
+        const kernel::Channels before = kernel::channels(name);
+        fitting.queues = std::min(options.queues, static_cast<std::uint16_t>(before.most));
+        if (before.now != fitting.queues) {
+            if (!kernel::set_channels(name, fitting.queues)) {
+                error = "interface " + name + " has " + std::to_string(before.now) +
+                        " queues, and cannot be given the " + std::to_string(fitting.queues) +
+                        " that AF_XDP reads" + because();
+                return false;
+            }
+            undo_.emplace_back([=] { kernel::set_channels(name, before.now); });
+        }
+    }
+    device_ = interface_device(fitting);
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
@@ -128,6 +129,36 @@ bool set_lro(const std::string& interface, bool on) {
     if (!flags) return false;
     const std::uint32_t lro_flag = ETH_FLAG_LRO;
     return ethtool_set(interface, ETHTOOL_SFLAGS, on ? *flags | lro_flag : *flags & ~lro_flag);
+}
+
+Channels channels(const std::string& interface) {
+    ethtool_channels asked{};
+    asked.cmd = ETHTOOL_GCHANNELS;
+    if (!ethtool(interface, asked)) return {};
+    if (asked.max_combined == 0) return {.now = std::max(1U, asked.rx_count), .most = 1};
+    return {.now = asked.combined_count, .most = asked.max_combined};
+}
+
+bool set_channels(const std::string& interface, std::uint32_t count) {
+    ethtool_channels wanted{};
+    wanted.cmd = ETHTOOL_GCHANNELS;
+    if (!ethtool(interface, wanted)) return false;
+    wanted.cmd = ETHTOOL_SCHANNELS;
+    if (wanted.max_combined != 0)
+        wanted.combined_count = count;
+    else
+        wanted.rx_count = wanted.tx_count = count;
+    return ethtool(interface, wanted);
+}
+
+std::uint64_t dropped(const std::string& interface) {
+    std::uint64_t sum = 0;
+    for (const char* const cause : {"rx_dropped", "rx_missed_errors"}) {
+        std::uint64_t count = 0;
+        std::ifstream("/sys/class/net/" + interface + "/statistics/" + cause) >> count;
+        sum += count;
+    }
+    return sum;
 }
 
 std::optional<std::string> sysctl(const std::string& family, const std::string& interface,

@@ -29,6 +29,17 @@ bool set_gro(const std::string& interface, bool on);
 std::optional<bool> lro(const std::string& interface);
 bool set_lro(const std::string& interface, bool on);
 
+// Queues that the device receives and sends by; of most, those that come in pairs, as AF_XDP takes them.
+struct Channels {
+    std::uint32_t now = 1;
+    std::uint32_t most = 1;
+};
+Channels channels(const std::string& interface);
+bool set_channels(const std::string& interface, std::uint32_t count);
+
+// Frames that the interface dropped on their way in before anybody was given them, since it was made.
+std::uint64_t dropped(const std::string& interface);
+
 // A file of /proc/sys/net/FAMILY/conf/INTERFACE, without its newline. nullopt: there is none.
 std::optional<std::string> sysctl(const std::string& family, const std::string& interface,
                                   const std::string& key);

@@ -14,6 +14,7 @@ MemoryPort::MemoryPort(const MemoryPortOptions& options, FramePool& pool)
     info_.mtu = options.mtu;
     info_.rx_queues = options.queues;
     info_.tx_queues = options.queues;
+    info_.take_ahead = options.take_ahead;
 }
 
 void MemoryPort::inject(ByteView frame, std::uint16_t queue) {

@@ -49,10 +49,10 @@ DpdkHardware::DpdkHardware(const Options& options) {
         for (const std::string& note : notes) std::cerr << "sluice-load: " << note << "\n";
     };
     std::string error;
-    std::string device = network.device;
+    std::string device = port::with_rings(network.device, network.mtu);
     if (!network.interface.empty()) {
-        interface_ = port::InterfaceSetup::prepare(
-            {.interface = network.interface, .device = "net_af_packet0", .mtu = network.mtu}, error);
+        interface_ =
+            port::InterfaceSetup::prepare({.interface = network.interface, .mtu = network.mtu}, error);
         if (!interface_) throw std::runtime_error(error);
         tell(interface_->notes());
         device = interface_->device();

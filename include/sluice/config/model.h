@@ -46,11 +46,15 @@ struct Runtime {
     friend bool operator==(const Runtime&, const Runtime&) = default;
 };
 
+// How Sluice has a kernel interface.
+enum class InterfaceDriver : std::uint8_t { AfPacket, AfXdp };
+
 // [[port]]. Exactly one of device and interface is set.
 struct Port {
     std::string name;
-    std::string device;               // PCI address or vdev, as DPDK takes it
-    std::string interface;            // kernel interface
+    std::string device;                                  // PCI address or vdev, as DPDK takes it
+    std::string interface;                               // kernel interface
+    InterfaceDriver driver = InterfaceDriver::AfPacket;  // of `interface` only
     std::vector<IpPrefix> addresses;  // interface addresses with their network's length; never empty
     std::vector<IpAddress> gateways;  // at most one a family, each within a network of `addresses`
     std::uint16_t mtu = 1500;         // bytes of the IP packet, 576..9000; at least 1280 with an IPv6 address

@@ -21,6 +21,7 @@ struct MemoryPortOptions {
     MacAddress mac{};
     std::uint16_t mtu = 1500;
     std::uint16_t queues = 1;
+    bool take_ahead = false;  // PortInfo::take_ahead
 };
 
 // One thread at a time for all of it. Received frames come from `pool`, and sent ones go back to it.

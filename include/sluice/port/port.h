@@ -26,6 +26,9 @@ struct Rss {
     bool ipv6 = false;                  // TCP over IPv6 is hashed so
 };
 
+// Frames of one queue that whoever receives may take ahead of its work.
+inline constexpr std::size_t kTakeAhead = 4096;
+
 // What does not change while the port is open.
 struct PortInfo {
     std::string name;    // of [[port]]
@@ -35,6 +38,11 @@ struct PortInfo {
     std::uint16_t mtu = 1500;  // bytes of the IP packet
     std::uint16_t rx_queues = 1;
     std::uint16_t tx_queues = 1;
+    std::uint32_t rx_slots = 0;  // frames that a receive queue holds before the device drops more; 0: unknown
+    std::uint64_t ring_bytes = 0;  // memory of the kernel's that the queues take, beside the pool's; 0: none
+    // Its queues are short for what may come at once, and grow no more: whoever receives should empty them
+    // before working on what came (worker/intake.h).
+    bool take_ahead = false;
     Rss rss;
 };
 
@@ -48,6 +56,12 @@ struct PortStatistics {
     std::uint64_t rx_frames = 0;
     std::uint64_t rx_bytes = 0;
     std::uint64_t rx_missed = 0;  // dropped by the device because nobody took them in time
+    // Those of rx_missed whose cause the kernel tells: its ring was full, or AF_XDP had no buffer to fill.
+    std::uint64_t rx_ring_full = 0;
+    std::uint64_t rx_no_fill = 0;
+    // Dropped by the kernel's interface before any ring. Some drivers count what AF_XDP missed here once
+    // more.
+    std::uint64_t rx_interface_dropped = 0;
     std::uint64_t rx_errors = 0;
     std::uint64_t rx_no_buffer = 0;  // dropped because the pool was empty
     std::uint64_t tx_frames = 0;

@@ -149,6 +149,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"workers = 2", "workers = 2\ncores = \"2-3\"",
                 "s.toml:3: runtime.cores: cores and workers are both given; give one of them: cores makes "
                 "one worker for each CPU"},
+        BadFile{
+            R"(interface = "eth1")", "interface = \"eth1\"\ndriver = \"afxdp\"",
+            R"(s.toml:14: port.driver: "afxdp" is not known here; did you mean "af_xdp"? It must be one of )"
+            R"("af_packet" and "af_xdp")"},
+        BadFile{R"(interface = "eth1")", "device = \"0000:03:00.1\"\ndriver = \"af_xdp\"",
+                "s.toml:14: port.driver: driver is given without interface; leave it out: a device string "
+                "names its driver itself"},
         BadFile{R"(shutdown_timeout = "30s")", "shutdown_timeout = 30",
                 "s.toml:3: runtime.shutdown_timeout: is an integer; must be a string with a unit, such as "
                 R"("500ms", "10s", "2m", "1h" or "1d")"},

@@ -168,7 +168,10 @@ connection_log = "/tmp/log"
     EXPECT_EQ(changed(edited("interface = \"eth1\"", "device = \"net_null0\"\nmtu = 9000")),
               "port front device:  -> \"net_null0\" [ports are opened at start]\n"
               "port front interface: \"eth1\" ->  [ports are opened at start]\n"
+              "port front driver: \"af_packet\" ->  [ports are opened at start]\n"
               "port front mtu: 1500 -> 9000 [ports are opened at start]\n");
+    EXPECT_EQ(changed(edited("interface = \"eth1\"", "interface = \"eth1\"\ndriver = \"af_xdp\"")),
+              "port front driver: \"af_packet\" -> \"af_xdp\" [ports are opened at start]\n");
     EXPECT_EQ(
         changed(edited("name = \"front\"", "name = \"net\"")),
         "port net: added [ports are opened at start]\nport front: removed [ports are opened at start]\n");

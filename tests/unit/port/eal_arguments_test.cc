@@ -93,6 +93,15 @@ TEST(EalPlan, ThePoolFillsEveryQueueAndLeavesWhatIsHeld) {
     EXPECT_GE(pool_frames(options), 2U * 3U * 2U * kDescriptors + 5000U);
 }
 
+TEST(EalPlan, ThePoolHoldsWhatAfXdpGivesTheKernelAndNothingForPacketSockets) {
+    const std::size_t held = 20'000;
+    const DpdkOptions packet{.devices = {"net_af_packet0,iface=a"}, .held_frames = held};
+    EXPECT_LT(pool_frames(packet), 2 * held);
+    DpdkOptions eight{.ports = 8, .held_frames = held};
+    for (int i = 0; i < 8; ++i) eight.devices.push_back("net_af_xdp" + std::to_string(i) + ",iface=b");
+    EXPECT_GE(pool_frames(eight), held + 8U * (kXdpBuffers + kDescriptors));
+}
+
 TEST(EalPlan, RefusesAnMtuThatNoBufferHolds) {
     const MachineFacts machine{.cpus = {0}, .free_hugepage_bytes = 0};
     EXPECT_EQ(plan_eal({.mtu = 9216}, machine).error, "");
@@ -109,34 +118,15 @@ TEST(PciDevice, IsToldFromANameOfASoftwareDevice) {
     EXPECT_FALSE(is_pci_device(""));
 }
 
-TEST(PacketRing, SlotsHoldWholePacketsAndFillTheirBlocks) {
-    EXPECT_EQ(packet_ring(1500).frame_size, 2048U);
-    for (const int bytes : {576, 1500, 1964, 1965, 4000, 9000, 65535}) {
-        const auto mtu = static_cast<std::uint16_t>(bytes);
-        const PacketRing ring = packet_ring(mtu);
-        EXPECT_GE(longest_frame(ring.frame_size), mtu + 14U + 4U) << mtu;
-        EXPECT_EQ(ring.block_size % ring.frame_size, 0U) << mtu;
-        EXPECT_EQ(ring.frames % (ring.block_size / ring.frame_size), 0U) << mtu;
-        EXPECT_GE(pool_room(mtu), ring.frame_size) << mtu;
-    }
-    EXPECT_EQ(longest_frame(2048), 1982U);
-}
-
-TEST(PacketDevice, NamesInterfaceQueuesAndRing) {
-    EXPECT_EQ(packet_device({.interface = "veth0", .device = "net_af_packet3", .queues = 2}),
-              "net_af_packet3,iface=veth0,qpairs=2,qdisc_bypass=1,framesz=2048,blocksz=65536,framecnt=1024");
-}
-
 TEST(InterfaceSetup, RefusesAnInterfaceThatDoesNotExist) {
     std::string error;
-    EXPECT_EQ(InterfaceSetup::prepare({.interface = "sluice-none0", .device = "net_af_packet0"}, error),
-              nullptr);
+    EXPECT_EQ(InterfaceSetup::prepare({.interface = "sluice-none0"}, error), nullptr);
     EXPECT_NE(error.find("sluice-none0 does not exist"), std::string::npos);
 }
 
 TEST(InterfaceSetup, RefusesTheLoopback) {
     std::string error;
-    EXPECT_EQ(InterfaceSetup::prepare({.interface = "lo", .device = "net_af_packet0"}, error), nullptr);
+    EXPECT_EQ(InterfaceSetup::prepare({.interface = "lo"}, error), nullptr);
     EXPECT_NE(error.find("not an Ethernet interface"), std::string::npos);
 }
 
