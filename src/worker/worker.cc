@@ -7,6 +7,7 @@
 #include "worker/evictor.h"
 #include "worker/forwarder.h"
 #include "worker/input.h"
+#include "worker/intake.h"
 #include "worker/rest.h"
 #include "worker/session_news.h"
 
@@ -56,6 +57,7 @@ struct Worker::Impl {
     const WorkerOptions options;
     Topology topology;  // this worker's copy, which only it changes
     const WorkerResources resources;
+    Intake intake;
     CounterSet counters;
     backend::Tallies tallies;
     Mail mail;
@@ -88,6 +90,7 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
       options(options_),
       topology(resources_.topology),
       resources(with_topology(resources_, topology)),
+      intake(resources.ports, static_cast<std::uint16_t>(options.index), resources.frames),
       mail(counters),
       commands(kCommands),
       output(resources.topology, resources.ports, resources.frames, counters,
@@ -132,8 +135,9 @@ bool Worker::Impl::step(Instant at) {
 
 bool Worker::Impl::receive() {
     bool any = false;
-    for (port::Port* const port : resources.ports) {
-        const std::size_t n = port->receive(static_cast<std::uint16_t>(options.index), frames);
+    intake.empty_queues();
+    for (std::size_t port = 0; port < resources.ports.size(); ++port) {
+        const std::size_t n = intake.next(port, frames);
         if (n == 0) continue;
         const auto burst = std::span(frames).first(n);
         std::uint64_t bytes = 0;
