@@ -212,6 +212,8 @@ Json to_json(const PortRow& row) {
             {"mac", to_string(row.mac)},
             {"mtu", row.mtu},
             {"queues", row.queues},
+            {"queue_frames", row.queue_frames},
+            {"ring_bytes", row.ring_bytes},
             {"link", row.link_up ? "up" : "down"},
             {"link_mbps", row.link_mbps == 0 ? Json(nullptr) : Json(row.link_mbps)},
             {"addresses", texts(row.addresses)},

@@ -15,6 +15,10 @@ void Control::survey() {
     }
     if (!complete) return;
     look_for_shortages();
+    for (const port::Port* const port : crew_.ports) {
+        for (const std::string& line : missed_frames_.look(now_, port->info(), port->statistics()))
+            spdlog::warn("{}", line);
+    }
     return_memory();
 }
 

@@ -156,6 +156,8 @@ struct PortRow {
     MacAddress mac;
     std::uint16_t mtu = 0;
     std::uint16_t queues = 0;
+    std::uint32_t queue_frames = 0;  // that a queue holds before the device drops more; 0: unknown
+    std::uint64_t ring_bytes = 0;    // memory of the kernel's that the queues take; 0: none
     bool link_up = false;
     std::uint32_t link_mbps = 0;  // 0: unknown
     std::vector<IpAddress> addresses;

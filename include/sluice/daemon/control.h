@@ -27,6 +27,7 @@
 #include "sluice/daemon/account_book.h"
 #include "sluice/daemon/crew_link.h"
 #include "sluice/daemon/memory_return.h"
+#include "sluice/daemon/missed_frames.h"
 #include "sluice/daemon/offload_hints.h"
 #include "sluice/daemon/shortages.h"
 #include "sluice/daemon/snapshot_store.h"
@@ -176,6 +177,7 @@ class Control final : public admin::View, public admin::MetricsView {
     std::uint64_t booked_roster_ = 0;  // the snapshot's that accounts_ goes by
     Shortages shortages_;
     MemoryReturn memory_return_;
+    MissedFrames missed_frames_;
     admin::Reloads reloads_;
     Instant last_reload_ = started_;
     std::shared_ptr<const worker::Topology> topology_;

@@ -28,8 +28,9 @@ inline Metrics sample_metrics() {
     port.driver = "net_af_packet";
     port.link_up = true;
     port.link_mbps = 10'000;
-    for (const char* const name : {"rx_frames", "rx_bytes", "rx_missed", "rx_errors", "rx_no_buffer",
-                                   "tx_frames", "tx_bytes", "tx_errors"}) {
+    for (const char* const name :
+         {"rx_frames", "rx_bytes", "rx_missed", "rx_ring_full", "rx_no_fill", "rx_interface_dropped",
+          "rx_errors", "rx_no_buffer", "tx_frames", "tx_bytes", "tx_errors"}) {
         port.statistics.emplace_back(name, 1);
     }
     metrics.ports = {port};
