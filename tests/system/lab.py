@@ -81,7 +81,8 @@ def toml(value):
 
 
 def table(header, values):
-    return "\n".join([header, *(f"{key} = {toml(value)}" for key, value in values.items()), ""])
+    """A key whose value is None is left out."""
+    return "\n".join([header, *(f"{key} = {toml(value)}" for key, value in values.items() if value is not None), ""])
 
 
 class Arrival:

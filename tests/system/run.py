@@ -38,6 +38,9 @@ class Result(unittest.TestResult):
     def addError(self, test, err):
         self._failure(test, err)
 
+    def addSkip(self, test, reason):
+        print(f"  skipped {test.id()}: {reason}", flush=True)
+
     def addSubTest(self, test, subtest, err):
         if err is not None:
             self._failure(subtest, err)
