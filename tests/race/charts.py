@@ -4,8 +4,8 @@ from xml.sax.saxutils import escape
 
 from page import number
 
-COLOURS = {"sluice": "#1f6feb", "haproxy": "#8b949e", "haproxy-hash": "#b1bac4", "nginx": "#57606a",
-           "direct": "#d0d7de"}
+COLOURS = {"sluice": "#1f6feb", "sluice-xdp": "#54aeff", "haproxy": "#8b949e", "haproxy-hash": "#b1bac4",
+           "nginx": "#57606a", "direct": "#d0d7de"}
 WIDTH, LABEL, VALUE, BAR, GAP, TOP = 640, 120, 110, 24, 12, 64
 
 CHARTS = {

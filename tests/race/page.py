@@ -115,6 +115,23 @@ class Page:
                       self.by_peer("large_storm", columns)]
         return "\n\n".join(parts)
 
+    def bursts(self):
+        """A row for each peer and number of clients."""
+        rows = [[f"{self.title(peer)}, {clients:,}",
+                 *(self.spread("burst", peer, f"{key}_{clients}") for key in ("p50", "p99", "missed", "failed"))]
+                for clients in self.about["scale"]["bursts"] for peer in self.results.peers("burst")]
+        return table(["", "CONNACK p50 ms", "p99 ms", "frames missed", "failed"], rows) + self.notes("burst")
+
+    def flood(self):
+        return self.by_peer("flood", [("clients", "clients"), ("let in", "let_in"), ("share", "share"),
+                                      ("CONNACK p50 ms", "p50_ms"), ("p99 ms", "p99_ms")])
+
+    def flood_text(self):
+        scale = self.about["scale"]
+        pace = f"one each {scale['flood_interval']} us" if scale["flood_interval"] else "as fast as it goes"
+        return (f"SYNs from random addresses, {pace} (`hping3`), and meanwhile {scale['flood_clients']:,} clients, "
+                f"{scale['flood_arrivals']} a second, which wait 10 s.\n\n")
+
     def sections(self):
         clients = "200 clients, QoS 1, 64 bytes. A message is a PUBLISH to the broker and its PUBACK back."
         yield "Targets", self.targets()
@@ -129,9 +146,12 @@ class Page:
                            "FIN.\n\n") + self.by_peer("churn", [
                 ("connects/s", "connects"), ("us, process", "process_us"), ("us, its CPU", "core_us"),
                 ("us, machine", "machine_us"), ("CONNACK p99 us", "connack_p99_us"), ("failed", "failed")])
+        yield "Burst", ("All clients connect at the same moment. Missed: before the balancer got them, by its own "
+                        "count; each costs its client a second.\n\n") + self.bursts()
         yield "Memory", "Bytes for each connection that is held.\n\n" + self.memory()
         yield "Faults", f"{self.about['scale']['fleet']:,} clients that come back 0.2 s after they are cut off; " \
             "mosquitto as brokers.\n\n" + self.faults()
+        yield "SYN flood", self.flood_text() + self.flood()
         yield "Reconnect storm", "All clients are cut off at once and come back at once.\n\n" + self.storms()
 
 

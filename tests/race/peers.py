@@ -20,6 +20,7 @@ class Peer:
 
     name = title = remark = ""
     kernel = True
+    only = ()  # the steps that it takes part in; none named: all
     files_per_connection = 0  # of the balancer's process
 
     def __init__(self, race, place):
@@ -81,6 +82,16 @@ class Peer:
         """Whether every broker is in use again; None where the balancer tells nobody."""
         raise NotImplementedError
 
+    def missed(self):
+        """Frames that were lost before the balancer got them; None where it tells nobody."""
+
+    def answer_everybody(self):
+        """From now on also addresses that no cable leads to are answered, by way of the clients' namespace."""
+        if self.kernel:
+            self.namespace.ip("route", "replace", "default", "via", self.place.clients[0])
+            self.namespace.sysctl(net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__front__rp_filter=0,
+                                  net__ipv4__tcp_syncookies=1)
+
     @property
     def _socket(self):
         """Where it listens to its operator."""
@@ -111,6 +122,7 @@ class Sluice(Peer):
     name = "sluice"
     title = "Sluice"
     kernel = False
+    driver = "af_packet"
     remark = ("`maglev` on the client ID, one worker, `idle = \"adaptive\"`, af_packet on both interfaces, ordinary "
               "pages")
 
@@ -124,8 +136,10 @@ class Sluice(Peer):
         parts = [
             table("[runtime]", {"workers": 1, "idle": "adaptive", "max_connections": CAPACITY, "memory": "pages",
                                 "shutdown_timeout": "0s"}),
-            table("[[port]]", {"name": "front", "interface": "front", "addresses": [f"{self.place.front}/16"]}),
-            table("[[port]]", {"name": "back", "interface": "back", "addresses": [f"{self.place.back}/16"]}),
+            table("[[port]]", {"name": "front", "interface": "front", "driver": self.driver,
+                                "addresses": [f"{self.place.front}/16"]}),
+            table("[[port]]", {"name": "back", "interface": "back", "driver": self.driver,
+                                "addresses": [f"{self.place.back}/16"]}),
             table("[admin]", {"socket": str(self._socket), "log": "warning"}),
             table("[[listener]]", {"name": "mqtt", "address": self.targets[0], "pool": "brokers",
                                    "half_open": CAPACITY}),
@@ -142,10 +156,29 @@ class Sluice(Peer):
     def broker_is_back(self):
         return self._answers()
 
+    def missed(self):
+        ports = ask(self._socket, "show ports")["ports"]
+        return sum(port["statistics"][name] for port in ports for name in ("rx_missed", "rx_interface_dropped"))
+
     def _answers(self):
         with contextlib.suppress(OSError, ValueError):
             return {b["state"] for b in ask(self._socket, "show backends")["backends"]} == {"up"}
         return False
+
+
+class SluiceXdp(Sluice):
+    """With AF_XDP on both interfaces instead of packet sockets."""
+
+    name = "sluice-xdp"
+    title = "Sluice, AF_XDP"
+    only = ("burst",)
+    driver = "af_xdp"
+    remark = "the same over AF_XDP; the other ends of its cables queue up to 10,000 packets (`tc qdisc ... pfifo`)"
+
+    def __init__(self, race, place):
+        super().__init__(race, place)
+        for namespace, device in ((race.clients, f"c{place.number}"), (race.brokers, f"b{place.number}")):
+            namespace.run(["tc", "qdisc", "replace", "dev", device, "root", "pfifo", "limit", "10000"])
 
 
 class HAProxy(Peer):
@@ -219,6 +252,7 @@ backend brokers
 class HAProxyHash(HAProxy):
     name = "haproxy-hash"
     title = "HAProxy, hash"
+    only = ("broker_death",)
     remark = "one thread; `balance hash` on the client ID with `hash-type consistent` instead of the stick table"
     # By way of a variable: `balance hash req.payload(...)` itself finds nothing in 2.6 and takes the brokers in turn.
     content = "    tcp-request content set-var(sess.id) req.payload(0,0),mqtt_field_value(connect,client_identifier)\n"
@@ -308,4 +342,4 @@ class Direct(Peer):
         return ""
 
 
-ALL = {peer.name: peer for peer in (Sluice, HAProxy, HAProxyHash, Nginx, Direct)}
+ALL = {peer.name: peer for peer in (Sluice, SluiceXdp, HAProxy, HAProxyHash, Nginx, Direct)}

@@ -13,6 +13,7 @@ import sys
 import time
 
 import topology  # also makes the lab's modules known
+import bursts
 import faults
 import peers
 import steps
@@ -35,6 +36,11 @@ class Scale:
         self.reload_pause = 0.2 if smoke else 1
         self.storm = 200 if smoke else 9900
         self.storm_arrivals = 1000 if smoke else 6000
+        self.bursts = [100] if smoke else [2000, 5000]
+        self.flood_interval = 1000 if smoke else 20  # us from SYN to SYN; 0: as fast as it goes
+        self.flood_before = 0.2 if smoke else 5
+        self.flood_clients = 20 if smoke else 400
+        self.flood_arrivals = 100 if smoke else 40
         self.large_storm = 0 if smoke else 100_000
 
 
@@ -68,24 +74,28 @@ class Race:
 
     def run(self, wanted):
         repeated = {"flat_out": steps.flat_out, "steady": steps.steady, "light": steps.light, "churn": steps.churn,
-                    "memory": steps.memory}
-        once = {"reload": faults.reload, "broker_death": faults.broker_death, "restart": faults.restart}
-        racers = [peer for peer in self.peers.values() if peer.name != "haproxy-hash"]
-        balancers = [peer for peer in self.peers.values() if peer.name != "direct"]
+                    "memory": steps.memory, "burst": bursts.burst}
+        once = {"reload": faults.reload, "broker_death": faults.broker_death, "restart": faults.restart,
+                "flood": bursts.flood}
         for number in range(self.scale.rounds):
             print(f"round {number + 1} of {self.scale.rounds}", flush=True)
             for name in [name for name in repeated if name in wanted]:
                 # Who is first changes from round to round.
-                shift = number % len(racers)
+                racers = self._racers(name)
+                shift = number % len(racers) if racers else 0
                 for peer in racers[shift:] + racers[:shift]:
                     self.step(name, repeated[name], peer)
         print("once", flush=True)
         for name in [name for name in once if name in wanted]:
-            for peer in balancers:
-                if name == "broker_death" or peer.name != "haproxy-hash":
+            for peer in self._racers(name):
+                if peer.name != "direct":
                     self.step(name, once[name], peer)
         if "storm" in wanted:
-            self._storms([peer for peer in balancers if peer.name != "haproxy-hash"])
+            self._storms([peer for peer in self._racers("storm") if peer.name != "direct"])
+
+    def _racers(self, step):
+        """Who takes part in a step: variants of a balancer only where they are another thing."""
+        return [peer for peer in self.peers.values() if step in (peer.only or [step])]
 
     def _storms(self, balancers):
         for peer in balancers:
@@ -94,7 +104,8 @@ class Race:
             self.step("large_storm", faults.storm, peer, self.scale.large_storm, topology.BROKERS, topology.BROKERS)
 
 
-STEPS = ["flat_out", "steady", "light", "churn", "memory", "reload", "broker_death", "restart", "storm"]
+STEPS = ["flat_out", "steady", "light", "churn", "memory", "burst", "reload", "broker_death", "restart", "flood",
+         "storm"]
 
 
 def about(race):

@@ -62,6 +62,9 @@ class Results:
             target(f"a lower p99 than HAProxy's, {load}", self._ratio(step, "p99"), "x HAProxy's", lambda v: v < 1)
         target("at most 50 us added to the direct path at light load (p50)", self.added("light", "sluice", "p50"), "us",
                lambda v: v <= 50)
+        for clients, most in ((2000, 100), (5000, 250)):
+            target(f"a p99 of at most {most} ms for {clients:,} clients at the same moment",
+                   self.median("burst", "sluice", f"p99_{clients}"), "ms", lambda v, most=most: v <= most)
         largest = max(self.about["scale"]["held"])
         mine, other = self.memory("sluice", largest), self.memory("haproxy", largest)
         target(f"at most 1/20 of HAProxy's memory a connection, kernel's included, at {largest:,} connections",

@@ -31,7 +31,7 @@ class RaceTest(unittest.TestCase):
 
     def test_everybody_completes(self):
         """Each peer has figures for messages, connects and a reload, and no step became a note."""
-        process = self.start("--steps", "flat_out,churn,reload", "--peers", ",".join(PEERS))
+        process = self.start("--steps", "flat_out,churn,burst,reload,flood", "--peers", ",".join(PEERS))
         said, _ = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, said)
         results = json.loads((self.out / "race.json").read_text())
@@ -45,7 +45,10 @@ class RaceTest(unittest.TestCase):
             if peer != "direct":
                 self.assertGreater(flat_out["per_process_second"], 100, peer)
                 self.assertEqual(rounds["reload"][peer][0]["lost"], 0, peer)
+                self.assertEqual(rounds["flood"][peer][0]["let_in"], rounds["flood"][peer][0]["clients"], peer)
+            self.assertGreater(rounds["burst"][peer][0]["p99_100"], 0, peer)
         self.assertEqual(rounds["reload"]["sluice"][0]["processes_after"], 1)
+        self.assertEqual(rounds["burst"]["sluice"][0]["missed_100"], 0)
         page = (self.out / "race.md").read_text()
         for title in ("Sluice", "HAProxy", "nginx", "direct"):
             self.assertIn(f"| {title} |", page)
