@@ -1,13 +1,11 @@
 #include "sluice/config/reader.h"
 
-#include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
+#include <string>
 #include <utility>
 
 #include "check.h"
+#include "file.h"
+#include "nesting.h"
 #include "report.h"
 #include "sections.h"
 #include "text.h"
@@ -17,6 +15,11 @@ namespace sluice::config {
 
 LoadResult read(std::string_view text, std::string_view file_name) {
     Report report(file_name);
+    if (const auto line = line_nested_too_deep(text)) {
+        report.add({*line, 1, ""}, "a key of more than " + std::to_string(kMostDots) + " parts",
+                   "see https://toml.io for the syntax");
+        return {std::nullopt, report.take()};
+    }
     const toml::parse_result parsed = toml::parse(text);
     if (!parsed) {
         const auto& begin = parsed.error().source().begin;
@@ -31,18 +34,12 @@ LoadResult read(std::string_view text, std::string_view file_name) {
 }
 
 LoadResult load(const std::string& path) {
-    const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "rb"),
-                                                                  &std::fclose);
     std::string text;
-    std::array<char, 16384> block{};
-    while (file) {
-        const std::size_t size = std::fread(block.data(), 1, block.size(), file.get());
-        if (size == 0) break;
-        text.append(block.data(), size);
-    }
-    if (file && std::ferror(file.get()) == 0) return read(text, path);
+    const std::string fault = read_file(path, kMaxFileSize, text);
+    if (fault.empty()) return read(text, path);
     Report report(path);
-    report.add({}, std::string("cannot be read: ") + std::strerror(errno), "give a readable file");
+    report.add({}, fault, "name an ordinary file of at most 16 MiB that Sluice may read");
+    static_assert(kMaxFileSize == 16U << 20U, "the text above names it");
     return {std::nullopt, report.take()};
 }
 

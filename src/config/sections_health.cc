@@ -1,12 +1,9 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <span>
+#include <string>
+#include <utility>
 
+#include "file.h"
 #include "readers.h"
 
 namespace sluice::config {
@@ -20,24 +17,11 @@ constexpr std::size_t kLongestMqttField = 65535;  // bytes; MQTT 3.1.1 section 1
 constexpr std::string_view kMqttKeys[] = {"username", "password_file", "version"};
 constexpr std::string_view kHttpKeys[] = {"path", "port", "expect", "expect_body"};
 
-// The whole file, or why not. A pipe or a device is not read: it might never end.
+// The password in the file, or why there is none.
 std::string read_secret(const std::string& path, std::string& out) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) return std::string("cannot be read: ") + std::strerror(errno);
-    struct stat status {};
-    const bool regular = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-    std::string text(kLongestMqttField + 2, '\0');  // a final newline, and one byte that tells too much
-    std::size_t size = 0;
-    ssize_t got = 1;
-    while (regular && got > 0 && size < text.size()) {
-        got = ::read(file, text.data() + size, text.size() - size);
-        if (got > 0) size += static_cast<std::size_t>(got);
-    }
-    const std::string fault = got < 0 ? std::strerror(errno) : "";
-    ::close(file);
-    if (!regular) return "is no ordinary file";
-    if (!fault.empty()) return "cannot be read: " + fault;
-    text.resize(size);
+    std::string text;
+    const std::string fault = read_file(path, kLongestMqttField + 1, text);  // and a final newline
+    if (!fault.empty()) return fault;
     if (text.ends_with('\n')) text.pop_back();
     if (text.empty()) return "is empty";
     if (text.size() > kLongestMqttField) return "holds more than 65535 bytes";

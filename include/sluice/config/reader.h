@@ -3,6 +3,7 @@
 // be checked anywhere; only the password files that it names must be there and readable.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,7 +33,10 @@ struct LoadResult {
 
 // file_name only labels the problems.
 LoadResult read(std::string_view text, std::string_view file_name);
-// Reads the file at path. A file that cannot be read is a problem of the file as a whole.
+// Bytes of a file: some 200 for each listener of the largest.
+inline constexpr std::size_t kMaxFileSize = 16U << 20U;
+// Reads the file at path, without ever waiting for it. A file that cannot be read, is no ordinary file, is
+// too large or changes meanwhile is a problem of the file as a whole.
 LoadResult load(const std::string& path);
 
 // The rules of a file, for a configuration to which a backend was added since it was read. These problems

@@ -230,7 +230,7 @@ TEST(PasswordFile, SaysWhyItIsNoPassword) {
     EXPECT_EQ(told(folder.file("\n")), "is empty");
     EXPECT_EQ(told(folder.file("")), "is empty");
     EXPECT_EQ(told(folder.file(std::string(65536, 'x'))), "holds more than 65535 bytes");
-    EXPECT_EQ(told(folder.file(std::string(70000, 'x'))), "holds more than 65535 bytes");
+    EXPECT_EQ(told(folder.file(std::string(70000, 'x'))), "holds more than 65536 bytes");
     if (geteuid() != 0) {
         const std::string path = folder.file("secret");
         std::filesystem::permissions(path, std::filesystem::perms::none);

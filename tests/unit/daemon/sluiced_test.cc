@@ -1,6 +1,7 @@
 // The binary itself: exit codes, and a configuration checked without privileges and before DPDK starts.
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cstdio>
@@ -86,6 +87,22 @@ TEST(Sluiced, AMissingFileIsAConfigurationFault) {
     const Ran ran = sluiced("--config /nonexistent/sluice.toml --check-config");
     EXPECT_EQ(ran.code, 78);
     EXPECT_NE(ran.output.find("/nonexistent/sluice.toml"), std::string::npos);
+}
+
+// Whatever never ends, or never begins.
+TEST(Sluiced, WhatIsNoOrdinaryFileIsAConfigurationFault) {
+    const File file("");
+    std::filesystem::remove(file.path());
+    ASSERT_EQ(::mkfifo(file.path().c_str(), 0600), 0);
+    for (const std::string& path : {file.path(), std::string("/dev/zero"), std::string("/")}) {
+        for (const char* check : {" --check-config", ""}) {
+            const Ran ran = sluiced("--config " + path + check);
+            EXPECT_EQ(ran.code, 78);
+            EXPECT_EQ(ran.output, path +
+                                      ": is no ordinary file; name an ordinary file of at most 16 MiB that "
+                                      "Sluice may read\n");
+        }
+    }
 }
 
 TEST(Sluiced, AWrongCommandLineIsAUsageFault) {
