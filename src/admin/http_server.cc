@@ -23,7 +23,6 @@ const char* reason_phrase(int status) {
         case 404: return "Not Found";
         case 405: return "Method Not Allowed";
         case 431: return "Request Header Fields Too Large";
-        case 503: return "Service Unavailable";
         case 505: return "HTTP Version Not Supported";
         default: return "?";
     }
@@ -128,7 +127,6 @@ HttpServer::HttpServer(const SocketAddress& address, Handler handler) : address_
     try {
         stream_ = std::make_unique<StreamServer>(listener,
                                                  StreamOptions{.max_clients = kMaxClients,
-                                                               .too_many = refusal(503).text,
                                                                .stall_limit = kStallLimit,
                                                                .silence_is_stall = true,
                                                                .dialogue = [handler = std::move(handler)] {
@@ -144,5 +142,6 @@ HttpServer::~HttpServer() = default;
 int HttpServer::fd() const { return stream_->fd(); }
 void HttpServer::serve(Instant now) { stream_->serve(now); }
 std::size_t HttpServer::clients() const { return stream_->clients(); }
+std::uint64_t HttpServer::displaced() const { return stream_->displaced(); }
 
 }  // namespace sluice::admin

@@ -119,6 +119,11 @@ void whole(Book& book, const Metrics& m) {
     book.gauge("sluice_last_reload_timestamp_seconds",
                "When a reload was last tried, or the daemon started, in seconds since the epoch");
     book.add(seconds(m.now.time_since_epoch() - m.last_reload_age));
+    book.counter("sluice_socket_clients_displaced",
+                 "Clients of the admin socket and of the metrics that gave way, because 64 were there and "
+                 "another came");
+    book.add(m.admin_clients_displaced, {{"socket", "admin"}});
+    book.add(m.metrics_clients_displaced, {{"socket", "metrics"}});
 }
 
 void workers(Book& book, const std::vector<Metrics::Worker>& workers) {

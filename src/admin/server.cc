@@ -81,13 +81,12 @@ Server::Server(std::string path, Handler handler) : path_(std::move(path)) {
         fail(error.what());
     }
     try {
-        stream_ = std::make_unique<StreamServer>(
-            listener, StreamOptions{.max_clients = kMaxClients,
-                                    .too_many = "{\"error\":\"too many clients on the admin socket\"}\n",
-                                    .stall_limit = kStallLimit,
-                                    .dialogue = [handler = std::move(handler)] {
-                                        return std::make_unique<Lines>(handler);
-                                    }});
+        stream_ = std::make_unique<StreamServer>(listener,
+                                                 StreamOptions{.max_clients = kMaxClients,
+                                                               .stall_limit = kStallLimit,
+                                                               .dialogue = [handler = std::move(handler)] {
+                                                                   return std::make_unique<Lines>(handler);
+                                                               }});
     } catch (const std::system_error& error) {
         fail(error.what());
     }
@@ -104,6 +103,7 @@ Server::~Server() {
 int Server::fd() const { return stream_->fd(); }
 void Server::serve(Instant now) { stream_->serve(now); }
 std::size_t Server::clients() const { return stream_->clients(); }
+std::uint64_t Server::displaced() const { return stream_->displaced(); }
 
 void Server::bind_path(int listener) {
     const ::sockaddr_un address = socket_address(path_);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -75,23 +76,44 @@ void StreamServer::accept_clients(Instant now) {
     while (true) {
         const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) return;
-        if (clients_.size() >= options_.max_clients) {
-            // Whether it arrives is of no consequence: the close says the same.
-            [[maybe_unused]] const auto sent =
-                ::send(fd, options_.too_many.data(), options_.too_many.size(), MSG_NOSIGNAL);
-            ::close(fd);
-            continue;
-        }
+        if (clients_.size() >= options_.max_clients) make_room(now);
         auto client = std::make_unique<Client>();
         client->fd = fd;
         client->dialogue = options_.dialogue();
         client->progress = now;
+        begin_wait(*client);
         if (!watch(epoll_, EPOLL_CTL_ADD, fd, EPOLLIN)) {
             ::close(fd);
             continue;
         }
         clients_.emplace(fd, std::move(client));
     }
+}
+
+// Whoever has sent or read something that was not looked at yet has not kept us waiting.
+void StreamServer::make_room(Instant now) {
+    for (std::size_t looks = 0; clients_.size() >= options_.max_clients; ++looks) {
+        Client& client = first_to_go();
+        const std::uint64_t since = client.since;
+        if (!attend(client, now)) {
+            close_client(client.fd);
+        } else if (client.since == since || looks >= options_.max_clients) {
+            close_client(client.fd);
+            ++displaced_;
+        }
+    }
+}
+
+// Those first that have been told everything, then those that ask for nothing, then those with a reply to
+// read; among them the one whose wait began first, however much it has sent or read of the whole since.
+StreamServer::Client& StreamServer::first_to_go() {
+    const auto rank = [](const Client& client) {
+        const int stage = client.leaving ? 0 : client.output.empty() ? 1 : 2;
+        return std::pair(stage, client.since);
+    };
+    return *std::ranges::min_element(clients_, {}, [&](const auto& entry) {
+                return rank(*entry.second);
+            })->second;
 }
 
 bool StreamServer::attend(Client& client, Instant now) {
@@ -114,6 +136,7 @@ bool StreamServer::converse(Client& client, Instant now, bool& waits) {
         if (auto reply = client.dialogue->next(client.input)) {
             client.output = std::move(reply->text);
             client.progress = now;
+            begin_wait(client);
             client.last = reply->last;
             continue;
         }
@@ -148,6 +171,7 @@ bool StreamServer::write_output(Client& client, Instant now) {
         client.written += static_cast<std::size_t>(n);
         client.progress = now;
     }
+    if (!client.output.empty()) begin_wait(client);
     client.output = std::string();  // gives the memory of a long list back
     client.written = 0;
     return true;

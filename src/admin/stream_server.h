@@ -1,6 +1,7 @@
 // What the servers of this room have in common: clients of a listening stream socket, each in a dialogue of
 // requests and replies. Never blocks its thread, and its memory is bounded: a client whose reply has not been
-// read is not listened to, and one that makes no progress for a while is cut off.
+// read is not listened to, and one that makes no progress for a while is cut off. Nobody is turned away: when
+// all places are taken, whoever has kept the server waiting longest gives way to the one that comes.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +32,6 @@ class Dialogue {
 
 struct StreamOptions {
     std::size_t max_clients = 64;
-    std::string too_many;           // what one client more is told
     Duration stall_limit = 30s;     // how long a client may leave its reply unread
     bool silence_is_stall = false;  // or send no whole request
     std::function<std::unique_ptr<Dialogue>()> dialogue;
@@ -49,6 +49,8 @@ class StreamServer {
     int fd() const { return epoll_; }
     void serve(Instant now);
     std::size_t clients() const { return clients_.size(); }
+    // Clients that had to give way.
+    std::uint64_t displaced() const { return displaced_; }
 
   private:
     struct Client {
@@ -58,6 +60,7 @@ class StreamServer {
         bool input_ended = false;
         std::string output;
         std::size_t written = 0;  // of output
+        std::uint64_t since = 0;  // number of the wait that it is in, for its next request or for its reading
         Instant progress;      // when output was last taken or became due; before that, the client's arrival
         bool last = false;     // output is the last that it is told
         bool leaving = false;  // has been told so
@@ -65,6 +68,8 @@ class StreamServer {
     };
 
     void accept_clients(Instant now);
+    void make_room(Instant now);
+    Client& first_to_go();
     // False when the client is to be closed.
     bool attend(Client& client, Instant now);
     bool converse(Client& client, Instant now, bool& waits);
@@ -74,11 +79,14 @@ class StreamServer {
     bool see_off(Client& client);
     bool is_stalled(const Client& client, Instant now) const;
     void close_client(int fd);
+    void begin_wait(Client& client) { client.since = ++waits_; }
 
     StreamOptions options_;
     int listener_;
     int epoll_;
     std::unordered_map<int, std::unique_ptr<Client>> clients_;
+    std::uint64_t waits_ = 0;
+    std::uint64_t displaced_ = 0;
 };
 
 }  // namespace sluice::admin

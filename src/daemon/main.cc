@@ -75,7 +75,8 @@ class Telemetry {
 };
 
 // What Prometheus and people with a browser are shown.
-std::optional<admin::HttpServer::Page> page(Control& control, std::string_view path) {
+std::optional<admin::HttpServer::Page> page(Control& control, const admin::Server& server,
+                                            const admin::HttpServer& pages, std::string_view path) {
     if (path == "/") {
         return admin::HttpServer::Page{
             .type = "text/html; charset=utf-8",
@@ -84,6 +85,8 @@ std::optional<admin::HttpServer::Page> page(Control& control, std::string_view p
     if (path != "/metrics") return std::nullopt;
     admin::Metrics metrics = control.metrics();
     metrics.process = admin::read_process();
+    metrics.admin_clients_displaced = server.displaced();
+    metrics.metrics_clients_displaced = pages.displaced();
     return admin::HttpServer::Page{.type = admin::kMetricsType,
                                    .text = admin::to_text(admin::families(metrics))};
 }
@@ -102,7 +105,8 @@ void balance(config::Config config, const std::string& path) {
     std::vector<admin::Service*> services{&server, &enquiries};
     std::optional<admin::HttpServer> metrics;
     if (const auto& address = control.config().admin.metrics) {
-        metrics.emplace(*address, [&](std::string_view path) { return page(control, path); });
+        metrics.emplace(*address,
+                        [&](std::string_view path) { return page(control, server, *metrics, path); });
         services.push_back(&*metrics);
     }
     Hardware hardware(control.config());

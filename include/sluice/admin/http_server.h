@@ -1,10 +1,12 @@
 // A few pages over HTTP/1.1 (RFC 9110, 9112), on a socket of the kernel's network: GET and HEAD, connections
 // that stay open, requests one after another. Never blocks its thread, and its memory is bounded: requests
 // have at most kMaxRequest bytes, no body, and a client that for kStallLimit neither reads its reply nor
-// sends a whole request is cut off.
+// sends a whole request is cut off. The kMaxClients + 1st takes the place of the one that has kept
+// the server waiting longest: of those that ask for nothing, else of those with a reply to read.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -40,6 +42,8 @@ class HttpServer final : public Service {
     int fd() const override;
     void serve(Instant now) override;
     std::size_t clients() const;
+    // Clients that were cut off, because there were kMaxClients and another came.
+    std::uint64_t displaced() const;
     SocketAddress address() const { return address_; }
 
   private:

@@ -41,6 +41,9 @@ struct Metrics {
     Duration last_reload_age{0};  // the start counts as one
     std::chrono::system_clock::time_point now{};
     Process process;
+    // Clients that had to give way to others, of either server.
+    std::uint64_t admin_clients_displaced = 0;
+    std::uint64_t metrics_clients_displaced = 0;
 
     struct Worker {
         bool answers = true;

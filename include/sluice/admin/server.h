@@ -1,11 +1,13 @@
 // The admin socket: a unix stream socket that takes lines and gives lines. It never blocks its thread and its
 // memory is bounded: a client whose reply has not been read is not listened to, and one that reads nothing
-// for kStallLimit is cut off.
+// for kStallLimit is cut off. The kMaxClients + 1st takes the place of the one that has kept the server
+// waiting longest: of those that ask for nothing, else of those with a reply to read.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -36,6 +38,8 @@ class Server final : public Service {
     int fd() const override;
     void serve(Instant now) override;
     std::size_t clients() const;
+    // Clients that were cut off, because there were kMaxClients and another came.
+    std::uint64_t displaced() const;
 
   private:
     void bind_path(int listener);

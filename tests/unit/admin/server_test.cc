@@ -240,15 +240,55 @@ TEST(Server, AReaderThatStallsIsCutOff) {
     EXPECT_TRUE(slow.closed());
 }
 
-TEST(Server, TooManyClientsAreToldSo) {
+TEST(Server, WhoIsSilentLongestGivesWay) {
     Bench bench;
     std::vector<std::unique_ptr<Peer>> peers;
-    for (std::size_t i = 0; i < Server::kMaxClients; ++i) peers.push_back(std::make_unique<Peer>(bench.path));
-    Peer extra(bench.path);
+    for (std::size_t i = 0; i < Server::kMaxClients; ++i) {
+        peers.push_back(std::make_unique<Peer>(bench.path));
+        bench.serve();
+    }
+    // One has asked meanwhile, one has sent a part of a line, and the request of a third was not looked at
+    // yet.
+    peers[0]->send("one\n");
+    peers[1]->send("thr");
     bench.serve();
-    EXPECT_NE(extra.read().find("too many clients"), std::string::npos);
-    EXPECT_TRUE(extra.closed());
+    EXPECT_EQ(peers[0]->read(), "<one>\n");
+    peers[2]->send("two\n");
+    const Peer extra(bench.path);
+    bench.serve();
+    EXPECT_EQ(bench.server.displaced(), 1U);
     EXPECT_EQ(bench.server.clients(), Server::kMaxClients);
+    EXPECT_EQ(peers[1]->read(), "");
+    EXPECT_TRUE(peers[1]->closed());
+    EXPECT_EQ(peers[2]->read(), "<two>\n");
+    const Peer another(bench.path);
+    bench.serve();
+    for (const std::size_t i : {0U, 2U, 4U}) {
+        peers[i]->read();
+        EXPECT_FALSE(peers[i]->closed()) << i;
+    }
+    peers[3]->read();
+    EXPECT_TRUE(peers[3]->closed());
+}
+
+TEST(Server, WhoHasAReplyToReadGivesWayLast) {
+    Bench bench;
+    bench.reply = std::string(4'000'000, 'x');
+    Peer slow(bench.path);
+    slow.send("one\n");
+    bench.serve();
+    std::vector<std::unique_ptr<Peer>> peers;
+    for (std::size_t i = 0; i < Server::kMaxClients + 10; ++i) {
+        peers.push_back(std::make_unique<Peer>(bench.path));
+        bench.serve();
+    }
+    EXPECT_EQ(bench.server.displaced(), 11U);
+    std::string all;
+    for (int i = 0; i < 1000 && !all.ends_with("\n"); ++i) {
+        all += slow.read();
+        bench.serve();
+    }
+    EXPECT_EQ(all.size(), 4'000'001U);
 }
 
 TEST(Server, TheSocketFileHasItsModeAndGoesWithTheServer) {
