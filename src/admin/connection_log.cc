@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <utility>
 
 #include "json.h"
 
@@ -74,39 +73,52 @@ std::string to_line(const ConnectionEnd& end) {
 
 ConnectionLog::~ConnectionLog() {
     flush();
-    close();
+    leave_file();
 }
 
-std::optional<std::string> ConnectionLog::open(const std::string& path) {
+void ConnectionLog::open(const std::string& path) {
     flush();
-    if (path.empty()) {
-        close();
-        return std::nullopt;
+    path_ = path;
+    open_fault_.clear();
+    if (!path.empty()) return try_to_open();
+    leave_file();
+    lost_ += buffered_;
+    buffered_ = 0;
+    buffer_.clear();
+    write_fault_.clear();
+}
+
+void ConnectionLog::try_to_open() {
+    const int fd = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+    if (fd < 0) {
+        open_fault_ = std::string("cannot be opened: ") + std::strerror(errno);
+        return;
     }
-    const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
-    if (fd < 0) return "the connection log " + path + " cannot be opened: " + std::strerror(errno);
+    open_fault_.clear();
     if (fd_ >= 0 && same_file(fd_, fd)) {
         ::close(fd);  // what is kept goes there, behind what has gone
-        return std::nullopt;
+        return;
     }
-    close();
+    leave_file();
     fd_ = fd;
-    torn_ = ends_within_line(fd, path);
-    return std::nullopt;
+    torn_ = ends_within_line(fd, path_);
 }
 
-// What the file has not taken is not for the next one: it may begin within a line.
-void ConnectionLog::close() {
+// What it has not taken may go to the next one, but for a line of which it has a part.
+void ConnectionLog::leave_file() {
+    if (within_line_) give_up_line();
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
-    give_up_buffer();
+    torn_ = false;
+    write_fault_.clear();
 }
 
-void ConnectionLog::give_up_buffer() {
-    lost_ += buffered_;
-    buffer_.clear();
-    buffered_ = 0;
-    torn_ = std::exchange(within_line_, false) || torn_;
+void ConnectionLog::give_up_line() {
+    buffer_.erase(0, buffer_.find('\n') + 1);
+    --buffered_;
+    ++lost_;
+    within_line_ = false;
+    torn_ = true;
 }
 
 // False when that must wait.
@@ -116,7 +128,7 @@ bool ConnectionLog::end_torn_line() {
 }
 
 void ConnectionLog::append(const ConnectionEnd& end) {
-    if (fd_ < 0) return;
+    if (path_.empty()) return;
     if (buffer_.size() > kBuffer) {
         ++lost_;
         return;
@@ -125,12 +137,23 @@ void ConnectionLog::append(const ConnectionEnd& end) {
     ++buffered_;
 }
 
-// A reader of a pipe that is slow, or a full disk, takes a part or nothing.
 void ConnectionLog::flush() {
-    if (fd_ < 0 || buffer_.empty()) return;
+    if (!open_fault_.empty()) try_to_open();
+    if (fd_ >= 0 && !buffer_.empty()) write();
+}
+
+// A reader of a pipe that is slow, or a full disk, takes a part or nothing.
+void ConnectionLog::write() {
     const ::ssize_t n = torn_ && !end_torn_line() ? -1 : ::write(fd_, buffer_.data(), buffer_.size());
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n < 0) return give_up_buffer();
+    if (n < 0 && errno == EINTR) return;
+    if (n < 0 && errno == EAGAIN) return write_fault_.clear();
+    if (n < 0) {
+        write_fault_ = std::string("cannot be written: ") + std::strerror(errno);
+        // The reader of a pipe has gone, and the next one has not seen how the line began.
+        if (errno == EPIPE && within_line_) give_up_line();
+        return;
+    }
+    write_fault_.clear();
     const auto written = static_cast<std::size_t>(n);
     buffered_ -= static_cast<std::uint64_t>(
         std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(written), '\n'));

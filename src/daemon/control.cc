@@ -82,6 +82,7 @@ void Control::turn(Instant now) {
         hear_endings(w);
     }
     connection_log_.flush();
+    watch_connection_log();
     if (std::exchange(snapshot_due_, false)) store_.publish(roster_, health_.conditions());
     survey();
     link_->flush();
@@ -137,7 +138,15 @@ void Control::hear(std::uint32_t worker) {
 }
 
 void Control::open_connection_log() {
-    if (const auto fault = connection_log_.open(config_.admin.connection_log)) spdlog::error("{}", *fault);
+    connection_log_.open(config_.admin.connection_log);
+    log_watch_.tell_again();
+    watch_connection_log();
+}
+
+void Control::watch_connection_log() {
+    const auto news = log_watch_.look(now_, config_.admin.connection_log, connection_log_.fault(),
+                                      counter(Counter::ConnectionLogLost));
+    if (news) spdlog::log(news->trouble ? spdlog::level::err : spdlog::level::info, "{}", news->text);
 }
 
 void Control::hear_endings(std::uint32_t worker) {
@@ -236,6 +245,12 @@ void Control::stop() {
     command.kind = worker::Command::Kind::Stop;
     for (std::uint32_t w = 0; w < link_->size(); ++w) link_->post(w, command);
     if (!link_->deliver()) spdlog::error("a worker hangs: it takes no commands");
+    connection_log_.flush();
+    if (const std::uint64_t kept = connection_log_.kept(); kept != 0) {
+        spdlog::error("the connection log {} {}; its last {} lines are lost", config_.admin.connection_log,
+                      connection_log_.fault().empty() ? "is written too slowly" : connection_log_.fault(),
+                      kept);
+    }
 }
 
 }  // namespace sluice::daemon

@@ -39,6 +39,8 @@ Instant monotonic_now() {
 Signals::Signals() {
     // A reader of the log that goes away must not take the daemon with it.
     std::signal(SIGPIPE, SIG_IGN);
+    // Neither must a file that may grow no further.
+    std::signal(SIGXFSZ, SIG_IGN);
     ::sigset_t set;
     sigemptyset(&set);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);

@@ -92,3 +92,17 @@ class ConnectionLogTest(LabTest):
         with mqtt_raw.Client(self.lab.clients, FRONT, "again"):
             pass
         self.line_of("again")
+
+    def test_a_full_disk_is_told_once_and_loses_nothing(self):
+        """/dev/full is as a disk without room; the file that follows it gets what was kept."""
+        self.lab.reload(self.lab.config().replace(str(self.path), "/dev/full"))
+        for n in range(5):
+            with mqtt_raw.Client(self.lab.clients, FRONT, f"kept-{n}"):
+                pass
+        log = self.lab.folder / "sluiced.log"
+        wait_for("the warning", lambda: "No space left on device" in log.read_text())
+        self.lab.reload(self.lab.config())
+        for n in range(5):
+            self.line_of(f"kept-{n}")
+        wait_for("the end of it", lambda: "is written again; 0 lines are lost" in log.read_text(), 20)
+        self.assertEqual(log.read_text().count("No space left on device"), 1)

@@ -457,7 +457,8 @@ inline constexpr std::array<CounterInfo, kCounterCount> kCounterTable{{
     {Counter::EventsLost, "events_lost", Severity::Error,
      "Events to the control thread dropped because its mailbox was full"},
     {Counter::ConnectionLogLost, "connection_log_lost", Severity::Warning,
-     "Ended connections that are missing in the connection log, because it could not be written fast enough"},
+     "Ended connections that are missing in the connection log, because it could not be written or not fast "
+     "enough"},
 }};
 
 static_assert(

@@ -26,6 +26,7 @@
 #include "sluice/config/reader.h"
 #include "sluice/daemon/account_book.h"
 #include "sluice/daemon/crew_link.h"
+#include "sluice/daemon/log_watch.h"
 #include "sluice/daemon/memory_return.h"
 #include "sluice/daemon/missed_frames.h"
 #include "sluice/daemon/offload_hints.h"
@@ -112,6 +113,7 @@ class Control final : public admin::View, public admin::MetricsView {
     void hear(std::uint32_t worker);
     void hear_endings(std::uint32_t worker);
     void open_connection_log();
+    void watch_connection_log();
     void on_event(std::uint32_t worker, const worker::Event& event);
     void on_health(const worker::Event& event);
     void log_health(std::uint32_t backend, bool was_healthy) const;
@@ -169,6 +171,7 @@ class Control final : public admin::View, public admin::MetricsView {
     backend::Chooser chooser_;
     OffloadHints hints_;
     admin::ConnectionLog connection_log_;
+    LogWatch log_watch_;
     Crew crew_;
     std::vector<std::uint32_t> speeds_;  // by port, as the workers know them, Mbit/s
     std::optional<CrewLink> link_;

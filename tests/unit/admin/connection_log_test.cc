@@ -93,7 +93,8 @@ TEST(ConnectionLog, AppendsAndFollowsItsFileWhenThatIsRotated) {
     const std::string path = folder.file("log");
     std::ofstream(path) << "before\n";
     ConnectionLog log;
-    ASSERT_EQ(log.open(path), std::nullopt);
+    log.open(path);
+    ASSERT_EQ(log.fault(), "");
     log.append(some_end());
     EXPECT_EQ(content(path), "before\n");  // kept until flush()
     log.flush();
@@ -102,7 +103,8 @@ TEST(ConnectionLog, AppendsAndFollowsItsFileWhenThatIsRotated) {
 
     std::filesystem::rename(path, folder.file("log.1"));
     log.append(some_end());
-    ASSERT_EQ(log.open(path), std::nullopt);  // what was kept went to where it belongs
+    log.open(path);
+    ASSERT_EQ(log.fault(), "");  // what was kept went to where it belongs
     log.append(some_end());
     log.flush();
     EXPECT_EQ(content(folder.file("log.1")), "before\n" + line + line);
@@ -113,19 +115,43 @@ TEST(ConnectionLog, AppendsAndFollowsItsFileWhenThatIsRotated) {
     EXPECT_EQ(log.lost(), 0U);
 }
 
-TEST(ConnectionLog, SaysWhyAFileCannotBeHadAndGoesOnWithTheOldOne) {
+TEST(ConnectionLog, GoesOnWithTheOldFileUntilTheNewOneCanBeHad) {
     const Folder folder;
+    const std::string line = to_line(some_end()) + "\n";
     ConnectionLog log;
-    ASSERT_EQ(log.open(folder.file("log")), std::nullopt);
-    const auto fault = log.open(folder.file("no/such/folder"));
-    ASSERT_TRUE(fault);
-    EXPECT_NE(fault->find("No such file or directory"), std::string::npos);
+    log.open(folder.file("log"));
+    ASSERT_EQ(log.fault(), "");
+    log.open(folder.file("later/log"));
+    EXPECT_EQ(log.fault(), "cannot be opened: No such file or directory");
     log.append(some_end());
     log.flush();
-    EXPECT_FALSE(content(folder.file("log")).empty());
-    ASSERT_EQ(log.open(""), std::nullopt);
+    EXPECT_EQ(content(folder.file("log")), line);
+    EXPECT_EQ(log.fault(), "cannot be opened: No such file or directory");
+    std::filesystem::create_directory(folder.file("later"));
+    log.append(some_end());
+    log.flush();
+    EXPECT_EQ(content(folder.file("log")), line);
+    EXPECT_EQ(content(folder.file("later/log")), line);
+    EXPECT_EQ(log.fault(), "");
+    log.open("");
     log.append(some_end());  // to nowhere, which is what was asked for
     log.flush();
+    EXPECT_EQ(log.fault(), "");
+    EXPECT_EQ(log.lost(), 0U);
+}
+
+TEST(ConnectionLog, KeepsItsLinesUntilThereIsAFile) {
+    const Folder folder;
+    const std::string line = to_line(some_end()) + "\n";
+    ConnectionLog log;
+    log.open(folder.file("later/log"));
+    log.append(some_end());
+    log.flush();
+    EXPECT_EQ(log.kept(), 1U);
+    std::filesystem::create_directory(folder.file("later"));
+    log.flush();
+    EXPECT_EQ(content(folder.file("later/log")), line);
+    EXPECT_EQ(log.kept(), 0U);
     EXPECT_EQ(log.lost(), 0U);
 }
 
@@ -137,7 +163,8 @@ TEST(ConnectionLog, IsBoundedAndCountsWhatIsLost) {
     const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
     ASSERT_GE(reader, 0);
     ConnectionLog log;
-    ASSERT_EQ(log.open(path), std::nullopt);
+    log.open(path);
+    ASSERT_EQ(log.fault(), "");
     const std::size_t size = to_line(some_end()).size() + 1;
     const std::size_t count = 2 * ConnectionLog::kBuffer / size;
     for (std::size_t i = 0; i < count; ++i) {
@@ -157,21 +184,66 @@ TEST(ConnectionLog, IsBoundedAndCountsWhatIsLost) {
     EXPECT_TRUE(text.ends_with("}\n"));
 }
 
-TEST(ConnectionLog, ANewFileBeginsWithAWholeLine) {
+TEST(ConnectionLog, WhatAFileHasNotTakenGoesToTheNextInWholeLines) {
     const Folder folder;
     const std::string pipe = folder.file("pipe");
     ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
     const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
     ASSERT_GE(reader, 0);
     ConnectionLog log;
-    ASSERT_EQ(log.open(pipe), std::nullopt);
+    log.open(pipe);
+    const std::string line = to_line(some_end()) + "\n";
     for (int i = 0; i < 1000; ++i) log.append(some_end());
-    ASSERT_EQ(log.open(folder.file("log")), std::nullopt);
-    EXPECT_GT(log.lost(), 0U);
-    log.append(some_end());
+    log.open(folder.file("log"));
     log.flush();
+    char block[65536];
+    const ::ssize_t taken = ::read(reader, block, sizeof block);
     ::close(reader);
-    EXPECT_EQ(content(folder.file("log")), to_line(some_end()) + "\n");
+    const std::size_t begun = static_cast<std::size_t>(taken) / line.size() + 1;
+    ASSERT_NE(static_cast<std::size_t>(taken) % line.size(), 0U) << "the pipe has a part of a line";
+    EXPECT_EQ(log.lost(), 1U);
+    EXPECT_EQ(log.kept(), 0U);
+    const std::string rest = content(folder.file("log"));
+    EXPECT_EQ(rest.size(), (1000 - begun) * line.size());
+    EXPECT_TRUE(rest.starts_with(line) && rest.ends_with(line));
+}
+
+// A reader that leaves has read a part of a line; what follows it is whole for the next one.
+TEST(ConnectionLog, ALineIsWholeForTheNextReaderOfAPipe) {
+    const Folder folder;
+    const std::string pipe = folder.file("pipe");
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const int first = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+    ASSERT_GE(first, 0);
+    ConnectionLog log;
+    log.open(pipe);
+    const std::string line = to_line(some_end()) + "\n";
+    for (int i = 0; i < 1000; ++i) log.append(some_end());
+    log.flush();  // as much as the pipe holds, to somewhere in a line
+    const std::uint64_t taken = 1000 - log.kept();
+    ::close(first);
+    auto* const old_handler = std::signal(SIGPIPE, SIG_IGN);
+    log.flush();
+    std::signal(SIGPIPE, old_handler);
+    EXPECT_EQ(log.fault(), "cannot be written: Broken pipe");
+    EXPECT_EQ(log.lost(), 1U);
+    const int second = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+    ASSERT_GE(second, 0);
+    std::string text;
+    for (int turn = 0; turn < 100; ++turn) {
+        log.flush();
+        EXPECT_EQ(log.fault(), "");
+        char block[65536];
+        const ::ssize_t n = ::read(second, block, sizeof block);
+        if (n > 0) text.append(block, static_cast<std::size_t>(n));
+    }
+    ::close(second);
+    EXPECT_EQ(log.lost(), 1U);
+    const std::size_t torn = text.find('\n', taken * line.size());
+    ASSERT_NE(torn, std::string::npos);
+    EXPECT_LT(torn, (taken + 1) * line.size());
+    EXPECT_EQ(text.size() - torn - 1, (1000 - taken - 1) * line.size());
+    EXPECT_TRUE(text.substr(torn + 1).starts_with(line + line));
 }
 
 TEST(ConnectionLog, KeepsWhatASlowReaderHasNotTakenWhenItIsTheSamePipe) {
@@ -181,11 +253,13 @@ TEST(ConnectionLog, KeepsWhatASlowReaderHasNotTakenWhenItIsTheSamePipe) {
     const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
     ASSERT_GE(reader, 0);
     ConnectionLog log;
-    ASSERT_EQ(log.open(pipe), std::nullopt);
+    log.open(pipe);
+    ASSERT_EQ(log.fault(), "");
     const std::string line = to_line(some_end()) + "\n";
     for (int i = 0; i < 1000; ++i) log.append(some_end());
     log.flush();  // as much as the pipe holds, to somewhere in a line
-    ASSERT_EQ(log.open(pipe), std::nullopt);
+    log.open(pipe);
+    ASSERT_EQ(log.fault(), "");
     std::string text;
     for (int turn = 0; turn < 100; ++turn) {
         char block[65536];
@@ -199,27 +273,54 @@ TEST(ConnectionLog, KeepsWhatASlowReaderHasNotTakenWhenItIsTheSamePipe) {
     EXPECT_TRUE(text.ends_with("\n" + line));
 }
 
-TEST(ConnectionLog, CountsTheLinesOfAFullDisk) {
+TEST(ConnectionLog, KeepsTheLinesThatAFullDiskDoesNotTake) {
+    const Folder folder;
+    const std::string line = to_line(some_end()) + "\n";
     ConnectionLog log;
-    ASSERT_EQ(log.open("/dev/full"), std::nullopt);
+    log.open("/dev/full");
+    EXPECT_EQ(log.fault(), "");
     log.append(some_end());
     log.append(some_end());
     log.flush();
-    EXPECT_EQ(log.lost(), 2U);
+    EXPECT_EQ(log.fault(), "cannot be written: No space left on device");
+    EXPECT_EQ(log.kept(), 2U);
+    EXPECT_EQ(log.lost(), 0U);
+    log.open(folder.file("log"));
+    EXPECT_EQ(log.fault(), "");
+    log.flush();
+    EXPECT_EQ(content(folder.file("log")), line + line);
+    EXPECT_EQ(log.kept(), 0U);
 }
 
-TEST(ConnectionLog, ALineBehindOneThatWasCutInTwoIsWhole) {
+TEST(ConnectionLog, CountsWhatAFullDiskLeavesNoMemoryFor) {
+    const Folder folder;
+    ConnectionLog log;
+    log.open("/dev/full");
+    const std::size_t count = ConnectionLog::kBuffer / (to_line(some_end()).size() + 1) + 100;
+    for (std::size_t i = 0; i < count; ++i) log.append(some_end());
+    log.flush();
+    EXPECT_GT(log.lost(), 90U);
+    EXPECT_EQ(log.kept() + log.lost(), count);
+    const std::uint64_t kept = log.kept();
+    log.open("");
+    EXPECT_EQ(log.lost(), count);
+    EXPECT_EQ(log.kept(), 0U);
+    EXPECT_GT(kept, 0U);
+}
+
+TEST(ConnectionLog, ALineIsWholeWhateverWasBeforeAndHoweverItIsTaken) {
     const Folder folder;
     const std::string path = folder.file("log");
     std::ofstream(path) << "cut";  // by a process that was killed
     const std::string line = to_line(some_end()) + "\n";
     ConnectionLog log;
-    ASSERT_EQ(log.open(path), std::nullopt);
+    log.open(path);
+    ASSERT_EQ(log.fault(), "");
     log.append(some_end());
     log.flush();
     EXPECT_EQ(content(path), "cut\n" + line);
 
-    // A full disk: the file takes half of the second line.
+    // A disk with room for half of the second line, and then for the rest.
     const std::size_t room = content(path).size() + line.size() + line.size() / 2;
     struct rlimit before {};
     ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -232,10 +333,12 @@ TEST(ConnectionLog, ALineBehindOneThatWasCutInTwoIsWhole) {
     log.flush();
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
     std::signal(SIGXFSZ, old_handler);
-    EXPECT_EQ(log.lost(), 1U);
+    EXPECT_EQ(log.fault(), "cannot be written: File too large");
     log.append(some_end());
     log.flush();
-    EXPECT_EQ(content(path), "cut\n" + line + line + line.substr(0, line.size() / 2) + "\n" + line);
+    EXPECT_EQ(log.fault(), "");
+    EXPECT_EQ(log.lost(), 0U);
+    EXPECT_EQ(content(path), "cut\n" + line + line + line + line);
 }
 
 // xterm and others take U+009B for ESC [, and some signs turn the line around.
