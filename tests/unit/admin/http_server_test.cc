@@ -1,112 +1,17 @@
 #include "sluice/admin/http_server.h"
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <array>
-#include <chrono>
 #include <filesystem>
-#include <memory>
 #include <string>
-#include <vector>
+
+#include "http_bench.h"
 
 namespace sluice::admin {
 namespace {
 
-constexpr Instant kStart{1h};
-const std::string kGet = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
-
-bool wait_for(int fd, short events, int milliseconds) {
-    ::pollfd p{.fd = fd, .events = events, .revents = 0};
-    return ::poll(&p, 1, milliseconds) == 1;
-}
-
-struct Bench {
-    std::string text = "a 1\n";
-    std::vector<std::string> asked;
-    Instant now = kStart;
-    HttpServer server{{*IpAddress::parse("127.0.0.1"), 0},
-                      [this](std::string_view path) -> std::optional<HttpServer::Page> {
-                          asked.emplace_back(path);
-                          if (path != "/metrics") return std::nullopt;
-                          return HttpServer::Page{.type = "text/plain; version=0.0.4", .text = text};
-                      }};
-
-    bool ready(int milliseconds) const { return wait_for(server.fd(), POLLIN, milliseconds); }
-    // Until there is nothing to do.
-    void serve() {
-        for (int i = 0; i < 10'000 && ready(0); ++i) server.serve(now);
-    }
-};
-
-class Peer {
-  public:
-    explicit Peer(Bench& bench) : bench_(bench), fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-        ::sockaddr_in to{};
-        to.sin_family = AF_INET;
-        to.sin_port = htons(bench.server.address().port);
-        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        EXPECT_EQ(::connect(fd_, reinterpret_cast<const ::sockaddr*>(&to), sizeof to), 0);
-        const int on = 1;
-        ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        EXPECT_TRUE(bench_.ready(1000));
-        bench_.serve();
-    }
-    ~Peer() { ::close(fd_); }
-    Peer(const Peer&) = delete;
-    Peer& operator=(const Peer&) = delete;
-
-    // Returns when the server has seen it, unless it does not listen to this client.
-    void send(std::string_view text, int patience = 1000) {
-        EXPECT_EQ(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<::ssize_t>(text.size()));
-        if (bench_.ready(patience)) bench_.serve();
-    }
-    // What arrives until `size` bytes are there, the server has closed, or nothing comes for a while.
-    std::string read(std::size_t size = std::string::npos) {
-        std::string all;
-        std::array<char, 65536> buffer{};
-        while (all.size() < size && !closed_) {
-            bench_.serve();
-            if (!wait_for(fd_, POLLIN, size == std::string::npos ? 20 : 2000)) break;
-            const ::ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), 0);
-            if (n <= 0) {
-                closed_ = true;
-                reset_ = n < 0;
-                break;
-            }
-            all.append(buffer.data(), static_cast<std::size_t>(n));
-        }
-        return all;
-    }
-    bool closed() {
-        read();
-        return closed_ && !reset_;
-    }
-    bool cut_off() {
-        read();
-        return closed_;
-    }
-    void end_input() { ::shutdown(fd_, SHUT_WR); }
-
-  private:
-    Bench& bench_;
-    int fd_;
-    bool closed_ = false;
-    bool reset_ = false;
-};
-
-std::string good(const std::string& text, bool head = false, const std::string& more = "") {
-    return "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: " +
-           std::to_string(text.size()) + "\r\n" + more + "\r\n" + (head ? "" : text);
-}
-
-int status_of(const std::string& response) {
-    return response.starts_with("HTTP/1.1 ") ? std::stoi(response.substr(9, 3)) : 0;
-}
+using Bench = HttpBench;
+using Peer = HttpPeer;
 
 // The one reply to `request`, and whether the connection ended properly behind it.
 int refused(const std::string& request) {
@@ -313,84 +218,6 @@ TEST(HttpServer, WhoDoesNotLeaveIsMadeTo) {
     const std::string flood(100'000, 'x');
     for (int i = 0; i < 11 && bench.server.clients() != 0; ++i) talker.send(flood);
     EXPECT_EQ(bench.server.clients(), 0U);
-}
-
-using Crowd = std::vector<std::unique_ptr<Peer>>;
-
-Crowd crowd(Bench& bench, std::size_t number) {
-    Crowd peers;
-    for (std::size_t i = 0; i < number; ++i) peers.push_back(std::make_unique<Peer>(bench));
-    return peers;
-}
-
-// However many keep their places without asking for anything, whoever comes is served.
-TEST(HttpServer, WhoIsSilentLongestGivesWay) {
-    Bench bench;
-    Crowd silent = crowd(bench, HttpServer::kMaxClients);
-    silent[0]->send(kGet);
-    EXPECT_EQ(silent[0]->read(good("a 1\n").size()), good("a 1\n"));
-    Peer next(bench);
-    next.send(kGet);
-    EXPECT_EQ(next.read(good("a 1\n").size()), good("a 1\n"));
-    EXPECT_EQ(bench.server.displaced(), 1U);
-    EXPECT_EQ(bench.server.clients(), HttpServer::kMaxClients);
-    EXPECT_TRUE(silent[1]->cut_off());
-    EXPECT_FALSE(silent[0]->cut_off()) << "it has asked since";
-    EXPECT_FALSE(silent[2]->cut_off());
-}
-
-TEST(HttpServer, PiecesOfARequestKeepNoPlace) {
-    Bench bench;
-    Crowd slow = crowd(bench, HttpServer::kMaxClients);
-    for (const char c : kGet.substr(0, 20)) {
-        for (auto& peer : slow) peer->send(std::string(1, c));
-    }
-    Peer next(bench);
-    next.send(kGet);
-    EXPECT_EQ(next.read(good("a 1\n").size()), good("a 1\n"));
-    EXPECT_TRUE(slow[0]->cut_off());
-    EXPECT_FALSE(slow[1]->cut_off());
-}
-
-TEST(HttpServer, WhoReadsGivesWayLast) {
-    Bench bench;
-    bench.text = std::string(5'000'000, 'x');
-    const std::string all = good(bench.text);
-    Peer reader(bench);
-    reader.send(kGet);
-    Crowd silent = crowd(bench, HttpServer::kMaxClients + 10);
-    EXPECT_EQ(bench.server.displaced(), 11U);
-    EXPECT_EQ(reader.read(all.size()).size(), all.size());
-}
-
-// Neither does it help to take a byte of a reply now and then.
-TEST(HttpServer, AmongReadersTheFirstGivesWay) {
-    Bench bench;
-    bench.text = std::string(5'000'000, 'x');
-    Crowd slow = crowd(bench, HttpServer::kMaxClients);
-    for (auto& peer : slow) peer->send(kGet);
-    for (auto& peer : slow) peer->read(1);
-    bench.text = "small";
-    Peer next(bench);
-    next.send(kGet);
-    EXPECT_EQ(next.read(good("small").size()), good("small"));
-    EXPECT_EQ(bench.server.displaced(), 1U);
-    EXPECT_EQ(bench.server.clients(), HttpServer::kMaxClients);
-    EXPECT_TRUE(slow[0]->cut_off());
-}
-
-// What they have sent lies there, but was not looked at before the next one came.
-TEST(HttpServer, ARequestThatHasArrivedIsAnsweredBeforeItsClientGivesWay) {
-    Bench bench;
-    Crowd many = crowd(bench, HttpServer::kMaxClients);
-    for (int i = 0; i < 2; ++i) {
-        many[0]->send("GET /metrics HTTP/1.0\r\n\r\n", 0);
-        many[1]->send(kGet, 0);
-    }
-    Peer next(bench);
-    EXPECT_EQ(status_of(many[0]->read()), 200);
-    EXPECT_EQ(many[1]->read(2 * good("a 1\n").size()), good("a 1\n") + good("a 1\n"));
-    EXPECT_FALSE(many[1]->cut_off());
 }
 
 TEST(HttpServer, SaysWhyItCannotListen) {

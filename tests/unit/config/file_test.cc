@@ -13,6 +13,8 @@
 #include <string>
 #include <thread>
 
+#include "sluice/config/reader.h"
+
 namespace sluice::config {
 namespace {
 
@@ -109,6 +111,23 @@ TEST_F(ReadFile, RefusesWhatChangesMeanwhile) {
     seen = true;
     writer.join();
     EXPECT_EQ(said, "was changed while it was read; try again when it is written whole");
+}
+
+std::string only_problem(const LoadResult& result) {
+    return result.problems.size() == 1 ? to_string(result.problems[0]) : "not one problem";
+}
+
+TEST(Load, SaysWhyAFileCannotBeRead) {
+    const auto told = [](const std::string& path) {
+        const LoadResult result = load(path);
+        EXPECT_FALSE(result.config);
+        return only_problem(result);
+    };
+    const std::string remedy = "; name an ordinary file of at most 16 MiB that Sluice may read";
+    EXPECT_EQ(told("/nonexistent/sluice.toml"),
+              "/nonexistent/sluice.toml: cannot be read: No such file or directory" + remedy);
+    EXPECT_EQ(told("/"), "/: is no ordinary file" + remedy);
+    EXPECT_EQ(told("/dev/zero"), "/dev/zero: is no ordinary file" + remedy);
 }
 
 }  // namespace

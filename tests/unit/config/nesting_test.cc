@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "sluice/config/reader.h"
+
 namespace sluice::config {
 namespace {
 
@@ -42,6 +44,20 @@ TEST(Nesting, KnowsWhereAStringEnds) {
     EXPECT_EQ(line_nested_too_deep("\""), std::nullopt);
     EXPECT_EQ(line_nested_too_deep("\"\\"), std::nullopt);
     EXPECT_EQ(line_nested_too_deep("'''"), std::nullopt);
+}
+
+std::string only_problem(const LoadResult& result) {
+    return result.problems.size() == 1 ? to_string(result.problems[0]) : "not one problem";
+}
+
+// The library takes tables apart by recursion: these once ended the process.
+TEST(Reader, NestsNoDeeperThanItCanUndo) {
+    std::string path;
+    for (int i = 0; i < 1'000'000; ++i) path += "a.";
+    for (const std::string& text : {"[" + path + "a]\n", path + "a = 1\n", "x = [{" + path + "a = 1}]\n"}) {
+        EXPECT_EQ(only_problem(read(text, "f")),
+                  "f:1: a key of more than 100 parts; see https://toml.io for the syntax");
+    }
 }
 
 }  // namespace

@@ -400,28 +400,5 @@ TEST(Load, TheFilesInConfAreGood) {
     EXPECT_GE(files, 3U);
 }
 
-TEST(Load, SaysWhyAFileCannotBeRead) {
-    const auto told = [](const std::string& path) {
-        const LoadResult result = load(path);
-        EXPECT_FALSE(result.config);
-        return describe(result);
-    };
-    const std::string remedy = "; name an ordinary file of at most 16 MiB that Sluice may read\n";
-    EXPECT_EQ(told("/nonexistent/sluice.toml"),
-              "/nonexistent/sluice.toml: cannot be read: No such file or directory" + remedy);
-    EXPECT_EQ(told("/"), "/: is no ordinary file" + remedy);
-    EXPECT_EQ(told("/dev/zero"), "/dev/zero: is no ordinary file" + remedy);
-}
-
-// The library takes tables apart by recursion: these once ended the process.
-TEST(Reader, NestsNoDeeperThanItCanUndo) {
-    std::string path;
-    for (int i = 0; i < 1'000'000; ++i) path += "a.";
-    for (const std::string& text : {"[" + path + "a]\n", path + "a = 1\n", "x = [{" + path + "a = 1}]\n"}) {
-        EXPECT_EQ(describe(read(text, "f")),
-                  "f:1: a key of more than 100 parts; see https://toml.io for the syntax\n");
-    }
-}
-
 }  // namespace
 }  // namespace sluice::config
