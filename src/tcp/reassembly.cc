@@ -88,7 +88,7 @@ void Reassembly::consume(std::uint32_t bytes) {
 }
 
 void Reassembly::drop_early() {
-    early_.clear();
+    early_ = std::vector<Piece>();
     if (readable_ == 0) ring_.release();
 }
 

@@ -103,12 +103,17 @@ void expect_publishes(Setup setup, std::uint32_t buffer, bool pauses) {
     for (int i = 0; i < 20; ++i) publishes += "\x32\xac\x02" + std::string(300, static_cast<char>('a' + i));
     client.write(std::string_view(publishes));
     lab.run(milliseconds(100));
-    EXPECT_EQ(client.endpoint.statistics().retransmits, 0U);
+    const bool in_order = setup.workers == 1;  // several reorder, which looks like a loss
+    if (in_order) {
+        EXPECT_EQ(client.endpoint.statistics().retransmits, 0U);
+    }
     broker.hold = false;
     broker.collect();
     lab.run(seconds(30));
     EXPECT_TRUE(broker.received.ends_with(publishes));
-    EXPECT_EQ(client.endpoint.statistics().retransmits, 0U);
+    if (in_order) {
+        EXPECT_EQ(client.endpoint.statistics().retransmits, 0U);
+    }
     EXPECT_EQ(promises.fault, "");
     client.abort();
     lab.settle();
