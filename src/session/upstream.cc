@@ -198,7 +198,7 @@ void Session::step_replaying(Instant now) {
     }
     let_go_of_replayed(now);
     c_.phase = Phase::Relayed;
-    c_.connect_packet = {};
+    c_.connect_packet = std::vector<std::byte>();  // {} would keep its memory
     c_.replayed = 0;
     c_.last_heard = now;
     c_.last_traffic = now;
