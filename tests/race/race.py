@@ -37,7 +37,7 @@ class Scale:
         self.storm = 200 if smoke else 9900
         self.storm_arrivals = 1000 if smoke else 6000
         self.bursts = [100] if smoke else [2000, 5000]
-        self.flood_interval = 1000 if smoke else 20  # us from SYN to SYN; 0: as fast as it goes
+        self.flood_interval = 1000 if smoke else 0  # us from SYN to SYN; 0: as fast as it goes
         self.flood_before = 0.2 if smoke else 5
         self.flood_clients = 20 if smoke else 400
         self.flood_arrivals = 100 if smoke else 40
