@@ -1,12 +1,11 @@
 """sluiced is killed under its clients and started again at once: nobody is told by it that his connection is gone, until
 he says something. Meanwhile a stranger's ACKs ask for more resets than anybody else."""
 
-import contextlib
 import statistics
-import threading
 import time
 
-from device import ACK, IPV4, IPV6, PSH, TCP, Device
+from device import ACK, PSH, Device
+from flooders import Strays
 from lab import wait_for
 from labtest import LabTest
 from swarm import Swarm
@@ -15,42 +14,6 @@ CLIENT_COUNT = 400
 TALK = 0.5
 STRAYS = 10000  # a second, at most
 LONG = 6        # the largest pause between two copies that a client's kernel sends, a few seconds after the crash
-
-
-class Strays:
-    """ACKs of no connection, each of another address, over both families."""
-
-    def __init__(self, lab):
-        self._ended = False
-        self._stack = contextlib.ExitStack()
-        self._devices = []
-        for kind, source in ((IPV4, "172.16.{}.{}"), (IPV6, "2001:db8:{}:{}::1")):
-            device = self._stack.enter_context(Device(lab, source.format(0, 1)))
-            frames = []
-            for n in range(2000):
-                device.address = source.format(n >> 8, n & 255)
-                frames.append(device.ip(TCP, device.segment(ACK, sequence=n, acknowledgement=n)))
-            self._devices.append((device, kind, frames))
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ended = True
-        self._thread.join()
-        self._stack.close()
-
-    def _run(self):
-        sent = 0
-        start = time.monotonic()
-        while not self._ended:
-            while sent < (time.monotonic() - start) * STRAYS:
-                device, kind, frames = self._devices[sent // 50 % 2]
-                device.frame(kind, frames[sent % len(frames)])
-                sent += 1
-            time.sleep(0.002)
 
 
 class RestartTest(LabTest):
@@ -66,7 +29,7 @@ class RestartTest(LabTest):
     def test_whoever_speaks_is_told_at_once_and_served_at_once(self):
         with Swarm(self.lab, CLIENT_COUNT, talk=TALK, back=0.001) as swarm:
             swarm.wait_all_up()
-            with Strays(self.lab):
+            with Strays(self.lab, STRAYS):
                 time.sleep(0.5)
                 ready = self.crash()
                 wait_for("all clients to be told", lambda: len(swarm.cuts) >= CLIENT_COUNT, 30)

@@ -2,52 +2,16 @@
 Sluice's cookies for what they are, at once, with and without timestamps, and is spliced like any other client."""
 
 import statistics
-import struct
-import threading
 import time
 
 import mqtt_raw
-from device import SYN, TCP, Device
+from flooders import Syns, neighbors
 from lab import CLIENTS, CLIENTS6, FRONT, FRONT6, wait_for
 from labtest import LabTest
 
 HALF_OPEN = 100
+SYNS = 5000  # a second, at most
 ARRIVALS = 60
-
-
-class Flood:
-    """Some thousand forged SYNs a second, from within the clients' network."""
-
-    PER_MILLISECOND = 5
-
-    def __init__(self, lab, side):
-        self._device = Device(lab, f"{side}99")
-        self._packets = [self._syn(side, number) for number in range(3000)]
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def _syn(self, side, number):
-        device = self._device
-        device.address = f"{side}{100 + number % 100}"
-        device.port = 1024 + number
-        return device.ip(TCP, device.segment(SYN, sequence=number << 16, options=struct.pack("!BBH", 2, 4, 1460)))
-
-    def _run(self):
-        at = 0
-        while not self._over.wait(0.001):
-            for packet in self._packets[at:at + self.PER_MILLISECOND]:
-                self._device.frame(self._device._kind, packet)
-            at = (at + self.PER_MILLISECOND) % len(self._packets)
-
-    def __enter__(self):
-        self._device.__enter__()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
-        self._device.__exit__()
 
 
 class SynFlood:
@@ -57,7 +21,7 @@ class SynFlood:
         counters = ("syn_cookies_accepted", "spliced", "tcp_no_connection")
         accepted, spliced, strange = map(lab.counter, counters)
         clients, waits = [], []
-        with Flood(lab, side):
+        with Syns(lab, SYNS, [neighbors(side)]):
             wait_for("cookies", lambda: lab.admin("show info")["info"]["half_open"] >= HALF_OPEN)
             for n in range(ARRIVALS):
                 before = time.monotonic()
