@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Runs the system tests: tests/system/run.py [--soak SECONDS] [--churn CYCLES] [--story CLIENTS] [--load CLIENTS] [FILTER]
+"""Runs the system tests: tests/system/run.py [--soak SECONDS] [--churn CYCLES] [--story CLIENTS] [--load CLIENTS]
+                                               [--storm SECONDS] [FILTER]
 
 One line for each test as it ends, what went wrong where it failed, and "N passed, N failed" as the last line. FILTER is a
 part of a test's name, for example placement or test_clients.MosquittoTest. The options make the long tests longer:
---soak 600 soak, --churn 200000 churn, --story 1000000 stories, --load 10000 load.
+--soak 600 soak, --churn 200000 churn, --story 1000000 stories, --load 10000 load, --storm 120 storm.
 """
 
 import argparse
@@ -73,9 +74,11 @@ def main():
     parser.add_argument("--churn", type=int, default=scale.churn_cycles, metavar="CYCLES", help="cycles of the churn")
     parser.add_argument("--story", type=int, default=scale.story_clients, metavar="CLIENTS", help="size of the stories")
     parser.add_argument("--load", type=int, default=scale.load_clients, metavar="CLIENTS", help="size of the load tests")
+    parser.add_argument("--storm", type=int, default=scale.storm_seconds, metavar="SECONDS",
+                        help="length of the storm")
     arguments = parser.parse_args()
     scale.soak_seconds, scale.churn_cycles, scale.story_clients = arguments.soak, arguments.churn, arguments.story
-    scale.load_clients = arguments.load
+    scale.load_clients, scale.storm_seconds = arguments.load, arguments.storm
     if os.geteuid() != 0:
         print("The system tests make network namespaces, so they need root.\n0 passed, 1 failed")
         return 1

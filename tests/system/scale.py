@@ -4,3 +4,4 @@ soak_seconds = 20
 churn_cycles = 6000
 story_clients = 50_000
 load_clients = 2_000
+storm_seconds = 6
