@@ -93,7 +93,8 @@ void Hardware::start_dpdk(const config::Config& config) {
     options.devices = devices_;
     options.ports = static_cast<std::uint16_t>(config.ports.size());
     options.mtu = largest_mtu(config);
-    options.held_frames = workers * kHeldPerWorker + workers * (workers - 1) * Workers::kHandoverCapacity +
+    options.held_frames = workers * kHeldPerWorker +
+                          workers * (workers - 1) * Workers::handover_capacity(workers) +
                           workers * kernel_ports(devices_) * port::kTakeAhead;
     options.extra = config.runtime.eal;
     options.log = [](std::string_view line) { spdlog::warn("{}", line); };

@@ -16,7 +16,7 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
                  Hardware& hardware)
     : environment_(hardware.environment()),
       ports_(hardware.ports()),
-      handover_(control.config().runtime.workers, kHandoverCapacity) {
+      handover_(control.config().runtime.workers, handover_capacity(control.config().runtime.workers)) {
     const config::Runtime& runtime = control.config().runtime;
     // One for all: a client that comes back to another worker still meets sequence numbers that go on
     // (RFC 6528).

@@ -1,12 +1,15 @@
 // The workers of the daemon with what they share, on DPDK's threads.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "hardware.h"
 #include "sluice/daemon/control.h"
+#include "sluice/port/port.h"
 #include "sluice/worker/handover.h"
 #include "sluice/worker/topology.h"
 #include "sluice/worker/worker.h"
@@ -15,8 +18,12 @@ namespace sluice::daemon {
 
 class Workers {
   public:
-    // Frames that each handover ring holds.
-    static constexpr std::size_t kHandoverCapacity = 1024;
+    // Frames that the ring from one worker to another holds: all rings to one as many as a port's ring with
+    // the kernel is emptied of at once, because a worker that lost its processor for a while finds that much.
+    static constexpr std::size_t handover_capacity(std::size_t workers) {
+        return std::max<std::size_t>(
+            1024, std::bit_floor(port::kTakeAhead / std::max<std::size_t>(workers - 1, 1)));
+    }
 
     // All borrowed. Throws StartFault.
     Workers(const Control& control, backend::LoadTable& load, const worker::Topology& topology,
