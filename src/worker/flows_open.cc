@@ -2,6 +2,8 @@
 // endpoint of its own. From half of the limit on their SYN-ACKs are cookies as well, so that those whose
 // timer fires can be let go of: who answers later is known by the cookie. At the limit nothing is held any
 // more.
+#include <algorithm>
+
 #include "sluice/tcp/frame.h"
 #include "sluice/tcp/isn.h"
 #include "worker/flows.h"
@@ -20,8 +22,25 @@ struct SynAck final : tcp::Output {
 
 }  // namespace
 
+// How many handshakes of a listener may be held: as many as it says, and of all together no more than half of
+// the places that connections leave. The others are for those who come by cookie.
 std::uint32_t Flows::half_open_limit(std::uint32_t listener) const {
-    return share(surroundings_.snapshot->listeners[listener].half_open, options_.workers);
+    const backend::Listener& facts = surroundings_.snapshot->listeners[listener];
+    const ListenerLoad& own = listeners_[listener];
+    std::uint32_t all = 0;
+    for (const ListenerLoad& load : listeners_) all += load.half_open;
+    const auto half_of_the_rest = [](std::uint32_t places, std::uint32_t taken) {
+        return (places - std::min(places, taken) + 1) / 2;
+    };
+    const std::uint32_t in_table =
+        half_of_the_rest(options_.max_connections, slab_.size() + spliced_.size() - all);
+    std::uint32_t limit = std::min(share(facts.half_open, options_.workers),
+                                   in_table - std::min(in_table, all - own.half_open));
+    if (facts.max_connections != 0) {
+        const std::uint32_t places = share(facts.max_connections, options_.workers);
+        limit = std::min(limit, half_of_the_rest(places, own.connections - own.half_open));
+    }
+    return limit;
 }
 
 tcp::SynCookies& Flows::cookies(std::uint32_t listener) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <ostream>
 #include <random>
 #include <string>
@@ -30,9 +31,9 @@ void PrintTo(const Flood& f, std::ostream* out) {
 
 class SynFlood : public testing::TestWithParam<Flood> {
   protected:
-    SynFlood()
+    explicit SynFlood(const std::string& listener = "half_open = 300\n")
         : lab({.workers = GetParam().workers,
-               .listener = "half_open = 300\n",
+               .listener = listener,
                .ipv6 = GetParam().ipv6,
                .max_connections = 3000}) {}
 
@@ -126,8 +127,43 @@ TEST_P(SynFlood, CostsAClientWhoseSynIsLostOneSecond) {
     EXPECT_EQ(client.received, kConnackAccepted);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, SynFlood,
-                         testing::Values(Flood{false, 1}, Flood{false, 3}, Flood{true, 1}, Flood{true, 3}));
+// Where half_open names more places than there are, a flood gets half of those that are left.
+void expect_room(Lab& lab, const std::function<void()>& flood, std::uint32_t places, std::uint32_t clients) {
+    std::vector<Socket*> all;
+    for (std::uint32_t i = 0; i < clients; ++i) {
+        for (int k = 0; k < 10; ++k) flood();
+        all.push_back(&lab.client());
+        all.back()->write(connect_packet("c" + std::to_string(i)));
+        lab.settle();
+        EXPECT_EQ(all.back()->received, kConnackAccepted) << i;
+        EXPECT_LE(lab.usage().half_open, places / 2 + 3);  // rounded up by each worker
+    }
+    EXPECT_EQ(lab.count(Counter::DropSynTableFull), 0U);
+    EXPECT_EQ(lab.count(Counter::DropSynListenerFull), 0U);
+}
+
+class SynFloodOnAFullTable : public SynFlood {
+  protected:
+    SynFloodOnAFullTable() : SynFlood("half_open = 1000000\n") {}
+};
+TEST_P(SynFloodOnAFullTable, KeepsNobodyOut) {
+    expect_room(
+        lab, [this] { flood(); }, 3000, 100);
+}
+
+class SynFloodOnAFullListener : public SynFlood {
+  protected:
+    SynFloodOnAFullListener() : SynFlood("half_open = 1000000\nmax_connections = 600\n") {}
+};
+TEST_P(SynFloodOnAFullListener, KeepsNobodyOut) {
+    expect_room(
+        lab, [this] { flood(); }, 600, 40);
+}
+
+const auto kFloods = testing::Values(Flood{false, 1}, Flood{false, 3}, Flood{true, 1}, Flood{true, 3});
+INSTANTIATE_TEST_SUITE_P(Of, SynFlood, kFloods);
+INSTANTIATE_TEST_SUITE_P(Of, SynFloodOnAFullTable, kFloods);
+INSTANTIATE_TEST_SUITE_P(Of, SynFloodOnAFullListener, kFloods);
 
 }  // namespace
 }  // namespace sluice::test
