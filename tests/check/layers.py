@@ -15,7 +15,7 @@ import sys
 FLOORS = [
     {"base"},
     {"wire"},
-    {"tcp", "mqtt", "balance", "nat", "flow", "neighbor", "ppv2", "tls"},
+    {"tcp", "mqtt", "balance", "nat", "flow", "neighbor"},
     {"config", "backend", "health"},
     {"splice", "session"},
     {"port", "worker"},
