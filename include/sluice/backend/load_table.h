@@ -1,6 +1,6 @@
 // Live connections per backend, one row per worker: each worker writes its own row, everybody may read all
-// rows. This is the only memory that workers share, and it carries a hint (load), never a decision that must
-// be exact. Backends are named by their position over all pools.
+// rows. It carries a hint (load), never a decision that must be exact. Backends are named by their position
+// over all pools.
 #pragma once
 
 #include <atomic>
