@@ -21,7 +21,7 @@ PAGE = ROOT / "doc/metrics.md"
 ALERTS = ROOT / "conf/prometheus/alerts.yml"
 ALERTS_TEST = ROOT / "tests/check/alerts_test.yml"
 DASHBOARD = ROOT / "conf/grafana/sluice.json"
-NAMING = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "doc").glob("*.md")),
+NAMING = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "doc").rglob("*.md")),
           *sorted((ROOT / "doc/man").glob("*")), ALERTS, *sorted((ROOT / "conf").glob("*.toml"))]
 
 HEAD = "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"

@@ -56,6 +56,9 @@ class PackageTest(LabTest):
         for page in (ROOT / "doc").glob("*.md"):
             if page.name != "benchmarks.md":  # for those who work on it
                 self.machine.run("sh", "-c", f"ls /usr/share/doc/sluice/{page.name}*")
+        decisions = {page.name for page in (ROOT / "doc/decisions").glob("*.md")}
+        installed = self.machine.run("ls", "/usr/share/doc/sluice/decisions").stdout.split()
+        self.assertEqual({page.removesuffix(".gz") for page in installed}, decisions)
         for picture in (ROOT / "doc/images").iterdir():
             self.machine.run("test", "-s", f"/usr/share/doc/sluice/images/{picture.name}")
         account = self.machine.run("getent", "passwd", "sluice").stdout.strip().split(":")
