@@ -23,6 +23,8 @@ namespace sluice::bench {
 namespace {
 
 constexpr double kMebibyte = 1024.0 * 1024.0;
+// Room for handshakes to the last connection: no more than half of what is left is held for them.
+constexpr std::uint32_t kOpening = 4096;
 constexpr std::uint64_t kReserve = std::uint64_t{2} << 30U;  // bytes that are left to the rest of the machine
 
 struct Options {
@@ -180,7 +182,7 @@ bool spliced(const Options& options) {
     bool good = true;
     const std::vector<std::uint32_t> usual{10'000, 1'000'000, 10'000'000};
     for (const std::uint32_t n : options.connections.empty() ? usual : options.connections) {
-        Rig rig({.plan = plan_for(n), .max_connections = n});
+        Rig rig({.plan = plan_for(n), .max_connections = n + kOpening});
         if (!rig.establish(n, spare_memory())) {
             std::printf(
                 "worker/spliced/%u: left out, for its connections would take more memory than there is: %.0f "
@@ -220,7 +222,7 @@ std::uint64_t ping_all(Rig& rig, std::uint32_t connections, std::uint32_t period
 bool keepalive(const Options& options) {
     const std::uint32_t n = options.connections.empty() ? 10'000'000 : options.connections.front();
     const auto bound = static_cast<std::uint64_t>(options.bytes * n);
-    Rig rig({.plan = plan_for(n), .max_connections = n});
+    Rig rig({.plan = plan_for(n), .max_connections = n + kOpening});
     const std::string name = text("worker/keepalive/%u", n);
     const bool fits = rig.establish(n, std::min(bound, spare_memory()));
     const Tally& t = rig.swarm().tally();
