@@ -162,10 +162,15 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     if (sight.from_client) follow_client(record, packet, frame);
     const splice::Way& way = record.core.way(direction);
     const Exit& exit = exits_[way.port];
+    Room room{.size = exit.mtu};
+    bool narrow = false;
     const bool rare = packet.size() > exit.mtu || way.has(splice::Way::kNarrow) ||
                       record.core.way(Direction::ToClient).has(splice::Way::kSlow);
     if (rare) [[unlikely]] {
-        return pass_with_care(id, direction, packet, frame);
+        const auto given = look_closer(id, direction, packet);
+        if (!given) return Fate::Dropped;
+        room = *given;
+        narrow = is_narrow(packet, room);
     }
     const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
     if (is_drop(verdict)) [[unlikely]] {
@@ -175,7 +180,11 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     const std::uint32_t payload = packet.payload_size();
     const tcp::Seq sequence = packet.sequence();
     // From here on the frame is not ours: a full port drops it.
-    output_.send(way.port, frame, static_cast<std::uint32_t>(size));
+    if (narrow) [[unlikely]] {
+        send_narrow(output_, counters_, way.port, frame, packet, room);
+    } else {
+        output_.send(way.port, frame, static_cast<std::uint32_t>(size));
+    }
     note(record.core, direction, payload);
     if (verdict != splice::Verdict::Forward) [[unlikely]] {
         spliced_.on_verdict<kFamily>(now_, id, direction, verdict, sequence);
@@ -183,39 +192,28 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     return Fate::Sent;
 }
 
-// The same where the packet may have to be cut, or be a copy that is held back.
 template <IpFamily kFamily>
-[[gnu::noinline]] Forwarder::Fate Forwarder::pass_with_care(std::uint32_t id, Direction direction,
-                                                            const Packet<kFamily>& packet,
-                                                            const port::Frame& frame) {
+bool Forwarder::is_narrow(const Packet<kFamily>& packet, const Room& room) {
+    return packet.size() > room.size || room.fragments;
+}
+
+// Of a packet that may have to be cut, or be a copy that is held back: what its path takes; nullopt when it
+// is not to leave, which is counted.
+template <IpFamily kFamily>
+[[gnu::noinline]] std::optional<Room> Forwarder::look_closer(std::uint32_t id, Direction direction,
+                                                             const Packet<kFamily>& packet) {
     splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];
-    const std::uint16_t port = record.core.way(direction).port;
-    const Exit& exit = exits_[port];
-    const Room room = spliced_.room<kFamily>(now_, id, direction, exit.mtu);
-    const bool narrow = packet.size() > room.size || room.fragments;
-    if (narrow && !may_leave(record, direction, packet, room)) return Fate::Dropped;
+    const Room room =
+        spliced_.room<kFamily>(now_, id, direction, exits_[record.core.way(direction).port].mtu);
+    if (is_narrow(packet, room) && !may_leave(record, direction, packet, room)) return std::nullopt;
     if (record.core.way(Direction::ToClient).has(splice::Way::kSlow)) {
         splice::Flight& flight = spliced_.table<kFamily>().flight(id);
         if (splice::is_early_copy(record, direction, packet, flight, milliseconds_)) {
             counters_.add(Counter::SpliceCopiesHeld);
-            return Fate::Dropped;
+            return std::nullopt;
         }
     }
-    const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
-    if (is_drop(verdict)) return drop(record, direction, packet, verdict);
-    const std::size_t size = wire::kEthernetHeaderSize + packet.size();
-    const std::uint32_t payload = packet.payload_size();
-    const tcp::Seq sequence = packet.sequence();
-    if (narrow) {
-        send_narrow(output_, counters_, port, frame, packet, room);
-    } else {
-        output_.send(port, frame, static_cast<std::uint32_t>(size));
-    }
-    note(record.core, direction, payload);
-    if (verdict != splice::Verdict::Forward) {
-        spliced_.on_verdict<kFamily>(now_, id, direction, verdict, sequence);
-    }
-    return Fate::Sent;
+    return room;
 }
 
 // Whether what is too large for its path can be cut for it. Pieces get checksums of their own, so that damage

@@ -95,8 +95,9 @@ class Forwarder {
     template <IpFamily kFamily>
     Fate pass(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
     template <IpFamily kFamily>
-    Fate pass_with_care(std::uint32_t id, Direction direction, const Packet<kFamily>& packet,
-                        const port::Frame& frame);
+    static bool is_narrow(const Packet<kFamily>& packet, const Room& room);
+    template <IpFamily kFamily>
+    std::optional<Room> look_closer(std::uint32_t id, Direction direction, const Packet<kFamily>& packet);
     template <IpFamily kFamily>
     bool may_leave(const splice::Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
                    const Room& room);
