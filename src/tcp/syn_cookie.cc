@@ -128,7 +128,7 @@ Seq SynCookies::sequence_for(Instant now, const FourTuple& tuple, const Segment&
 
 std::optional<SynCookies::Opening> SynCookies::open(Instant now, const FourTuple& tuple,
                                                     const Segment& ack) const {
-    if (!ack.flags.ack || ack.flags.syn || ack.flags.rst) return std::nullopt;
+    if (!may_carry_cookie(ack)) return std::nullopt;
     const Seq initial = ack.ack.retreat(1);
     for (const Sent& sent : sent_) {
         if (!sent.may_return(now)) continue;

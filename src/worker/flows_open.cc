@@ -78,7 +78,6 @@ void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, 
 
     const tcp::EndpointOptions options = client_options(listener, tuple, arrival);
     const std::uint32_t id = hold(now, listener, tuple, arrival, options, hash);
-    ++listeners_[listener].half_open;  // until drive() sees another phase
     tcp::Seq initial = tcp::initial_sequence(options_.isn_key, tuple, now);
     if (held >= limit / 2 && tcp::cookie_holds(options, syn)) {
         initial = cookies(listener).sequence_for(now, tuple, syn, options);
@@ -87,7 +86,7 @@ void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, 
     drive(now, id, [&](session::Session& s) { s.open(now, syn, initial); });
 }
 
-// A connection in its place, without any packet yet.
+// A connection in its place, without any packet yet: half open until drive() sees another phase.
 std::uint32_t Flows::hold(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
                           const tcp::EndpointOptions& options, std::uint64_t hash) {
     const std::uint32_t pool = surroundings_.snapshot->listeners[listener].pool;
@@ -97,6 +96,7 @@ std::uint32_t Flows::hold(Instant now, std::uint32_t listener, const FourTuple& 
     directory_.insert_client(hash, {Reference::Kind::Relayed, id});
     ways_.join_client(now, tuple);
     ++listeners_[listener].connections;
+    ++listeners_[listener].half_open;
     return id;
 }
 
@@ -122,10 +122,10 @@ void Flows::answer_by_cookie(Instant now, std::uint32_t listener, const FourTupl
 // client believes that it is connected, and repeats what it sends.
 bool Flows::complete(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
                      const tcp::Segment& ack, std::uint64_t hash) {
+    if (!tcp::may_carry_cookie(ack)) return false;
     const auto opening = cookies(listener).open(now, tuple, ack);
     if (!opening) {
-        const bool guess = ack.flags.ack && !ack.flags.syn && !ack.flags.rst;
-        if (guess && cookies(listener).sent_lately(now)) counters_.add(Counter::SynCookiesFailed);
+        if (cookies(listener).sent_lately(now)) counters_.add(Counter::SynCookiesFailed);
         return false;
     }
     if (const auto reason = obstacle(listener, tuple.remote.address)) {
@@ -135,7 +135,6 @@ bool Flows::complete(Instant now, std::uint32_t listener, const FourTuple& tuple
     tcp::EndpointOptions options = client_options(listener, tuple, arrival);
     tcp::keep_announced(opening->announced, options);
     const std::uint32_t id = hold(now, listener, tuple, arrival, options, hash);
-    ++listeners_[listener].half_open;  // for this one segment
     counters_.add(Counter::SynCookiesAccepted);
     drive(now, id, [&](session::Session& s) {
         s.open(now, *opening);

@@ -46,6 +46,11 @@ void restrict_to_cookie(EndpointOptions& options, const Segment& syn);
 std::uint8_t cookie_note(const EndpointOptions& options, const Segment& syn);
 Segment with_cookie_note(Segment syn_ack, std::uint8_t note);
 
+// Whether the segment is of a kind that completes a handshake: an ACK, text and FIN allowed.
+inline bool may_carry_cookie(const Segment& segment) {
+    return segment.flags.ack && !segment.flags.syn && !segment.flags.rst;
+}
+
 // The cookies that one listener sends. A guess counts for nothing while none was sent lately, and an ACK only
 // for what was announced then: a promise made to a client holds, whatever is announced by now.
 class SynCookies {
@@ -62,8 +67,7 @@ class SynCookies {
         Announcement announced;
         Segment syn;  // as far as it is known: its MSS rounded down, without its window
     };
-    // Of the segment that completes the handshake, the client's first: an ACK, text and FIN allowed. nullopt:
-    // it has no cookie of ours.
+    // Of the segment that completes the handshake, the client's first. nullopt: it has no cookie of ours.
     std::optional<Opening> open(Instant now, const FourTuple& tuple, const Segment& ack) const;
     // A cookie may still come back.
     bool sent_lately(Instant now) const;
