@@ -34,9 +34,8 @@ port::KernelDriver driver_of(config::InterfaceDriver driver) {
 
 // Ports whose queues workers empty ahead of their work.
 std::size_t kernel_ports(const std::vector<std::string>& devices) {
-    return static_cast<std::size_t>(std::ranges::count_if(devices, [](const std::string& device) {
-        return port::driver_of(device) == "net_af_packet" || port::driver_of(device) == "net_af_xdp";
-    }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        devices, [](const std::string& device) { return port::shares_rings(port::driver_of(device)); }));
 }
 
 // One line of what a port has to catch a burst with, and what that costs.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "sluice/port/packet_ring.h"
+
 namespace sluice::daemon {
 namespace {
 
@@ -34,7 +36,7 @@ std::vector<std::string> MissedFrames::look(Instant now, const port::PortInfo& p
     const std::uint64_t in_rings = counts.rx_ring_full + counts.rx_no_fill;
     // Drivers that run the program of AF_XDP count as the interface's, too, what its rings missed.
     const std::uint64_t twice =
-        port.driver == "net_af_xdp" ? std::min(in_rings, counts.rx_interface_dropped) : 0;
+        port.driver == port::kXdpDriver ? std::min(in_rings, counts.rx_interface_dropped) : 0;
     const std::array<Cause, kCauses> causes{
         {{counts.rx_ring_full, "found the ring that it shares with the kernel full", "rx_ring_full",
           kRingFull},

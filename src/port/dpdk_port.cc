@@ -27,8 +27,6 @@ namespace sluice::port {
 namespace {
 
 constexpr std::size_t kBurst = 64;
-constexpr std::string_view kPacketDriver = "net_af_packet";
-constexpr std::string_view kXdpDriver = "net_af_xdp";
 constexpr std::uint16_t kNoDevice = RTE_MAX_ETHPORTS;
 constexpr std::uint64_t kHashedFlows = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
 // Of the hash key that Microsoft's RSS specifies; meant by drivers that name no size.
@@ -247,7 +245,7 @@ bool DpdkPort::start(std::string& error) {
 
 // Rings that are shared with the kernel, and from when on its interface's drops are ours.
 bool DpdkPort::describe_rings(const DpdkPortOptions& options) {
-    if (info_.driver != kPacketDriver && info_.driver != kXdpDriver) return true;
+    if (!shares_rings(info_.driver)) return true;
     if (info_.driver == kPacketDriver) {
         const PacketRing ring = ring_of(options.device);
         info_.rx_slots = ring.frames;

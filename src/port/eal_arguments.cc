@@ -135,9 +135,9 @@ std::size_t pool_frames(const DpdkOptions& options) {
     std::size_t queued = 0;
     for (std::uint16_t i = 0; i < options.ports; ++i) {
         const std::string driver = i < options.devices.size() ? driver_of(options.devices[i]) : "";
-        if (driver == "net_af_packet") continue;
+        if (driver == kPacketDriver) continue;
         queued += options.workers *
-                  (std::size_t{kDescriptors} + (driver == "net_af_xdp" ? kXdpBuffers : kDescriptors));
+                  (std::size_t{kDescriptors} + (driver == kXdpDriver ? kXdpBuffers : kDescriptors));
     }
     const std::size_t cached = (std::size_t{options.workers} + 1) * kPoolCache * 3 / 2;
     // One below a power of two is the size that a mempool's ring holds without waste.

@@ -20,13 +20,12 @@ std::string because() { return std::string(": ") + std::strerror(errno); }
 }  // namespace
 
 std::string interface_device(const InterfaceOptions& options) {
-    const std::string number = std::to_string(options.number);
+    const bool xdp = options.driver == KernelDriver::AfXdp;
     const std::string queues = std::to_string(options.queues);
-    if (options.driver == KernelDriver::AfXdp)
-        return "net_af_xdp" + number + ",iface=" + options.interface + ",queue_count=" + queues;
-    return with_rings(
-        "net_af_packet" + number + ",iface=" + options.interface + ",qpairs=" + queues + ",qdisc_bypass=1",
-        options.mtu);
+    const std::string device = std::string(xdp ? kXdpDriver : kPacketDriver) +
+                               std::to_string(options.number) + ",iface=" + options.interface;
+    if (xdp) return device + ",queue_count=" + queues;
+    return with_rings(device + ",qpairs=" + queues + ",qdisc_bypass=1", options.mtu);
 }
 
 std::unique_ptr<InterfaceSetup> InterfaceSetup::prepare(const InterfaceOptions& options, std::string& error) {

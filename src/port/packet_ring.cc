@@ -74,7 +74,7 @@ PacketRing ring_of(const std::string& device) {
 // blocks where it must; a size that is given and no power of two is left to the driver to judge.
 std::string with_rings(const std::string& device, std::uint16_t mtu) {
     // One without an interface is the name of a device that the operator's EAL arguments have made.
-    if (driver_of(device) != "net_af_packet" || !says(device, "iface")) return device;
+    if (driver_of(device) != kPacketDriver || !says(device, "iface")) return device;
     const std::uint32_t queues = std::max(1U, device_argument(device, "qpairs", 1));
     PacketRing ring = packet_ring(mtu, queues);
     ring.frame_size = std::max(1U, device_argument(device, "framesz", ring.frame_size));

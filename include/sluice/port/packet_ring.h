@@ -4,8 +4,16 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace sluice::port {
+
+// DPDK's names of the drivers that take frames from rings which they share with the kernel.
+inline constexpr std::string_view kPacketDriver = "net_af_packet";
+inline constexpr std::string_view kXdpDriver = "net_af_xdp";
+constexpr bool shares_rings(std::string_view driver) {
+    return driver == kPacketDriver || driver == kXdpDriver;
+}
 
 // How a kernel interface is driven.
 enum class KernelDriver : std::uint8_t {
