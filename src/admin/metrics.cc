@@ -253,7 +253,7 @@ void conditions(Book& book, const Backends& backends) {
     });
 }
 
-void tallies(Book& book, const Backends& backends) {
+void stats(Book& book, const Backends& backends) {
     book.counter("sluice_backend_connects", "Connections to the broker that were established");
     backends.each([](const auto& b) { return b.tally.connects; });
     book.counter("sluice_backend_connect_failures",
@@ -290,9 +290,9 @@ void tallies(Book& book, const Backends& backends) {
     book.counter("sluice_backend_bytes",
                  "Payload between the broker and its clients, in bytes; retransmissions included once a "
                  "connection is spliced");
-    both_ways([](const backend::Passage& p) { return p.bytes; });
+    both_ways([](const backend::DirectionTraffic& p) { return p.bytes; });
     book.counter("sluice_backend_packets", "TCP segments between the broker and its clients");
-    both_ways([](const backend::Passage& p) { return p.packets; });
+    both_ways([](const backend::DirectionTraffic& p) { return p.packets; });
     book.counter("sluice_backend_closed", "Connections of the broker that ended, by reason");
     backends.each_with([](const auto& b, auto add) {
         for (std::size_t i = 0; i < backend::kEndings.size(); ++i) {
@@ -354,7 +354,7 @@ std::vector<MetricFamily> families(const Metrics& metrics) {
     connects(book, metrics.connects);
     const Backends backends(book, metrics.backends);
     conditions(book, backends);
-    tallies(book, backends);
+    stats(book, backends);
     ports(book, metrics.ports);
     counters(book, metrics.counters);
     process(book, metrics.process);

@@ -47,7 +47,7 @@ Choice Chooser::choose(Instant now, const Snapshot& snapshot, std::uint32_t pool
                        std::optional<std::uint32_t> remembered) {
     if (turns_.size() < snapshot.pools.size()) turns_.resize(snapshot.pools.size());
     const Pool& pool = snapshot.pools[pool_index];
-    Turn& turn = turns_[pool_index];
+    PoolRotation& turn = turns_[pool_index];
 
     if (remembered && pool.backends[*remembered].usable() && has_room(pool.backends[*remembered]) &&
         std::ranges::find(tried, *remembered) == tried.end()) {

@@ -40,16 +40,16 @@ std::string describe(const Outcome& outcome) {
 }
 
 HealthTracker::HealthTracker(const config::Config& config)
-    : HealthTracker(seat(config, nullptr), Instant{}) {}
+    : HealthTracker(assign(config, nullptr), Instant{}) {}
 
-HealthTracker::HealthTracker(const Roster& roster, Instant now) { follow(roster, now, true); }
+HealthTracker::HealthTracker(const Registry& registry, Instant now) { follow(registry, now, true); }
 
-void HealthTracker::use(const Roster& roster, Instant now) { follow(roster, now, false); }
+void HealthTracker::use(const Registry& registry, Instant now) { follow(registry, now, false); }
 
-void HealthTracker::follow(const Roster& roster, Instant now, bool at_start) {
+void HealthTracker::follow(const Registry& registry, Instant now, bool at_start) {
     std::vector<Entry> before = std::exchange(entries_, {});
-    roster.each_backend([&](std::uint32_t pool, std::uint32_t, const Roster::Backend& backend) {
-        const config::Health& health = roster.pools[pool].config.health;
+    registry.each_backend([&](std::uint32_t pool, std::uint32_t, const Registry::Backend& backend) {
+        const config::Health& health = registry.pools[pool].config.health;
         if (entries_.size() <= backend.position) entries_.resize(backend.position + 1);
         Entry& entry = entries_[backend.position];
         const bool probes = health.type != config::HealthType::None;

@@ -14,7 +14,7 @@ namespace {
 bool in_table(const Backend& b) { return b.standing == Standing::Active; }
 
 std::shared_ptr<const balance::Maglev> build_maglev(std::span<const Backend> backends) {
-    std::vector<balance::Target> targets;
+    std::vector<balance::MaglevBackend> targets;
     targets.reserve(backends.size());
     for (std::uint32_t i = 0; i < backends.size(); ++i) {
         if (in_table(backends[i])) targets.push_back({i, backends[i].name, backends[i].weight});
@@ -64,7 +64,7 @@ Pattern build_pattern(const std::string& text, const Pattern& before) {
     return std::make_shared<const re2::RE2>(text, re2::RE2::Quiet);
 }
 
-Route build_route(const Roster::Route& from, const Pattern& before) {
+Route build_route(const Registry::Route& from, const Pattern& before) {
     return {.listener = from.listener,
             .client_id_prefix = from.config.client_id_prefix,
             .client_id_pattern = build_pattern(from.config.client_id_pattern, before),
@@ -75,7 +75,7 @@ Route build_route(const Roster::Route& from, const Pattern& before) {
             .refuse = from.config.refuse};
 }
 
-Backend build_backend(const Roster::Backend& from, std::span<const Condition> conditions) {
+Backend build_backend(const Registry::Backend& from, std::span<const Condition> conditions) {
     Backend backend{.name = from.config.name,
                     .address = from.config.address,
                     .position = from.position,
@@ -116,7 +116,7 @@ Offer listener_offer(const Snapshot& snapshot, std::uint32_t listener) {
     return offer;
 }
 
-Pool build_pool(const Roster::Pool& from, std::span<const Condition> conditions, const Pool* before) {
+Pool build_pool(const Registry::Pool& from, std::span<const Condition> conditions, const Pool* before) {
     const config::Pool& facts = from.config;
     Pool pool{
         .name = facts.name,
@@ -136,7 +136,7 @@ Pool build_pool(const Roster::Pool& from, std::span<const Condition> conditions,
         .backends = {},
         .maglev = nullptr,
         .offer = {}};
-    for (const Roster::Backend& b : from.backends) pool.backends.push_back(build_backend(b, conditions));
+    for (const Registry::Backend& b : from.backends) pool.backends.push_back(build_backend(b, conditions));
     pool.offer = common_offer(pool.backends);
     pool.maglev = before != nullptr && same_targets(before->backends, pool.backends)
                       ? before->maglev
@@ -165,15 +165,15 @@ bool Listener::admits(const IpAddress& client) const {
     return (allow.empty() || std::ranges::any_of(allow, holds)) && std::ranges::none_of(deny, holds);
 }
 
-std::unique_ptr<const Snapshot> build_snapshot(const Roster& roster, std::uint64_t roster_generation,
+std::unique_ptr<const Snapshot> build_snapshot(const Registry& registry, std::uint64_t roster_generation,
                                                std::span<const Condition> conditions,
                                                std::uint64_t generation, const Snapshot* previous) {
     auto snapshot = std::make_unique<Snapshot>();
     snapshot->generation = generation;
-    snapshot->roster = roster_generation;
-    snapshot->connection_log = roster.connection_log;
-    snapshot->connect_memory = roster.connect_memory;
-    for (const Roster::Listener& listener : roster.listeners) {
+    snapshot->registry = roster_generation;
+    snapshot->connection_log = registry.connection_log;
+    snapshot->connect_memory = registry.connect_memory;
+    for (const Registry::Listener& listener : registry.listeners) {
         const config::Listener& l = listener.config;
         snapshot->listeners.push_back({.name = l.name,
                                        .address = l.address,
@@ -189,15 +189,15 @@ std::unique_ptr<const Snapshot> build_snapshot(const Roster& roster, std::uint64
                                        .idle_timeout = l.idle_timeout,
                                        .offer = {}});
     }
-    for (std::size_t i = 0; i < roster.routes.size(); ++i) {
+    for (std::size_t i = 0; i < registry.routes.size(); ++i) {
         const bool known = previous != nullptr && i < previous->routes.size();
         snapshot->routes.push_back(
-            build_route(roster.routes[i], known ? previous->routes[i].client_id_pattern : nullptr));
+            build_route(registry.routes[i], known ? previous->routes[i].client_id_pattern : nullptr));
     }
-    for (std::size_t i = 0; i < roster.pools.size(); ++i) {
+    for (std::size_t i = 0; i < registry.pools.size(); ++i) {
         const bool known = previous != nullptr && i < previous->pools.size();
         snapshot->pools.push_back(
-            build_pool(roster.pools[i], conditions, known ? &previous->pools[i] : nullptr));
+            build_pool(registry.pools[i], conditions, known ? &previous->pools[i] : nullptr));
     }
     for (std::uint32_t i = 0; i < snapshot->listeners.size(); ++i) {
         snapshot->listeners[i].offer = listener_offer(*snapshot, i);
@@ -208,7 +208,7 @@ std::unique_ptr<const Snapshot> build_snapshot(const Roster& roster, std::uint64
 std::unique_ptr<const Snapshot> build_snapshot(const config::Config& config,
                                                std::span<const Condition> conditions,
                                                std::uint64_t generation, const Snapshot* previous) {
-    return build_snapshot(seat(config, nullptr), 1, conditions, generation, previous);
+    return build_snapshot(assign(config, nullptr), 1, conditions, generation, previous);
 }
 
 }  // namespace sluice::backend

@@ -33,7 +33,7 @@ struct Filler {
 
 // The permutation is the sequence offset, offset + skip, ... modulo the size, which is prime. The two hashes
 // of the name have fixed keys: they are part of the contract between nodes.
-Filler filler_for(const Target& target, std::uint32_t rank, std::size_t size) {
+Filler filler_for(const MaglevBackend& target, std::uint32_t rank, std::size_t size) {
     // Turns are at most the largest size, 2^22, so times stay below 2^64.
     constexpr std::uint64_t kScale = std::uint64_t{1} << 41U;
     const ByteView name = as_bytes(target.name);
@@ -52,9 +52,10 @@ bool later(const Filler& a, const Filler& b) { return a.time != b.time ? a.time 
 // Section 3.4 of the paper lets targets take turns, each claiming the next free slot of its permutation.
 // Weights come in by time: target i has its k-th turn at k / weight. The times do not depend on other
 // targets, so one that leaves or returns disturbs the order of the others little.
-Maglev::Maglev(std::span<const Target> targets) {
-    std::vector<Target> sorted(targets.begin(), targets.end());
-    std::sort(sorted.begin(), sorted.end(), [](const Target& a, const Target& b) { return a.name < b.name; });
+Maglev::Maglev(std::span<const MaglevBackend> targets) {
+    std::vector<MaglevBackend> sorted(targets.begin(), targets.end());
+    std::sort(sorted.begin(), sorted.end(),
+              [](const MaglevBackend& a, const MaglevBackend& b) { return a.name < b.name; });
     // Targets of weight 0 count for the size: draining one must not move the keys of all others.
     const std::size_t size = size_for(sorted.size());
     std::vector<Filler> heap;

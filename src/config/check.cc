@@ -6,7 +6,7 @@
 namespace sluice::config {
 
 void check_unique(const std::vector<Unique>& values, std::string_view what, Report& report) {
-    std::map<std::string_view, const Place*> seen;
+    std::map<std::string_view, const FilePosition*> seen;
     for (const Unique& value : values) {
         if (!*value.place) continue;
         const auto [first, fresh] = seen.emplace(value.text, &**value.place);

@@ -7,7 +7,7 @@ namespace {
 
 void check_address(const Draft& draft, std::size_t index, const Networks& networks, Report& report) {
     const IpAddress& address = draft.config.listeners[index].address.address;
-    const Place& place = *draft.listeners[index].address;
+    const FilePosition& place = *draft.listeners[index].address;
     auto fault = never_a_host(address);
     if (!fault) fault = networks.never_a_host_here(address);
     if (!fault && networks.is_gateway(address)) fault = "is the address of a gateway";

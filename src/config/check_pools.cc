@@ -75,7 +75,7 @@ class PoolCheck {
 
   private:
     // False when it reported something.
-    bool source(const IpAddress& address, const Place& place,
+    bool source(const IpAddress& address, const FilePosition& place,
                 const std::map<IpAddress, std::string>& backends) {
         const std::string text = address.to_string();
         const auto backend = backends.find(address);
@@ -96,7 +96,7 @@ class PoolCheck {
         return false;
     }
 
-    void backend(const IpAddress& address, const Place& place,
+    void backend(const IpAddress& address, const FilePosition& place,
                  const std::set<IpAddress>& listener_addresses) {
         auto fault = never_a_host(address);
         if (!fault) fault = networks_.never_a_host_here(address);
@@ -112,7 +112,7 @@ class PoolCheck {
 
     // A broker must be on-link or behind a gateway on each port that a source address of its family is on:
     // any of them may be leased towards it.
-    void reach(const IpAddress& address, const Place& place) {
+    void reach(const IpAddress& address, const FilePosition& place) {
         std::set<std::size_t> ports;
         bool same_family = false;
         for (const IpAddress& source : pool_.source_addresses) {

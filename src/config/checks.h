@@ -33,7 +33,7 @@ void check_admin(const Draft& draft, const Networks& networks, Report& report);
 
 struct Unique {
     std::string_view text;
-    const std::optional<Place>* place;
+    const std::optional<FilePosition>* place;
 };
 // Reports every value that an earlier one has already. what: "name", "device".
 void check_unique(const std::vector<Unique>& values, std::string_view what, Report& report);
@@ -42,7 +42,7 @@ void check_unique(const std::vector<Unique>& values, std::string_view what, Repo
 // provided that all names are known.
 template <typename T>
 std::optional<std::uint32_t> find_named(const std::vector<T>& all, const std::string& name,
-                                        std::string_view what, bool all_known, const Place& place,
+                                        std::string_view what, bool all_known, const FilePosition& place,
                                         Report& report) {
     const auto found = std::ranges::find(all, name, &T::name);
     if (found != all.end()) return static_cast<std::uint32_t>(found - all.begin());

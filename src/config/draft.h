@@ -14,49 +14,50 @@
 namespace sluice::config {
 
 struct PortDraft {
-    Place section;
-    std::optional<Place> name;
-    std::optional<Place> device;
-    std::optional<Place> interface;
-    std::optional<Place> mtu;
-    std::vector<Place> addresses;  // parallel to Port::addresses
-    std::vector<Place> gateways;   // parallel to Port::gateways
+    FilePosition section;
+    std::optional<FilePosition> name;
+    std::optional<FilePosition> device;
+    std::optional<FilePosition> interface;
+    std::optional<FilePosition> mtu;
+    std::vector<FilePosition> addresses;  // parallel to Port::addresses
+    std::vector<FilePosition> gateways;   // parallel to Port::gateways
     bool addresses_good = true;
 };
 
 struct ListenerDraft {
-    std::optional<Place> name;
-    std::optional<Place> address;
-    std::optional<Place> pool;
-    std::optional<Place> allow;  // every element good
+    std::optional<FilePosition> name;
+    std::optional<FilePosition> address;
+    std::optional<FilePosition> pool;
+    std::optional<FilePosition> allow;  // every element good
 };
 
 struct RouteDraft {
-    Place section;
-    std::optional<Place> listener;
-    std::optional<Place> pool;
+    FilePosition section;
+    std::optional<FilePosition> listener;
+    std::optional<FilePosition> pool;
     bool good = false;  // the section has no fault of its own
 };
 
 // One element of source_addresses: elements [begin, end) of Pool::source_addresses.
 struct SourceDraft {
-    Place place;
+    FilePosition place;
     std::size_t begin = 0;
     std::size_t end = 0;
 };
 
 struct BackendDraft {
-    Place section;
-    std::optional<Place> name;
-    std::optional<Place> address;
+    FilePosition section;
+    std::optional<FilePosition> name;
+    std::optional<FilePosition> address;
 };
 
 struct PoolDraft {
-    Place section;
-    std::optional<Place> name;
+    FilePosition section;
+    std::optional<FilePosition> name;
     std::vector<SourceDraft> sources;
     bool sources_good = true;
-    std::optional<Place> source_ports;  // where to point about ports: the key, or the section for the default
+    std::optional<FilePosition>
+        source_ports;  // where to point about ports: the key, or the section for the default
     std::vector<BackendDraft> backends;  // parallel to Pool::backends
 };
 
@@ -67,8 +68,8 @@ struct Draft {
     std::vector<ListenerDraft> listeners;
     std::vector<RouteDraft> routes;
     std::vector<PoolDraft> pools;
-    std::optional<Place> metrics;
-    std::optional<Place> connect_memory;
+    std::optional<FilePosition> metrics;
+    std::optional<FilePosition> connect_memory;
     // Every name of a pool, of a listener, and every network of a port, was read: absence can be told.
     bool pools_good = true;
     bool listeners_good = true;

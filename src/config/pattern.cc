@@ -6,7 +6,8 @@
 
 namespace sluice::config {
 
-void check_pattern(const std::string& pattern, std::size_t groups, const Place& place, Report& report) {
+void check_pattern(const std::string& pattern, std::size_t groups, const FilePosition& place,
+                   Report& report) {
     const RE2 compiled(pattern, RE2::Quiet);
     if (!compiled.ok()) {
         report.add(place, quoted(pattern) + " is no pattern: " + compiled.error(),

@@ -48,7 +48,7 @@ std::vector<Problem> check(const Config& config) {
     Draft draft;
     draft.config = config;
     const auto key = [](const std::string& section, const char* name) {
-        return Place{.line = 0, .column = 0, .key = section + "." + name};
+        return FilePosition{.line = 0, .column = 0, .key = section + "." + name};
     };
     for (const Port& port : config.ports) {
         PortDraft& places = draft.ports.emplace_back();

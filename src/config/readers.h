@@ -19,6 +19,6 @@ void read_pool(Section section, Draft& draft);
 void read_health(Section section, Health& health);
 
 // Reports a pattern that RE2 does not take, or one without a group where there must be one.
-void check_pattern(const std::string& pattern, std::size_t groups, const Place& place, Report& report);
+void check_pattern(const std::string& pattern, std::size_t groups, const FilePosition& place, Report& report);
 
 }  // namespace sluice::config

@@ -25,7 +25,7 @@ std::string printable(std::string_view text) {
 
 }  // namespace
 
-void Report::add(const Place& place, std::string message, std::string remedy) {
+void Report::add(const FilePosition& place, std::string message, std::string remedy) {
     problems_.push_back({file_, place.line, place.column, place.key, std::move(message), std::move(remedy)});
 }
 
@@ -48,7 +48,7 @@ std::string listed(const std::vector<std::string>& words) {
     return out;
 }
 
-std::string on_line(const Place& place) {
+std::string on_line(const FilePosition& place) {
     if (place.line == 0) return "another line";  // of a configuration that was not just read
     return "line " + std::to_string(place.line);
 }

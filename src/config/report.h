@@ -11,7 +11,7 @@
 
 namespace sluice::config {
 
-struct Place {
+struct FilePosition {
     unsigned line = 0;
     unsigned column = 0;
     std::string key;  // dotted path
@@ -20,14 +20,14 @@ struct Place {
 template <typename T>
 struct Located {
     T value;
-    Place place;
+    FilePosition place;
 };
 
 class Report {
   public:
     explicit Report(std::string_view file) : file_(file) {}
 
-    void add(const Place& place, std::string message, std::string remedy);
+    void add(const FilePosition& place, std::string message, std::string remedy);
     std::size_t count() const { return problems_.size(); }
     // The problems in line order; leaves the report empty.
     std::vector<Problem> take();
@@ -42,6 +42,6 @@ std::string quoted(std::string_view text);
 // "a, b and c".
 std::string listed(const std::vector<std::string>& words);
 // "line 12".
-std::string on_line(const Place& place);
+std::string on_line(const FilePosition& place);
 
 }  // namespace sluice::config

@@ -41,17 +41,17 @@ std::string Section::path_of(std::string_view key) const {
     return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
 }
 
-Place Section::place() const {
+FilePosition Section::place() const {
     const auto begin = table_->source().begin;
     return {begin.line, begin.column, path_};
 }
 
-Place Section::place_of(const toml::node& node, std::string_view key) const {
+FilePosition Section::place_of(const toml::node& node, std::string_view key) const {
     const auto begin = node.source().begin;
     return {begin.line, begin.column, path_of(key)};
 }
 
-Place Section::place_of(std::string_view key) const {
+FilePosition Section::place_of(std::string_view key) const {
     const auto found = table_->find(key);
     const auto begin = found == table_->cend() ? table_->source().begin : found->first.source().begin;
     return {begin.line, begin.column, path_of(key)};
@@ -71,8 +71,8 @@ void Section::refuse_type(const toml::node& node, std::string_view key, std::str
                  "must be " + std::string(expected));
 }
 
-std::optional<Place> Section::take_text(const toml::node& node, std::string_view key, std::string& out,
-                                        bool may_be_empty, Need need) {
+std::optional<FilePosition> Section::take_text(const toml::node& node, std::string_view key, std::string& out,
+                                               bool may_be_empty, Need need) {
     const auto* const value = node.as_string();
     if (value == nullptr) {
         refuse_type(node, key, "a string");
@@ -88,17 +88,17 @@ std::optional<Place> Section::take_text(const toml::node& node, std::string_view
     return place_of(node, key);
 }
 
-std::optional<Place> Section::text(std::string_view key, std::string& out, Need need) {
+std::optional<FilePosition> Section::text(std::string_view key, std::string& out, Need need) {
     const toml::node* const node = find(key, need);
     return node == nullptr ? std::nullopt : take_text(*node, key, out, false, need);
 }
 
-std::optional<Place> Section::any_text(std::string_view key, std::string& out) {
+std::optional<FilePosition> Section::any_text(std::string_view key, std::string& out) {
     const toml::node* const node = find(key, Need::Optional);
     return node == nullptr ? std::nullopt : take_text(*node, key, out, true, Need::Optional);
 }
 
-std::optional<Place> Section::path(std::string_view key, std::string& out) {
+std::optional<FilePosition> Section::path(std::string_view key, std::string& out) {
     std::string value;
     const auto place = text(key, value);
     if (!place) return std::nullopt;
@@ -110,7 +110,7 @@ std::optional<Place> Section::path(std::string_view key, std::string& out) {
     return place;
 }
 
-std::optional<Place> Section::name(std::string_view key, std::string& out) {
+std::optional<FilePosition> Section::name(std::string_view key, std::string& out) {
     std::string value;
     const auto place = text(key, value, Need::Required);
     if (!place) return std::nullopt;
@@ -122,7 +122,7 @@ std::optional<Place> Section::name(std::string_view key, std::string& out) {
     return place;
 }
 
-std::optional<Place> Section::address(std::string_view key, SocketAddress& out, Need need) {
+std::optional<FilePosition> Section::address(std::string_view key, SocketAddress& out, Need need) {
     std::string value;
     const auto place = text(key, value, need);
     if (!place) return std::nullopt;
@@ -136,8 +136,8 @@ std::optional<Place> Section::address(std::string_view key, SocketAddress& out, 
     return place;
 }
 
-std::optional<Place> Section::read_integer(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
-                                           std::uint64_t highest) {
+std::optional<FilePosition> Section::read_integer(std::string_view key, std::uint64_t& out,
+                                                  std::uint64_t lowest, std::uint64_t highest) {
     const toml::node* const node = find(key, Need::Optional);
     if (node == nullptr) return std::nullopt;
     const auto* const value = node->as_integer();
@@ -154,7 +154,7 @@ std::optional<Place> Section::read_integer(std::string_view key, std::uint64_t& 
     return place_of(*node, key);
 }
 
-std::optional<Place> Section::number(std::string_view key, double& out) {
+std::optional<FilePosition> Section::number(std::string_view key, double& out) {
     const toml::node* const node = find(key, Need::Optional);
     if (node == nullptr) return std::nullopt;
     if (!node->is_number()) {
@@ -166,11 +166,11 @@ std::optional<Place> Section::number(std::string_view key, double& out) {
     return place_of(*node, key);
 }
 
-std::optional<Place> Section::duration(std::string_view key, Duration& out, Duration lowest,
-                                       Duration highest) {
+std::optional<FilePosition> Section::duration(std::string_view key, Duration& out, Duration lowest,
+                                              Duration highest) {
     const toml::node* const node = find(key, Need::Optional);
     if (node == nullptr) return std::nullopt;
-    const Place place = place_of(*node, key);
+    const FilePosition place = place_of(*node, key);
     const auto* const value = node->as_string();
     if (value == nullptr) {
         refuse_type(*node, key, R"(a string with a unit, such as "500ms", "10s", "2m", "1h" or "1d")");
@@ -191,11 +191,11 @@ std::optional<Place> Section::duration(std::string_view key, Duration& out, Dura
     return place;
 }
 
-std::optional<Place> Section::read_size(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
-                                        std::uint64_t highest) {
+std::optional<FilePosition> Section::read_size(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
+                                               std::uint64_t highest) {
     const toml::node* const node = find(key, Need::Optional);
     if (node == nullptr) return std::nullopt;
-    const Place place = place_of(*node, key);
+    const FilePosition place = place_of(*node, key);
     const auto* const value = node->as_string();
     if (value == nullptr) {
         refuse_type(*node, key, R"(a string with a unit, such as "512B", "64KiB" or "1MiB")");
@@ -216,11 +216,11 @@ std::optional<Place> Section::read_size(std::string_view key, std::uint64_t& out
     return place;
 }
 
-std::optional<Place> Section::range(std::string_view key, std::uint16_t& first, std::uint16_t& last,
-                                    std::uint16_t lowest, std::uint16_t highest) {
+std::optional<FilePosition> Section::range(std::string_view key, std::uint16_t& first, std::uint16_t& last,
+                                           std::uint16_t lowest, std::uint16_t highest) {
     const toml::node* const node = find(key, Need::Optional);
     if (node == nullptr) return std::nullopt;
-    const Place place = place_of(*node, key);
+    const FilePosition place = place_of(*node, key);
     const auto* const one = node->as_integer();
     const auto* const text = node->as_string();
     if (one == nullptr && text == nullptr) {
@@ -246,7 +246,7 @@ std::optional<Place> Section::range(std::string_view key, std::uint16_t& first, 
     return place;
 }
 
-std::optional<std::size_t> Section::find_word(std::string_view value, const Place& place,
+std::optional<std::size_t> Section::find_word(std::string_view value, const FilePosition& place,
                                               std::span<const std::string_view> words) {
     const auto found = std::ranges::find(words, value);
     if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
@@ -339,7 +339,7 @@ void Section::finish(std::initializer_list<std::string_view> later) {
 void Section::refuse_unknown(const toml::key& key, const toml::node& node,
                              std::span<const std::string_view> later) {
     const auto begin = key.source().begin;
-    const Place place{begin.line, begin.column, path_of(key.str())};
+    const FilePosition place{begin.line, begin.column, path_of(key.str())};
     const std::string what = node.is_table() || node.is_array_of_tables() ? "section" : "key";
     if (std::ranges::find(later, key.str()) != later.end()) {
         report_->add(place, "this " + what + " is not supported by this version", "remove it");

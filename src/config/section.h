@@ -28,41 +28,42 @@ class Section {
     // path: the section's dotted name, empty for the whole file.
     Section(const toml::table& table, std::string path, Report& report);
 
-    Place place() const;
+    FilePosition place() const;
     // Of the key itself when it is there, else of the section; named after the key either way.
-    Place place_of(std::string_view key) const;
+    FilePosition place_of(std::string_view key) const;
     bool has(std::string_view key) const { return table_->contains(key); }
     Report& report() { return *report_; }
 
-    std::optional<Place> text(std::string_view key, std::string& out, Need need = Need::Optional);
+    std::optional<FilePosition> text(std::string_view key, std::string& out, Need need = Need::Optional);
     // A text that may be empty.
-    std::optional<Place> any_text(std::string_view key, std::string& out);
+    std::optional<FilePosition> any_text(std::string_view key, std::string& out);
     // The path of a file, from the root.
-    std::optional<Place> path(std::string_view key, std::string& out);
+    std::optional<FilePosition> path(std::string_view key, std::string& out);
     // A required text that operators can type as one word.
-    std::optional<Place> name(std::string_view key, std::string& out);
-    std::optional<Place> address(std::string_view key, SocketAddress& out, Need need = Need::Required);
+    std::optional<FilePosition> name(std::string_view key, std::string& out);
+    std::optional<FilePosition> address(std::string_view key, SocketAddress& out, Need need = Need::Required);
     template <std::unsigned_integral T>
-    std::optional<Place> integer(std::string_view key, T& out, T lowest, T highest) {
+    std::optional<FilePosition> integer(std::string_view key, T& out, T lowest, T highest) {
         std::uint64_t value = 0;
         const auto place = read_integer(key, value, lowest, highest);
         if (place) out = static_cast<T>(value);
         return place;
     }
-    std::optional<Place> number(std::string_view key, double& out);
-    std::optional<Place> duration(std::string_view key, Duration& out, Duration lowest, Duration highest);
+    std::optional<FilePosition> number(std::string_view key, double& out);
+    std::optional<FilePosition> duration(std::string_view key, Duration& out, Duration lowest,
+                                         Duration highest);
     template <std::unsigned_integral T>
-    std::optional<Place> size(std::string_view key, T& out, T lowest, T highest) {
+    std::optional<FilePosition> size(std::string_view key, T& out, T lowest, T highest) {
         std::uint64_t value = 0;
         const auto place = read_size(key, value, lowest, highest);
         if (place) out = static_cast<T>(value);
         return place;
     }
     // A number such as 200, or a range of them such as "200-299".
-    std::optional<Place> range(std::string_view key, std::uint16_t& first, std::uint16_t& last,
-                               std::uint16_t lowest, std::uint16_t highest);
+    std::optional<FilePosition> range(std::string_view key, std::uint16_t& first, std::uint16_t& last,
+                                      std::uint16_t lowest, std::uint16_t highest);
     template <typename E, std::size_t N>
-    std::optional<Place> choice(std::string_view key, E& out, const Word<E> (&words)[N]) {
+    std::optional<FilePosition> choice(std::string_view key, E& out, const Word<E> (&words)[N]) {
         std::string value;
         const auto place = text(key, value);
         if (!place) return std::nullopt;
@@ -97,19 +98,19 @@ class Section {
   private:
     const toml::node* find(std::string_view key, Need need);
     std::string path_of(std::string_view key) const;
-    Place place_of(const toml::node& node, std::string_view key) const;
+    FilePosition place_of(const toml::node& node, std::string_view key) const;
     std::vector<Located<std::string>> elements(const toml::array& array, std::string_view key);
-    std::optional<Place> take_text(const toml::node& node, std::string_view key, std::string& out,
-                                   bool may_be_empty, Need need);
+    std::optional<FilePosition> take_text(const toml::node& node, std::string_view key, std::string& out,
+                                          bool may_be_empty, Need need);
     void refuse_type(const toml::node& node, std::string_view key, std::string_view expected);
     void refuse_unknown(const toml::key& key, const toml::node& node,
                         std::span<const std::string_view> later);
-    std::optional<Place> read_integer(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
-                                      std::uint64_t highest);
-    std::optional<Place> read_size(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
-                                   std::uint64_t highest);
+    std::optional<FilePosition> read_integer(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
+                                             std::uint64_t highest);
+    std::optional<FilePosition> read_size(std::string_view key, std::uint64_t& out, std::uint64_t lowest,
+                                          std::uint64_t highest);
     // The word's number among `words`; what is none of them is reported.
-    std::optional<std::size_t> find_word(std::string_view value, const Place& place,
+    std::optional<std::size_t> find_word(std::string_view value, const FilePosition& place,
                                          std::span<const std::string_view> words);
 
     template <typename E, std::size_t N>

@@ -27,7 +27,8 @@ void parse_networks(const std::vector<Located<std::string>>& texts, std::vector<
 }
 
 // nullopt when the key is absent or an element is bad.
-std::optional<Place> read_networks(Section& section, std::string_view key, std::vector<IpPrefix>& out) {
+std::optional<FilePosition> read_networks(Section& section, std::string_view key,
+                                          std::vector<IpPrefix>& out) {
     const std::size_t problems = section.report().count();
     parse_networks(section.texts(key), out, section.report());
     if (!section.has(key) || section.report().count() != problems) return std::nullopt;

@@ -17,16 +17,16 @@ constexpr Duration kLookInterval = 1s;
 // A returning broker is not held below this, in connects a second.
 constexpr double kSlowestStart = 10;
 
-struct Place {
+struct BackendConfig {
     const config::Pool* pool = nullptr;
     const config::Backend* backend = nullptr;
 };
 
 // Of the backend that has this position.
-Place place_of(const backend::Roster& roster, std::uint32_t position) {
-    Place place;
-    roster.each_backend([&](std::uint32_t p, std::uint32_t, const backend::Roster::Backend& b) {
-        if (b.position == position) place = {&roster.pools[p].config, &b.config};
+BackendConfig place_of(const backend::Registry& registry, std::uint32_t position) {
+    BackendConfig place;
+    registry.each_backend([&](std::uint32_t p, std::uint32_t, const backend::Registry::Backend& b) {
+        if (b.position == position) place = {&registry.pools[p].config, &b.config};
     });
     return place;
 }
@@ -58,9 +58,9 @@ Control::Control(config::Config config, Instant now, std::uint64_t seed)
       started_(now),
       now_(now),
       load_(config_.runtime.workers, backend::kMaxBackends),
-      roster_(backend::seat(config_, nullptr)),
-      health_(roster_, now),
-      store_(roster_, health_.conditions(), config_.runtime.workers),
+      registry_(backend::assign(config_, nullptr)),
+      health_(registry_, now),
+      store_(registry_, health_.conditions(), config_.runtime.workers),
       chooser_(load_, seed) {}
 
 void Control::attach(Crew crew) {
@@ -69,10 +69,10 @@ void Control::attach(Crew crew) {
     link_.emplace(store_, crew_.workers, crew_.wait);
     speeds_.assign(crew_.ports.size(), 0);
     open_connection_log();
-    survey_.emplace(*link_, now_);
-    std::vector<const backend::Tallies*> tallies;
-    for (const worker::Worker* const worker : crew_.workers) tallies.push_back(&worker->tallies());
-    accounts_.emplace(std::move(tallies));
+    stats_poller_.emplace(*link_, now_);
+    std::vector<const backend::BackendStats*> stats;
+    for (const worker::Worker* const worker : crew_.workers) stats.push_back(&worker->stats());
+    baselines_.emplace(std::move(stats));
 }
 
 void Control::turn(Instant now) {
@@ -83,8 +83,8 @@ void Control::turn(Instant now) {
     }
     connection_log_.flush();
     watch_connection_log();
-    if (std::exchange(snapshot_due_, false)) store_.publish(roster_, health_.conditions());
-    survey();
+    if (std::exchange(snapshot_due_, false)) store_.publish(registry_, health_.conditions());
+    stats_poller();
     link_->flush();
     if (now >= next_look_) {
         next_look_ = now + kLookInterval;
@@ -109,7 +109,7 @@ void Control::tell_speeds() {
 
 // What was removed keeps its place and addresses until nothing refers to it.
 void Control::forget_the_gone() {
-    if (!backend::anything_removed(roster_)) return;
+    if (!backend::anything_removed(registry_)) return;
     backend::Use use;
     try {
         for (std::uint32_t w = 0; w < link_->size(); ++w) {
@@ -120,10 +120,10 @@ void Control::forget_the_gone() {
     } catch (const admin::Refused&) {
         return;  // a worker hangs, and the heartbeat will tell
     }
-    if (!backend::vacate(roster_, use)) return;
-    topology_ = std::make_shared<const worker::Topology>(topology_->with(roster_));
-    health_.use(roster_, now_);
-    store_.publish(roster_, health_.conditions(), topology_);
+    if (!backend::reclaim(registry_, use)) return;
+    topology_ = std::make_shared<const worker::Topology>(topology_->with(registry_));
+    health_.use(registry_, now_);
+    store_.publish(registry_, health_.conditions(), topology_);
     link_->flush();
 }
 
@@ -176,7 +176,7 @@ void Control::on_event(std::uint32_t worker, const worker::Event& event) {
 
 void Control::on_health(const worker::Event& event) {
     // Of a backend that has gone since.
-    if (place_of(roster_, event.backend).backend == nullptr) return;
+    if (place_of(registry_, event.backend).backend == nullptr) return;
     const bool was_healthy = health_.view(event.backend).healthy;
     if (event.kind == worker::Event::Kind::AttemptSucceeded) {
         health_.on_attempt_succeeded(event.backend);
@@ -198,7 +198,7 @@ void Control::start_slowly(std::uint32_t position) {
         const auto returning = std::ranges::find(pool.backends, position, &backend::Backend::position);
         if (returning == pool.backends.end() || returning->standing == backend::Standing::Vacant) continue;
         const Duration span =
-            roster_.pools[static_cast<std::size_t>(&pool - snapshot.pools.data())].config.slow_start;
+            registry_.pools[static_cast<std::size_t>(&pool - snapshot.pools.data())].config.slow_start;
         if (span == Duration::zero()) return;
         std::uint64_t connections = 0;
         std::uint64_t weights = 0;
@@ -219,7 +219,7 @@ void Control::start_slowly(std::uint32_t position) {
 void Control::log_health(std::uint32_t backend, bool was_healthy) const {
     const backend::HealthTracker::View& view = health_.view(backend);
     if (view.healthy == was_healthy) return;
-    const Place place = place_of(roster_, backend);
+    const BackendConfig place = place_of(registry_, backend);
     const config::Pool& pool = *place.pool;
     const config::Backend& broker = *place.backend;
     if (view.healthy) {

@@ -198,7 +198,7 @@ admin::Explanation Control::explain(const admin::Question& question) {
     const backend::Routed routed = route_of(question, client);
     if (routed.route) {
         explanation.route = *routed.route + 1;
-        explanation.route_text = conditions_of(roster_.routes[*routed.route].config);
+        explanation.route_text = conditions_of(registry_.routes[*routed.route].config);
     } else {
         explanation.route_text =
             question.pool.empty() ? "none fits: the listener's pool" : "the pool was named in the question";

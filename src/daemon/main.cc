@@ -20,7 +20,7 @@
 #include "sluice/config/reader.h"
 #include "sluice/daemon/command_line.h"
 #include "sluice/daemon/control.h"
-#include "sluice/daemon/enquiries.h"
+#include "sluice/daemon/telemetry_queries.h"
 #include "sluice/port/dpdk_telemetry.h"
 #include "workers.h"
 
@@ -60,17 +60,17 @@ class StopAtEnd {
 // any more, and then nobody is left inside.
 class Telemetry {
   public:
-    explicit Telemetry(Enquiries& enquiries)
-        : enquiries_(enquiries),
+    explicit Telemetry(TelemetryQueries& telemetry_queries)
+        : telemetry_queries_(telemetry_queries),
           socket_(admin::telemetry_commands(), [&](std::string_view command, std::string_view parameter) {
-              return enquiries.ask(command, parameter);
+              return telemetry_queries.ask(command, parameter);
           }) {}
-    ~Telemetry() { enquiries_.close(); }
+    ~Telemetry() { telemetry_queries_.close(); }
     Telemetry(const Telemetry&) = delete;
     Telemetry& operator=(const Telemetry&) = delete;
 
   private:
-    Enquiries& enquiries_;
+    TelemetryQueries& telemetry_queries_;
     port::DpdkTelemetry socket_;
 };
 
@@ -97,12 +97,12 @@ void balance(config::Config config, const std::string& path) {
     // Before the hardware: a second daemon ends here and has touched nothing.
     admin::Server server(control.config().admin.socket,
                          [&](std::string_view line) { return admin::answer(control, line); });
-    Enquiries enquiries(
+    TelemetryQueries telemetry_queries(
         [&](const std::string& command, const std::string& parameter) {
             return admin::answer_telemetry(control, command, parameter);
         },
         kEnquiryPatience);
-    std::vector<admin::Service*> services{&server, &enquiries};
+    std::vector<admin::Service*> services{&server, &telemetry_queries};
     std::optional<admin::HttpServer> metrics;
     if (const auto& address = control.config().admin.metrics) {
         metrics.emplace(*address,
@@ -122,7 +122,7 @@ void balance(config::Config config, const std::string& path) {
                     .load_configuration = [&path] { return config::load(path); },
                     .return_memory = [] { ::malloc_trim(0); }});
     ControlLoop loop(control, services, signals);
-    const Telemetry telemetry(enquiries);
+    const Telemetry telemetry(telemetry_queries);
 
     const StopAtEnd stop(control);
     workers.launch();

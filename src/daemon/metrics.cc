@@ -7,11 +7,11 @@
 
 namespace sluice::daemon {
 
-void Control::survey() {
-    const bool complete = survey_->turn(now_);
-    if (const backend::Snapshot& snapshot = store_.newest(); snapshot.roster != booked_roster_) {
-        booked_roster_ = snapshot.roster;
-        accounts_->use(roster_);
+void Control::stats_poller() {
+    const bool complete = stats_poller_->turn(now_);
+    if (const backend::Snapshot& snapshot = store_.newest(); snapshot.registry != booked_registry_) {
+        booked_registry_ = snapshot.registry;
+        baselines_->use(registry_);
     }
     if (!complete) return;
     look_for_shortages();
@@ -25,16 +25,16 @@ void Control::survey() {
 void Control::return_memory() {
     std::uint64_t used = 0;
     std::uint64_t waiting = 0;  // exactly; what is used is an estimate
-    for (std::uint32_t w = 0; w < survey_->workers(); ++w) {
-        used += survey_->answer(w).totals.used_bytes;
-        waiting += survey_->answer(w).totals.connect_bytes;
+    for (std::uint32_t w = 0; w < stats_poller_->workers(); ++w) {
+        used += stats_poller_->answer(w).totals.used_bytes;
+        waiting += stats_poller_->answer(w).totals.connect_bytes;
     }
     if (memory_return_.due(now_, std::max(used, waiting))) crew_.return_memory();
 }
 
 void Control::look_for_shortages() {
-    const auto leases = survey_->leases();
-    roster_.each_backend([&](std::uint32_t p, std::uint32_t, const backend::Roster::Backend& b) {
+    const auto leases = stats_poller_->leases();
+    registry_.each_backend([&](std::uint32_t p, std::uint32_t, const backend::Registry::Backend& b) {
         const auto rows = leases.find(b.position);
         if (rows == leases.end()) return;
         std::uint64_t leased = 0;
@@ -45,7 +45,7 @@ void Control::look_for_shortages() {
         }
         if (!shortages_.due(now_, b.position, leased, capacity)) return;
         const std::string broker = b.config.name + " (" + b.config.address.to_string() + ")";
-        spdlog::warn("{}", Shortages::text(roster_.pools[p].config.name, broker, leased, capacity));
+        spdlog::warn("{}", Shortages::text(registry_.pools[p].config.name, broker, leased, capacity));
     });
 }
 
@@ -63,12 +63,12 @@ admin::Metrics Control::metrics() {
     m.reloads = reloads_;
     m.last_reload_age = now_ - last_reload_;
     m.now = crew_.wall_clock();
-    for (std::uint32_t w = 0; w < survey_->workers(); ++w) {
-        const worker::Worker::Totals& totals = survey_->answer(w).totals;
+    for (std::uint32_t w = 0; w < stats_poller_->workers(); ++w) {
+        const worker::Worker::Totals& totals = stats_poller_->answer(w).totals;
         m.reserved_bytes += totals.reserved_bytes;
         m.used_bytes += totals.used_bytes;
         m.connect_bytes += totals.connect_bytes;
-        m.workers.push_back({.answers = survey_->answers(w, now_),
+        m.workers.push_back({.answers = stats_poller_->answers(w, now_),
                              .handshaking = totals.half_open,
                              .relayed = totals.connections - totals.spliced - totals.half_open,
                              .spliced = totals.spliced});
@@ -79,19 +79,19 @@ admin::Metrics Control::metrics() {
     for (const CounterInfo& info : kCounterTable) {
         m.counters[static_cast<std::size_t>(info.id)] = counter(info.id);
     }
-    m.connects = accounts_->connects();
+    m.connects = baselines_->connects();
     return m;
 }
 
 void Control::tell_listeners(admin::Metrics& m) const {
-    for (std::size_t i = 0; i < roster_.listeners.size(); ++i) {
-        const backend::Roster::Listener& place = roster_.listeners[i];
+    for (std::size_t i = 0; i < registry_.listeners.size(); ++i) {
+        const backend::Registry::Listener& place = registry_.listeners[i];
         if (place.standing == backend::Standing::Vacant) continue;
         admin::Metrics::Listener listener{.name = place.config.name,
                                           .address = place.config.address,
                                           .max_connections = place.config.max_connections};
-        for (std::uint32_t w = 0; w < survey_->workers(); ++w) {
-            const worker::Worker::Totals& totals = survey_->answer(w).totals;
+        for (std::uint32_t w = 0; w < stats_poller_->workers(); ++w) {
+            const worker::Worker::Totals& totals = stats_poller_->answer(w).totals;
             if (i >= totals.listeners.size()) continue;  // it has not taken the newest snapshot yet
             listener.connections += totals.listeners[i];
             listener.half_open += totals.handshakes[i];
@@ -101,7 +101,7 @@ void Control::tell_listeners(admin::Metrics& m) const {
 }
 
 void Control::tell_backends(admin::Metrics& m) const {
-    const auto leases = survey_->leases();
+    const auto leases = stats_poller_->leases();
     for (const backend::Pool& pool : store_.newest().pools) {
         if (pool.standing == backend::Standing::Vacant) continue;
         admin::Metrics::Pool row{.name = pool.name};
@@ -112,8 +112,8 @@ void Control::tell_backends(admin::Metrics& m) const {
             admin::Metrics::Backend& told = m.backends.emplace_back();
             told.row = describe(pool, broker);
             told.healthy = broker.healthy;
-            told.tally = accounts_->tally(broker.position);
-            told.traffic = accounts_->traffic(broker.position);
+            told.tally = baselines_->tally(broker.position);
+            told.traffic = baselines_->traffic(broker.position);
             const auto rows = leases.find(broker.position);
             if (rows == leases.end()) continue;
             for (const worker::LeaseRow& lease : rows->second) {

@@ -83,39 +83,39 @@ double moved_share(const backend::Pool& before, const backend::Pool& after) {
 
 }  // namespace
 
-backend::Roster Control::seated(const config::Config& wanted) const {
+backend::Registry Control::seated(const config::Config& wanted) const {
     try {
-        return backend::seat(wanted, &roster_);
-    } catch (const backend::SeatingError& error) {
+        return backend::assign(wanted, &registry_);
+    } catch (const backend::AssignmentError& error) {
         throw admin::ReloadRefused(error.what(), {});
     }
 }
 
 void Control::go_over_to(config::Config wanted) {
-    backend::Roster next = seated(wanted);
+    backend::Registry next = seated(wanted);
     std::vector<std::uint32_t> returning;  // out of drain or maintenance, or new and not probed
-    next.each_backend([&](std::uint32_t p, std::uint32_t b, const backend::Roster::Backend& backend) {
+    next.each_backend([&](std::uint32_t p, std::uint32_t b, const backend::Registry::Backend& backend) {
         if (backend.standing != backend::Standing::Active ||
             backend.config.state != config::BackendState::Up) {
             return;
         }
-        const bool known = p < roster_.pools.size() && b < roster_.pools[p].backends.size();
-        const backend::Roster::Backend* const before = known ? &roster_.pools[p].backends[b] : nullptr;
+        const bool known = p < registry_.pools.size() && b < registry_.pools[p].backends.size();
+        const backend::Registry::Backend* const before = known ? &registry_.pools[p].backends[b] : nullptr;
         if (before != nullptr && before->standing == backend::Standing::Active &&
             before->config.state == config::BackendState::Up) {
             return;
         }
         returning.push_back(backend.position);
     });
-    roster_ = std::move(next);
+    registry_ = std::move(next);
     config_ = std::move(wanted);
-    topology_ = std::make_shared<const worker::Topology>(topology_->with(roster_));
-    health_.use(roster_, now_);
-    store_.publish(roster_, health_.conditions(), topology_);
+    topology_ = std::make_shared<const worker::Topology>(topology_->with(registry_));
+    health_.use(registry_, now_);
+    store_.publish(registry_, health_.conditions(), topology_);
     for (const std::uint32_t position : returning) {
         if (health_.view(position).healthy) start_slowly(position);
     }
-    if (std::exchange(snapshot_due_, false)) store_.publish(roster_, health_.conditions());
+    if (std::exchange(snapshot_due_, false)) store_.publish(registry_, health_.conditions());
     link_->flush();
 }
 
@@ -205,9 +205,9 @@ void Control::reload_on_signal() {
     }
 }
 
-std::vector<admin::ReloadReport::Move> Control::moves_to(const backend::Roster& next) const {
+std::vector<admin::ReloadReport::Move> Control::moves_to(const backend::Registry& next) const {
     const backend::Snapshot& before = store_.newest();
-    const auto after = backend::build_snapshot(next, before.roster + 1, health_.conditions(),
+    const auto after = backend::build_snapshot(next, before.registry + 1, health_.conditions(),
                                                before.generation + 1, &before);
     std::vector<admin::ReloadReport::Move> moves;
     for (std::size_t p = 0; p < before.pools.size(); ++p) {

@@ -5,27 +5,28 @@
 
 namespace sluice::daemon {
 
-SnapshotStore::SnapshotStore(const backend::Roster& roster, std::span<const backend::Condition> conditions,
-                             std::uint32_t workers)
+SnapshotStore::SnapshotStore(const backend::Registry& registry,
+                             std::span<const backend::Condition> conditions, std::uint32_t workers)
     : held_(workers, std::deque<std::uint64_t>{1}) {
     publications_.push_back(
-        {.snapshot = backend::build_snapshot(roster, 1, conditions, 1, nullptr), .topology = nullptr});
+        {.snapshot = backend::build_snapshot(registry, 1, conditions, 1, nullptr), .topology = nullptr});
 }
 
-void SnapshotStore::publish(const backend::Roster& roster, std::span<const backend::Condition> conditions) {
-    add(roster, newest().roster, conditions, publications_.back().topology);
+void SnapshotStore::publish(const backend::Registry& registry,
+                            std::span<const backend::Condition> conditions) {
+    add(registry, newest().registry, conditions, publications_.back().topology);
 }
 
-void SnapshotStore::publish(const backend::Roster& roster, std::span<const backend::Condition> conditions,
+void SnapshotStore::publish(const backend::Registry& registry, std::span<const backend::Condition> conditions,
                             std::shared_ptr<const worker::Topology> topology) {
-    add(roster, newest().roster + 1, conditions, std::move(topology));
+    add(registry, newest().registry + 1, conditions, std::move(topology));
 }
 
-void SnapshotStore::add(const backend::Roster& roster, std::uint64_t roster_generation,
+void SnapshotStore::add(const backend::Registry& registry, std::uint64_t roster_generation,
                         std::span<const backend::Condition> conditions,
                         std::shared_ptr<const worker::Topology> topology) {
     const backend::Snapshot& previous = newest();
-    publications_.push_back({.snapshot = backend::build_snapshot(roster, roster_generation, conditions,
+    publications_.push_back({.snapshot = backend::build_snapshot(registry, roster_generation, conditions,
                                                                  previous.generation + 1, &previous),
                              .topology = std::move(topology)});
     free_unused();

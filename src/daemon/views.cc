@@ -85,13 +85,13 @@ admin::Info Control::info() {
 std::vector<admin::ListenerRow> Control::listeners() {
     const std::vector<worker::Worker::Usage> parts = usage();
     std::vector<admin::ListenerRow> rows;
-    for (std::size_t i = 0; i < roster_.listeners.size(); ++i) {
-        const backend::Roster::Listener& place = roster_.listeners[i];
+    for (std::size_t i = 0; i < registry_.listeners.size(); ++i) {
+        const backend::Registry::Listener& place = registry_.listeners[i];
         if (place.standing == backend::Standing::Vacant) continue;
         const config::Listener& listener = place.config;
         admin::ListenerRow row{.name = listener.name,
                                .address = listener.address,
-                               .pool = roster_.pools[place.pool].config.name,
+                               .pool = registry_.pools[place.pool].config.name,
                                .state = place.standing == backend::Standing::Active ? "listening" : "removed",
                                .connections = 0,
                                .max_connections = listener.max_connections,
@@ -162,8 +162,8 @@ std::vector<admin::BackendRow> Control::backends() {
         for (std::size_t b = 0; b < pool.backends.size(); ++b) {
             if (pool.backends[b].standing == backend::Standing::Vacant) continue;
             admin::BackendRow row = describe(pool, pool.backends[b]);
-            row.tally = accounts_->tally(pool.backends[b].position);
-            row.traffic = accounts_->traffic(pool.backends[b].position);
+            row.tally = baselines_->tally(pool.backends[b].position);
+            row.traffic = baselines_->traffic(pool.backends[b].position);
             for (const auto& part : parts) {
                 // A worker that has not taken the newest snapshot yet has no leases there.
                 if (p >= part.backends.size() || b >= part.backends[p].size()) continue;

@@ -40,16 +40,16 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
                                                 .load = load,
                                                 .connect_memory = connect_memory_,
                                                 .snapshot = &control.snapshot()};
-        const int bell = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        if (bell < 0) throw StartFault(std::string("no eventfd to be had: ") + std::strerror(errno));
-        bells_.push_back(bell);
+        const int doorbell = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (doorbell < 0) throw StartFault(std::string("no eventfd to be had: ") + std::strerror(errno));
+        doorbells_.push_back(doorbell);
         workers_.push_back(std::make_unique<worker::Worker>(options, resources, monotonic_now()));
     }
 }
 
 Workers::~Workers() {
     environment_.join();
-    for (const int bell : bells_) ::close(bell);
+    for (const int doorbell : doorbells_) ::close(doorbell);
 }
 
 std::vector<worker::Worker*> Workers::all() const {
@@ -60,7 +60,8 @@ std::vector<worker::Worker*> Workers::all() const {
 
 void Workers::launch() {
     for (std::uint32_t i = 0; i < workers_.size(); ++i) {
-        environment_.launch(i, [worker = workers_[i].get(), bell = bells_[i]] { worker->run(bell); });
+        environment_.launch(
+            i, [worker = workers_[i].get(), doorbell = doorbells_[i]] { worker->run(doorbell); });
     }
 }
 

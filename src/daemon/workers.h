@@ -41,7 +41,7 @@ class Workers {
     std::vector<port::Port*> ports_;
     worker::HandoverRings handover_;
     session::CommonMemory connect_memory_;
-    std::vector<int> bells_;  // eventfds, by worker
+    std::vector<int> doorbells_;  // eventfds, by worker
     std::vector<std::unique_ptr<worker::Worker>> workers_;
 };
 

@@ -106,7 +106,7 @@ void SourcePool::list(std::span<const IpAddress> addresses) {
     }
     for (Backend& b : backends_) {
         for (std::size_t family = 0; family < listed_.size(); ++family) {
-            Turn turn;
+            AddressRotation turn;
             for (const std::uint32_t position : listed_[family]) turn.leased += b.slots[position].leased;
             b.turns[family] = turn;
         }
@@ -161,7 +161,7 @@ bool SourcePool::available(const Slots& slots, Instant now) const {
 // address that is new, or listed again, catches up with the others.
 std::uint32_t SourcePool::choose_position(Backend& backend, IpFamily family, Instant now) const {
     const std::vector<std::uint32_t>& positions = listed_[index_of(family)];
-    Turn& turn = backend.turns[index_of(family)];
+    AddressRotation& turn = backend.turns[index_of(family)];
     const auto after = [&](std::uint32_t i) { return i + 1 < positions.size() ? i + 1 : 0; };
     std::uint32_t second_choice = kNoSlot;
     std::uint32_t i = turn.next;

@@ -105,7 +105,7 @@ void Session::make_room_for_connect(ByteView bytes) {
 
 void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView packet) {
     count(Counter::ConnectAccepted);
-    s_.tallies.asked(connect.version, connect.clean_start, connect.keep_alive);
+    s_.stats.asked(connect.version, connect.clean_start, connect.keep_alive);
     c_.version = connect.version;
     c_.client_id.assign(connect.client_id);
     // The packet's own bytes are gone once the endpoint has let go of them.

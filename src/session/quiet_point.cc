@@ -75,7 +75,7 @@ bool Session::try_splice(Instant now) {
     return true;
 }
 
-splice::Joint Session::joint(const Hop& broker_hop) const {
+splice::Joint Session::joint(const LinkDestination& broker_hop) const {
     const auto packets_in = [&](const tcp::Endpoint& end) {
         return static_cast<std::uint32_t>(end.statistics().segments_in);
     };

@@ -32,7 +32,7 @@ void Session::move_to_broker(Instant now) {
     const std::size_t moved = move(now, c_.client_end, to_client_, *c_.upstream_end, to_broker_);
     c_.bytes_from_client += moved;
     count(Counter::RelayBytesToBroker, moved);
-    s_.tallies.traffic(broker().position).to_broker.count(0, moved);
+    s_.stats.traffic(broker().position).to_broker.count(0, moved);
 }
 
 void Session::move_to_client(Instant now) {
@@ -41,7 +41,7 @@ void Session::move_to_client(Instant now) {
     c_.last_traffic = now;
     c_.bytes_from_broker += moved;
     count(Counter::RelayBytesToClient, moved);
-    s_.tallies.traffic(broker().position).to_client.count(0, moved);
+    s_.stats.traffic(broker().position).to_client.count(0, moved);
 }
 
 // Neither end is promised more than the other one takes, less what is on its way there. A record will hold no

@@ -89,7 +89,7 @@ void Session::ClientLeg::send(const tcp::Segment& segment) {
 
 bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
     if (splice_before(now, c_.client_end, to_client_, segment)) return false;
-    if (c_.lease) s_.tallies.traffic(broker().position).to_broker.count(1, 0);
+    if (c_.lease) s_.stats.traffic(broker().position).to_broker.count(1, 0);
     const std::size_t unread = c_.client_end.readable();
     c_.client_end.on_segment(now, c_.phase == Phase::Delivering ? without_text(segment) : segment,
                              to_client_);
@@ -105,7 +105,7 @@ bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
 bool Session::on_broker_segment(Instant now, const tcp::Segment& segment) {
     if (!c_.upstream_end) return true;
     if (splice_before(now, *c_.upstream_end, to_broker_, segment)) return false;
-    s_.tallies.traffic(broker().position).to_client.count(1, 0);
+    s_.stats.traffic(broker().position).to_client.count(1, 0);
     const bool closing_in_order = c_.phase == Phase::Delivering && may_close_in_order();
     const bool speaks = segment.payload_size() != 0;
     const bool takes = c_.phase != Phase::Delivering || (closing_in_order && !speaks);
@@ -150,7 +150,7 @@ void Session::on_timer(Instant now) {
 void Session::count_ending(Counter reason) {
     count(reason);
     c_.ended_by = reason;
-    if (c_.lease) s_.tallies.ended(broker().position, reason);
+    if (c_.lease) s_.stats.ended(broker().position, reason);
 }
 
 Instant Session::deadline() const {

@@ -106,7 +106,7 @@ bool Session::attempt(Instant now, std::uint32_t index) {
 // The broker did not take the client; the client, still waiting, goes to the next choice.
 void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     count(counter_of(failure));
-    s_.tallies.attempt_failed(broker().position, failure);
+    s_.stats.attempt_failed(broker().position, failure);
     // A broker that could not be reached counts as unwell. What one does with a CONNECT is in the hands of
     // whoever sent it, and no client shall take brokers out of the pool; only "unavailable" is the broker's
     // own word (read_connack).
@@ -149,7 +149,7 @@ void Session::step_connecting(Instant now) {
     }
     if (!tcp::is_synchronized(state)) return;
     count(Counter::UpstreamEstablished);
-    s_.tallies.connected(broker().position, now - c_.asked);
+    s_.stats.connected(broker().position, now - c_.asked);
     // Where probes send a CONNECT, a broker must do more to be well than take connections.
     if (pool().health.type != config::HealthType::Mqtt) s_.transmitter.attempt_succeeded(broker().position);
     c_.phase = Phase::Replaying;
@@ -169,7 +169,7 @@ void Session::replay(Instant now) {
         if (next.empty()) return;
         const std::size_t taken = c_.upstream_end->write(now, next, to_broker_);
         c_.replayed += taken;
-        s_.tallies.traffic(broker().position).to_broker.count(0, taken);
+        s_.stats.traffic(broker().position).to_broker.count(0, taken);
         if (!behind && c_.replayed == connect) c_.asked = now;
         if (taken != next.size()) return;
     }
@@ -237,7 +237,7 @@ bool Session::read_connack(Instant now) {
         return true;
     }
     const auto latency = c_.asked == kNever ? std::nullopt : std::optional(now - c_.asked);
-    s_.tallies.answered(broker().position, *c_.version, connack->reason_code, latency);
+    s_.stats.answered(broker().position, *c_.version, connack->reason_code, latency);
     if (connack->accepted()) {
         count(Counter::ConnackAccepted);
         s_.transmitter.attempt_succeeded(broker().position);
@@ -266,7 +266,7 @@ bool Session::pass_auth(Instant now, ByteView packet) {
     c_.client_end.write(now, packet, to_client_);
     c_.bytes_from_broker += packet.size();
     count(Counter::RelayBytesToClient, packet.size());
-    s_.tallies.traffic(broker().position).to_client.count(0, packet.size());
+    s_.stats.traffic(broker().position).to_client.count(0, packet.size());
     c_.upstream_end->consume(now, packet.size(), to_broker_);
     let_go_of_replayed(now);
     c_.heard_auth = true;

@@ -34,7 +34,7 @@ bool is_early_copy(const Record<kFamily>& record, Direction direction, const Pac
                    Flight& flight, std::uint32_t now) {
     const wire::TcpFlags flags = packet.flags();
     if (flags.rst || !flags.ack) return false;
-    const Way& to_client = record.core.way(Direction::ToClient);
+    const DirectionState& to_client = record.core.way(Direction::ToClient);
     const tcp::Seq acknowledges(load32(packet.tcp() + 8));
     if (direction == Direction::ToBroker) {
         const bool advances = acknowledges.since(to_client.acked) <= to_client.next.since(to_client.acked) &&

@@ -31,8 +31,8 @@ void restore_addresses(const Ends<kFamily>& origin, std::byte* ip) {
 
 // segment: what the quote holds of TCP, at least eight bytes.
 void restore_segment(const Core& core, Direction direction, ByteSpan segment) {
-    const Way& way = core.way(direction);
-    const Way& back = core.way(opposite(direction));
+    const DirectionState& way = core.way(direction);
+    const DirectionState& back = core.way(opposite(direction));
     std::byte* const tcp = segment.data();
     ChecksumDelta delta(static_cast<std::uint16_t>(~way.checksum_delta));
     const auto shift = [&](std::size_t at, std::uint32_t by) {

@@ -23,10 +23,10 @@ std::uint16_t sum_of(const Ends<kFamily>& ends) {
 }
 
 // The way to `to`, whose packets come from `from`.
-Way make_way(const LegFacts& to, const LegFacts& from, std::uint16_t checksum_delta) {
+DirectionState make_way(const LegFacts& to, const LegFacts& from, std::uint16_t checksum_delta) {
     const tcp::Endpoint::Position& out = to.position;
     const tcp::Endpoint::Position& in = from.position;
-    Way way{
+    DirectionState way{
         .sequence_delta = out.send_next.since(in.receive_next),
         .timestamp_delta = 0,
         .next = out.send_next,
@@ -38,14 +38,14 @@ Way make_way(const LegFacts& to, const LegFacts& from, std::uint16_t checksum_de
         .port = static_cast<std::uint8_t>(to.port),
         .their_scale = out.send_scale,
         .our_scale = out.receive_scale,
-        .flags = Way::kHeard,
+        .flags = DirectionState::kHeard,
     };
     way.set_bytes(to.bytes);
     if (out.timestamps) {
         // The last value that came in becomes the last one that went out, so that what follows is later in
         // both clocks: no jump back that PAWS would refuse (RFC 7323 section 5).
         way.timestamp_delta = out.last_timestamp_sent - in.last_timestamp_received;
-        way.flags |= Way::kTimestamps;
+        way.flags |= DirectionState::kTimestamps;
     }
     return way;
 }
@@ -101,7 +101,7 @@ Record<kFamily> make_record(const Joint& joint) {
         make_way(joint.broker, joint.client, checksum_difference(client_sum, broker_sum));
     core.way(Direction::ToClient) =
         make_way(joint.client, joint.broker, checksum_difference(broker_sum, client_sum));
-    if (joint.persistent) core.way(Direction::ToBroker).flags |= Way::kPersistent;
+    if (joint.persistent) core.way(Direction::ToBroker).flags |= DirectionState::kPersistent;
     core.opened = joint.opened;
     core.last_heard = joint.last_heard;
     core.last_timestamps = {joint.broker.position.last_timestamp_sent,

@@ -4,37 +4,38 @@ namespace sluice::splice {
 namespace detail {
 namespace {
 
-void note_sent_near_end(Way& way, tcp::Seq end, bool fin) {
+void note_sent_near_end(DirectionState& way, tcp::Seq end, bool fin) {
     if (!within_reach(way, end)) return;
     if (fin) {
         // Its sender says that nothing comes behind it, whatever else may have seemed to be his.
-        way.flags |= Way::kFinSeen;
+        way.flags |= DirectionState::kFinSeen;
         way.next = end;
     } else if (end.after(way.next)) {
         // Who goes on behind a FIN has sent none.
-        way.flags = static_cast<std::uint8_t>(way.flags & ~(Way::kFinSeen | Way::kFinAcked));
+        way.flags =
+            static_cast<std::uint8_t>(way.flags & ~(DirectionState::kFinSeen | DirectionState::kFinAcked));
         way.next = end;
     }
 }
 
-void note_acknowledged_near_end(Way& way, tcp::Seq acknowledges, std::uint16_t window) {
+void note_acknowledged_near_end(DirectionState& way, tcp::Seq acknowledges, std::uint16_t window) {
     note_acknowledged(way, acknowledges, window);
-    if (way.has(Way::kFinSeen) && way.acked == way.next) way.flags |= Way::kFinAcked;
+    if (way.has(DirectionState::kFinSeen) && way.acked == way.next) way.flags |= DirectionState::kFinAcked;
 }
 
 // RFC 5961 section 3.2: only RCV.NXT will do. What the receiver has confirmed is sure to be that, or to be
 // the answer to its own segment. A sender that gives up uses SND.NXT instead, text in flight or not; whether
 // its receiver has come so far, only that one knows, and any number in the window may be a stranger's.
-Verdict judge_reset(const Way& way, tcp::Seq at) {
+Verdict judge_reset(const DirectionState& way, tcp::Seq at) {
     if (at == way.acked) return Verdict::Reset;
     return within_reach(way, at) ? Verdict::DoubtedReset : Verdict::Forward;
 }
 
 }  // namespace
 
-Verdict track_special(Core& core, Direction direction, const Passage& passage, bool believed) {
-    Way& way = core.way(direction);
-    Way& back = core.way(opposite(direction));
+Verdict track_special(Core& core, Direction direction, const SegmentFacts& passage, bool believed) {
+    DirectionState& way = core.way(direction);
+    DirectionState& back = core.way(opposite(direction));
     if ((passage.flags & kRst) != 0) return judge_reset(way, passage.begin);
     if (believed) {
         const bool fin = (passage.flags & kFin) != 0;
@@ -42,13 +43,13 @@ Verdict track_special(Core& core, Direction direction, const Passage& passage, b
         note_acknowledged_near_end(back, passage.acknowledges, passage.window);
     }
     const Verdict verdict = core.finished() ? Verdict::Finished : Verdict::Forward;
-    return believed && back.has(Way::kAsked) ? verdict | Verdict::Answered : verdict;
+    return believed && back.has(DirectionState::kAsked) ? verdict | Verdict::Answered : verdict;
 }
 
 }  // namespace detail
 
 Resets::Resets(const Core& core, Direction direction) : count_(1) {
-    const Way& way = core.way(direction);
+    const DirectionState& way = core.way(direction);
     tcp::Segment reset;
     reset.seq = way.next;
     reset.ack = core.sender_acked(opposite(direction));
@@ -63,8 +64,8 @@ Resets::Resets(const Core& core, Direction direction) : count_(1) {
 }
 
 tcp::Segment bare_ack(const Core& core, Direction direction, Ask ask) {
-    const Way& way = core.way(direction);
-    const Way& back = core.way(opposite(direction));
+    const DirectionState& way = core.way(direction);
+    const DirectionState& back = core.way(opposite(direction));
     tcp::Segment segment;
     segment.seq = ask == Ask::Probe ? way.acked.retreat(1) : way.acked;
     segment.ack = core.sender_acked(opposite(direction));

@@ -51,7 +51,7 @@ struct Endpoint::Impl {
     bool brings_late_ack(const Segment& segment) const;
     void note_timestamp(Instant now, const Segment& segment);
     bool is_old(Instant now, std::uint32_t timestamp) const;  // PAWS
-    void take_text(Instant now, const Segment& segment);
+    void process_payload(Instant now, const Segment& segment);
     void take_fin(Instant now, const Segment& segment);
     void reject_unacceptable(Instant now, const Segment& segment, Output& out);
     void challenge(Instant now, Output& out);

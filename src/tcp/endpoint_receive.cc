@@ -33,7 +33,7 @@ void Endpoint::Impl::on_synchronized(Instant now, const Segment& segment, Output
     take_acknowledgement(now, segment);
     if (state == State::Closed) return;
     // Sixth, urgent data is text like any other (RFC 6093). Seventh and eighth:
-    take_text(now, segment);
+    process_payload(now, segment);
     take_fin(now, segment);
 
     transmit(now, out);
@@ -152,7 +152,7 @@ bool Endpoint::Impl::receiving() const {
 }
 
 // Seventh step, and the choice of when to acknowledge (RFC 5681 section 4.2).
-void Endpoint::Impl::take_text(Instant now, const Segment& segment) {
+void Endpoint::Impl::process_payload(Instant now, const Segment& segment) {
     const std::uint32_t size = segment.payload_size();
     if (size == 0 || !receiving()) return;
     const bool gap_before = reassembly.has_gap();

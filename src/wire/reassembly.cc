@@ -22,21 +22,21 @@ constexpr unsigned kCongested = 1U << 3U;
 Reassembly::Result Reassembly::add(Instant now, const Fragment& fragment, std::size_t largest,
                                    std::uint64_t origin) {
     Result result;
-    const Place place = find_or_open(now, fragment, origin);
+    const PacketIterator place = find_or_open(now, fragment, origin);
     Packet& packet = *place;
     const std::pair part(fragment.offset, fragment.end());
     const std::size_t header = fragment.family == IpFamily::V4 ? fragment.header.size() : kIpv6HeaderSize;
     if (packet.spoiled || header + fragment.end() > largest) {
-        result.fate = packet.spoiled ? Fate::Spoiled : Fate::TooLarge;
+        result.fate = packet.spoiled ? Status::Spoiled : Status::TooLarge;
         result.spoiled = 1 + spoil(packet);
     } else if (!std::ranges::binary_search(packet.parts, part)) {
         if (!accept(packet, fragment)) {
-            result.fate = Fate::Spoiled;
+            result.fate = Status::Spoiled;
             result.spoiled = 1 + spoil(packet);
         } else if (packet.end == packet.held) {
             const std::size_t parts = packet.parts.size();
             const bool good = finish(packet, fragment.family, result.packet);
-            result.fate = good ? Fate::Whole : Fate::Spoiled;
+            result.fate = good ? Status::Whole : Status::Spoiled;
             result.spoiled = good ? 0 : parts;
             remove(place);
             return result;
@@ -47,7 +47,8 @@ Reassembly::Result Reassembly::add(Instant now, const Fragment& fragment, std::s
     return result;
 }
 
-Reassembly::Place Reassembly::find_or_open(Instant now, const Fragment& fragment, std::uint64_t origin) {
+Reassembly::PacketIterator Reassembly::find_or_open(Instant now, const Fragment& fragment,
+                                                    std::uint64_t origin) {
     const Key key{.source = fragment.source,
                   .destination = fragment.destination,
                   .identification = fragment.identification,
@@ -106,23 +107,23 @@ void Reassembly::charge(Packet& packet) {
 
 // Ends with the table within its limits, as long as one packet fits them. Returns how many fragments were
 // lost.
-std::size_t Reassembly::make_room(Place keep) {
+std::size_t Reassembly::make_room(PacketIterator keep) {
     std::size_t lost = 0;
     const Source& source = sources_[keep->key.source];
     while (source.packets.size() > 1 &&
            (source.packets.size() > limits_.source_packets || source.bytes > limits_.source_bytes)) {
-        const Place oldest = source.packets.front();
+        const PacketIterator oldest = source.packets.front();
         lost += remove(oldest != keep ? oldest : *std::next(source.packets.begin()));
     }
     while (packets_.size() > 1 && (packets_.size() > limits_.packets || bytes_ > limits_.bytes)) {
-        const Place oldest = packets_.begin();
+        const PacketIterator oldest = packets_.begin();
         lost += remove(oldest != keep ? oldest : std::next(oldest));
     }
     return lost;
 }
 
 // Returns how many fragments it held.
-std::size_t Reassembly::remove(Place packet) {
+std::size_t Reassembly::remove(PacketIterator packet) {
     const std::size_t held = packet->parts.size();
     const auto source = sources_.find(packet->key.source);
     source->second.bytes -= packet->charged;

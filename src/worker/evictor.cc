@@ -23,12 +23,12 @@ std::optional<Counter> reason_to_empty(const backend::Pool& pool, const backend:
 
 }  // namespace
 
-Evictor::Evictor(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-                 Flows& flows, Spliced& spliced, Instant now)
+Evictor::Evictor(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
+                 ConnectionTable& connections, Spliced& spliced, Instant now)
     : worker_(options.index),
       load_(resources.load),
-      directory_(directory),
-      flows_(flows),
+      flow_table_(flow_table),
+      connections_(connections),
       spliced_(spliced),
       random_(options.seed) {
     use(now, *resources.snapshot);
@@ -101,14 +101,14 @@ Evictor::Found Evictor::end_one(Instant now, Job& job, Allowance& left) {
     const bool persistent_too = load_.transient(job.position) == 0;
     // Other workers' go first.
     if (!persistent_too && load_.transient(worker_, job.position) == 0) return Found::Nothing;
-    const nat::SourcePool& sources = directory_.pools()[job.pool];
+    const nat::SourcePool& sources = flow_table_.pools()[job.pool];
     while (left.slots != 0) {
         if (job.slot >= sources.slots()) {
             job.slot = 0;
             return Found::Nothing;
         }
         const nat::Lease lease{.backend = job.backend, .slot = job.slot++};
-        const auto holder = directory_.holder({.pool = job.pool, .lease = lease});
+        const auto holder = flow_table_.holder({.pool = job.pool, .lease = lease});
         left.slots -= std::min(left.slots, holder ? kSlotsPerRecord : 1);
         if (holder && end(now, *holder, persistent_too, job.reason)) return Found::Ended;
     }
@@ -117,7 +117,7 @@ Evictor::Found Evictor::end_one(Instant now, Job& job, Allowance& left) {
 
 bool Evictor::end(Instant now, Reference reference, bool persistent_too, Counter reason) {
     if (reference.is_spliced()) return spliced_.evict(now, reference, persistent_too, reason);
-    return flows_.evict(now, reference.number(), persistent_too, reason);
+    return connections_.evict(now, reference.number(), persistent_too, reason);
 }
 
 }  // namespace sluice::worker

@@ -9,16 +9,16 @@
 
 #include "sluice/base/random.h"
 #include "sluice/worker/worker.h"
-#include "worker/directory.h"
-#include "worker/flows.h"
+#include "worker/connection_table.h"
+#include "worker/flow_table.h"
 #include "worker/spliced.h"
 
 namespace sluice::worker {
 
 class Evictor {
   public:
-    Evictor(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-            Flows& flows, Spliced& spliced, Instant now);
+    Evictor(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
+            ConnectionTable& connections, Spliced& spliced, Instant now);
 
     void use(Instant now, const backend::Snapshot& snapshot);
     // True when there was anything to do.
@@ -52,8 +52,8 @@ class Evictor {
 
     const std::uint32_t worker_;
     const backend::LoadTable& load_;
-    Directory& directory_;
-    Flows& flows_;
+    FlowTable& flow_table_;
+    ConnectionTable& connections_;
     Spliced& spliced_;
     SplitMix64 random_;
     std::vector<Job> jobs_;

@@ -8,71 +8,72 @@
 
 namespace sluice::worker {
 
-Forwarder::Forwarder(const WorkerResources& resources, Directory& directory, Spliced& spliced,
-                     FrameOutput& output, CounterSet& counters, backend::Tallies& tallies)
-    : directory_(directory), spliced_(spliced), output_(output), counters_(counters), tallies_(tallies) {
+Forwarder::Forwarder(const WorkerResources& resources, FlowTable& flow_table, Spliced& spliced,
+                     FrameOutput& output, CounterSet& counters, backend::BackendStats& stats)
+    : flow_table_(flow_table), spliced_(spliced), output_(output), counters_(counters), stats_(stats) {
     for (const PortFacts& port : resources.topology.ports()) exits_.push_back({port.mac, port.mtu});
     use(*resources.snapshot);
 }
 
 void Forwarder::use(const backend::Snapshot& snapshot) {
-    accounts_.clear();
+    sums_.clear();
     first_.clear();
     for (const backend::Pool& pool : snapshot.pools) {
-        first_.push_back(static_cast<std::uint32_t>(accounts_.size()));
+        first_.push_back(static_cast<std::uint32_t>(sums_.size()));
         for (const backend::Backend& backend : pool.backends) {
-            backend::Traffic& traffic = tallies_.traffic(backend.position);
-            accounts_.push_back({.passage = &traffic.to_broker});
-            accounts_.push_back({.passage = &traffic.to_client});
+            backend::Traffic& traffic = stats_.traffic(backend.position);
+            sums_.push_back({.passage = &traffic.to_broker});
+            sums_.push_back({.passage = &traffic.to_client});
         }
     }
 }
 
 // --- looking ahead ---
 
-void Forwarder::begin(Instant now, std::span<const port::Frame> burst) {
+void Forwarder::begin_burst(Instant now, std::span<const port::Frame> burst) {
     assert(burst.size() <= kBurst);
     now_ = now;
     milliseconds_ = milliseconds32(now);
     burst_ = burst;
     for (const port::Frame& frame : burst) __builtin_prefetch(frame.data, 1);
-    const std::size_t n = std::min(burst.size(), kLook);
-    for (std::size_t i = 0; i < n; ++i) look(burst[i], sights_[i]);
-    for (std::size_t i = 0; i < std::min(n, kCall); ++i) call(sights_[i]);
+    const std::size_t n = std::min(burst.size(), kClassifyAhead);
+    for (std::size_t i = 0; i < n; ++i) classify(burst[i], sights_[i]);
+    for (std::size_t i = 0; i < std::min(n, kPrefetchAhead); ++i) prefetch_record(sights_[i]);
 }
 
-void Forwarder::look(const port::Frame& frame, Sight& sight, bool judged) const {
+void Forwarder::classify(const port::Frame& frame, Sight& sight, bool judged) const {
     sight.kind = Sight::Kind::Nothing;
     if (frame.length < wire::kEthernetHeaderSize || frame.multi_segment) return;
     if (!exits_[frame.port].mac.is_at(frame.data)) return;
     const std::uint16_t type = load16(frame.data + 12);
     if (type == wire::kEtherTypeIpv4) {
-        look_at<IpFamily::V4>(frame, sight, sight.v4, judged);
+        classify_as<IpFamily::V4>(frame, sight, sight.v4, judged);
     } else if (type == wire::kEtherTypeIpv6) {
-        look_at<IpFamily::V6>(frame, sight, sight.v6, judged);
+        classify_as<IpFamily::V6>(frame, sight, sight.v6, judged);
     }
 }
 
 template <IpFamily kFamily>
-void Forwarder::look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into, bool judged) const {
+void Forwarder::classify_as(const port::Frame& frame, Sight& sight, Packet<kFamily>& into,
+                            bool judged) const {
     if (!into.read({frame.data, frame.length})) return;
     if (into.size() > exits_[frame.port].mtu && !judged) return;
     const splice::Ends<kFamily> ends = into.ends();
-    sight.from_client = directory_.is_from_client<kFamily>(ends, frame.port);
+    sight.from_client = flow_table_.is_from_client<kFamily>(ends, frame.port);
     if (sight.from_client) {
-        sight.hash = directory_.hash(ends);
-        directory_.prefetch_client(sight.hash);
+        sight.hash = flow_table_.hash(ends);
+        flow_table_.prefetch_client(sight.hash);
     } else {
-        if (!directory_.find_lease<kFamily>(ends, frame.port, sight.lease)) return;
-        directory_.prefetch(sight.lease);
+        if (!flow_table_.find_lease<kFamily>(ends, frame.port, sight.lease)) return;
+        flow_table_.prefetch(sight.lease);
     }
     sight.kind = kFamily == IpFamily::V4 ? Sight::Kind::V4 : Sight::Kind::V6;
 }
 
 // Brings the record that the frame is probably for.
-void Forwarder::call(Sight& sight) const {
+void Forwarder::prefetch_record(Sight& sight) const {
     if (sight.kind == Sight::Kind::Nothing) return;
-    sight.likely = sight.from_client ? directory_.candidate(sight.hash) : directory_.holder(sight.lease);
+    sight.likely = sight.from_client ? flow_table_.candidate(sight.hash) : flow_table_.holder(sight.lease);
     sight.ended = spliced_.ended();
     if (!sight.likely || !sight.likely->is_spliced()) return;
     if (sight.likely->kind() == Reference::Kind::Spliced4) {
@@ -85,8 +86,8 @@ void Forwarder::call(Sight& sight) const {
 // --- forward ---
 
 Forwarder::Fate Forwarder::forward(std::size_t i) {
-    if (i + kLook < burst_.size()) look(burst_[i + kLook], sights_[i + kLook]);
-    if (i + kCall < burst_.size()) call(sights_[i + kCall]);
+    if (i + kClassifyAhead < burst_.size()) classify(burst_[i + kClassifyAhead], sights_[i + kClassifyAhead]);
+    if (i + kPrefetchAhead < burst_.size()) prefetch_record(sights_[i + kPrefetchAhead]);
     const Sight& sight = sights_[i];
     const port::Frame& frame = burst_[i];
     const auto go = [&]<IpFamily kFamily>(const Packet<kFamily>& packet) {
@@ -95,7 +96,7 @@ Forwarder::Fate Forwarder::forward(std::size_t i) {
         // Input sees what it means.
         if (flags.syn) return Fate::Unknown;
         if ((flags.fin || flags.rst) && !is_sound(packet)) return Fate::Unknown;
-        return pass<kFamily>(sight, packet, frame);
+        return rewrite<kFamily>(sight, packet, frame);
     };
     return visit(sight, go);
 }
@@ -104,8 +105,8 @@ Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
     now_ = now;
     milliseconds_ = milliseconds32(now);
     Sight sight;
-    look(frame, sight, true);
-    return visit(sight, [&](const auto& packet) { return pass(sight, packet, frame); });
+    classify(frame, sight, true);
+    return visit(sight, [&](const auto& packet) { return rewrite(sight, packet, frame); });
 }
 
 // Calls go(packet) with the packet that was seen.
@@ -125,7 +126,7 @@ bool Forwarder::is_sound(const Packet<kFamily>& packet) {
     return wire::tcp_checksum_valid(tuple.remote.address, tuple.local.address, packet.segment());
 }
 
-// Nearly always what call() found still holds. Inline, because it is the way of every packet.
+// Nearly always what prefetch_record() found still holds. Inline, because it is the way of every packet.
 template <IpFamily kFamily>
 [[gnu::always_inline]] inline std::uint32_t Forwarder::find(const Sight& sight,
                                                             const Packet<kFamily>& packet) const {
@@ -147,25 +148,26 @@ template <IpFamily kFamily>
 [[gnu::noinline]] std::uint32_t Forwarder::search(const Sight& sight, const Packet<kFamily>& packet) const {
     const auto found =
         sight.from_client
-            ? directory_.find_client(sight.hash,
-                                     [&](Reference candidate) { return is_it(sight, packet, candidate); })
-            : directory_.holder(sight.lease);
+            ? flow_table_.find_client(sight.hash,
+                                      [&](Reference candidate) { return is_it(sight, packet, candidate); })
+            : flow_table_.holder(sight.lease);
     return found && found->kind() == kSplicedKind<kFamily> ? found->number() : flow::kNoEntry;
 }
 
 template <IpFamily kFamily>
-Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame) {
+Forwarder::Fate Forwarder::rewrite(const Sight& sight, const Packet<kFamily>& packet,
+                                   const port::Frame& frame) {
     const std::uint32_t id = find<kFamily>(sight, packet);
     if (id == flow::kNoEntry) return Fate::Unknown;
     splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];
     const Direction direction = sight.from_client ? Direction::ToBroker : Direction::ToClient;
     if (sight.from_client) follow_client(record, packet, frame);
-    const splice::Way& way = record.core.way(direction);
+    const splice::DirectionState& way = record.core.way(direction);
     const Exit& exit = exits_[way.port];
     Room room{.size = exit.mtu};
     bool narrow = false;
-    const bool rare = packet.size() > exit.mtu || way.has(splice::Way::kNarrow) ||
-                      record.core.way(Direction::ToClient).has(splice::Way::kSlow);
+    const bool rare = packet.size() > exit.mtu || way.has(splice::DirectionState::kNarrow) ||
+                      record.core.way(Direction::ToClient).has(splice::DirectionState::kSlow);
     if (rare) [[unlikely]] {
         const auto given = look_closer(id, direction, packet);
         if (!given) return Fate::Dropped;
@@ -185,7 +187,7 @@ Forwarder::Fate Forwarder::pass(const Sight& sight, const Packet<kFamily>& packe
     } else {
         output_.send(way.port, frame, static_cast<std::uint32_t>(size));
     }
-    note(record.core, direction, payload);
+    account(record.core, direction, payload);
     if (verdict != splice::Verdict::Forward) [[unlikely]] {
         spliced_.on_verdict<kFamily>(now_, id, direction, verdict, sequence);
     }
@@ -206,7 +208,7 @@ template <IpFamily kFamily>
     const Room room =
         spliced_.room<kFamily>(now_, id, direction, exits_[record.core.way(direction).port].mtu);
     if (is_narrow(packet, room) && !may_leave(record, direction, packet, room)) return std::nullopt;
-    if (record.core.way(Direction::ToClient).has(splice::Way::kSlow)) {
+    if (record.core.way(Direction::ToClient).has(splice::DirectionState::kSlow)) {
         splice::Flight& flight = spliced_.table<kFamily>().flight(id);
         if (splice::is_early_copy(record, direction, packet, flight, milliseconds_)) {
             counters_.add(Counter::SpliceCopiesHeld);
@@ -248,7 +250,7 @@ Forwarder::Fate Forwarder::drop(const splice::Record<kFamily>& record, Direction
 template <IpFamily kFamily>
 void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
                               const port::Frame& frame) {
-    splice::Way& way = record.core.way(Direction::ToClient);
+    splice::DirectionState& way = record.core.way(Direction::ToClient);
     const std::byte* const source = packet.ethernet() + 6;
     if (way.port == frame.port && way.mac.is_at(source)) return;
     if ((load8(source) & 1U) != 0) return;  // a group is nobody to send to
@@ -262,19 +264,19 @@ void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFam
 }
 
 // One addition a packet; count() does the rest once a burst.
-inline void Forwarder::note(const splice::Core& core, Direction direction, std::uint32_t payload) {
+inline void Forwarder::account(const splice::Core& core, Direction direction, std::uint32_t payload) {
     const std::uint32_t account =
         first_[core.pool] + 2U * core.backend + static_cast<std::uint32_t>(direction);
-    std::uint64_t& fresh = accounts_[account].fresh;
+    std::uint64_t& fresh = sums_[account].fresh;
     touched_[touched_count_] = account;
     touched_count_ += fresh == 0 ? 1 : 0;
     fresh += std::uint64_t{1} << 32U | payload;
 }
 
 void Forwarder::count() {
-    std::array<backend::Passage, 2> all{};  // by Direction
+    std::array<backend::DirectionTraffic, 2> all{};  // by Direction
     for (const std::uint32_t touched : std::span(touched_).first(touched_count_)) {
-        Account& account = accounts_[touched];
+        TrafficSum& account = sums_[touched];
         const std::uint64_t packets = account.fresh >> 32U;
         const std::uint64_t bytes = account.fresh & 0xffffffffU;
         account.fresh = 0;
@@ -284,7 +286,7 @@ void Forwarder::count() {
     }
     touched_count_ = 0;
     const auto add = [&](Direction direction, Counter packets, Counter bytes) {
-        const backend::Passage& passed = all[static_cast<std::size_t>(direction)];
+        const backend::DirectionTraffic& passed = all[static_cast<std::size_t>(direction)];
         if (passed.packets == 0) return;
         counters_.add(packets, passed.packets);
         counters_.add(bytes, passed.bytes);

@@ -2,9 +2,9 @@
 // them away. What it does not recognize at a glance is left to Input, which judges every frame in full.
 //
 // Memory is asked for before it is needed, in three steps that run some frames apart, so that waiting for one
-// frame's lines and working on another's go on at once: look() reads headers and calls for the index line or
-// the lease; call() reads that and calls for the record; forward() finds the record again, because a frame
-// before it in the burst may have changed everything, and translates.
+// frame's lines and working on another's go on at once: classify() reads headers and calls for the index line
+// or the lease; prefetch_record() reads that and calls for the record; forward() finds the record again,
+// because a frame before it in the burst may have changed everything, and translates.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "sluice/splice/packet.h"
-#include "worker/directory.h"
+#include "worker/flow_table.h"
 #include "worker/spliced.h"
 
 namespace sluice::worker {
@@ -22,8 +22,8 @@ class Forwarder {
   public:
     static constexpr std::size_t kBurst = 64;
 
-    Forwarder(const WorkerResources& resources, Directory& directory, Spliced& spliced, FrameOutput& output,
-              CounterSet& counters, backend::Tallies& tallies);
+    Forwarder(const WorkerResources& resources, FlowTable& flow_table, Spliced& spliced, FrameOutput& output,
+              CounterSet& counters, backend::BackendStats& stats);
 
     // From now on brokers are those of this picture.
     void use(const backend::Snapshot& snapshot);
@@ -35,7 +35,7 @@ class Forwarder {
     };
 
     // burst: at most kBurst frames, which stay where they are until the last was forwarded.
-    void begin(Instant now, std::span<const port::Frame> burst);
+    void begin_burst(Instant now, std::span<const port::Frame> burst);
     // The i-th frame of that burst; each once, in their order.
     Fate forward(std::size_t i);
     // A frame that Input has judged and found to be a spliced connection's.
@@ -49,20 +49,21 @@ class Forwarder {
     using Direction = splice::Direction;
 
     // How many frames before its translation a frame is looked at, and its record called for.
-    static constexpr std::size_t kLook = 16;
-    static constexpr std::size_t kCall = 8;
+    static constexpr std::size_t kClassifyAhead = 16;
+    static constexpr std::size_t kPrefetchAhead = 8;
 
-    // What look() saw of one frame.
+    // What classify() saw of one frame.
     struct Sight {
         enum class Kind : std::uint8_t { Nothing, V4, V6 };
         Kind kind = Kind::Nothing;
         bool from_client = false;
         Packet<IpFamily::V4> v4{};
         Packet<IpFamily::V6> v6{};
-        std::uint64_t hash = 0;             // in the client index
-        std::optional<Reference> likely{};  // what call() found, worth a try while no record ended since
-        std::uint64_t ended = 0;            // Spliced::ended() then
-        PoolLease lease{};                  // from a broker
+        std::uint64_t hash = 0;  // in the client index
+        std::optional<Reference>
+            likely{};             // what prefetch_record() found, worth a try while no record ended since
+        std::uint64_t ended = 0;  // Spliced::ended() then
+        PoolLease lease{};        // from a broker
     };
     // What leaving by a port needs.
     struct Exit {
@@ -70,17 +71,17 @@ class Forwarder {
         std::uint16_t mtu = 0;
     };
     // Where the traffic of one broker in one direction is counted, and what the burst in hand adds to it.
-    struct Account {
+    struct TrafficSum {
         std::uint64_t fresh = 0;  // packets, above 32 bits of payload bytes
-        backend::Passage* passage = nullptr;
+        backend::DirectionTraffic* passage = nullptr;
     };
 
     // judged: Input has seen the frame, and it may be larger than what arrives in one.
-    void look(const port::Frame& frame, Sight& sight, bool judged = false) const;
+    void classify(const port::Frame& frame, Sight& sight, bool judged = false) const;
     template <IpFamily kFamily>
-    void look_at(const port::Frame& frame, Sight& sight, Packet<kFamily>& into, bool judged) const;
-    void call(Sight& sight) const;
-    void note(const splice::Core& core, Direction direction, std::uint32_t payload);
+    void classify_as(const port::Frame& frame, Sight& sight, Packet<kFamily>& into, bool judged) const;
+    void prefetch_record(Sight& sight) const;
+    void account(const splice::Core& core, Direction direction, std::uint32_t payload);
     template <typename Go>
     static Fate visit(const Sight& sight, Go&& go);
     template <IpFamily kFamily>
@@ -93,7 +94,7 @@ class Forwarder {
     template <IpFamily kFamily>
     static bool is_sound(const Packet<kFamily>& packet);
     template <IpFamily kFamily>
-    Fate pass(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
+    Fate rewrite(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
     template <IpFamily kFamily>
     static bool is_narrow(const Packet<kFamily>& packet, const Room& room);
     template <IpFamily kFamily>
@@ -108,18 +109,18 @@ class Forwarder {
     void follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
                        const port::Frame& frame);
 
-    Directory& directory_;
+    FlowTable& flow_table_;
     Spliced& spliced_;
     FrameOutput& output_;
     CounterSet& counters_;
-    backend::Tallies& tallies_;
+    backend::BackendStats& stats_;
     std::vector<Exit> exits_;  // by port
     Instant now_;
     std::uint32_t milliseconds_ = 0;  // milliseconds32(now_)
     std::span<const port::Frame> burst_;
     std::array<Sight, kBurst> sights_{};
-    std::vector<Account> accounts_;                // by pool, backend in the pool, and direction
-    std::vector<std::uint32_t> first_;             // by pool: in accounts_
+    std::vector<TrafficSum> sums_;                 // by pool, backend in the pool, and direction
+    std::vector<std::uint32_t> first_;             // by pool: in sums_
     std::array<std::uint32_t, kBurst> touched_{};  // accounts with something fresh
     std::size_t touched_count_ = 0;
 };

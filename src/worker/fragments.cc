@@ -34,7 +34,7 @@ Fragments::Fragments(FrameOutput& output, IcmpErrors& errors, CounterSet& counte
 
 std::optional<port::Frame> Fragments::add(Instant now, const port::Frame& frame,
                                           const wire::Fragment& fragment) {
-    using Fate = wire::Reassembly::Fate;
+    using Fate = wire::Reassembly::Status;
     const std::size_t largest = frame.capacity - wire::kEthernetHeaderSize;
     const auto result = of(fragment.family).add(now, fragment, largest, origin_of(frame));
     if (result.evicted != 0) counters_.add(Counter::DropFragmentTable, result.evicted);

@@ -5,7 +5,7 @@
 namespace sluice::worker {
 
 HandoverRings::HandoverRings(std::uint32_t workers, std::size_t capacity)
-    : workers_(workers), bells_(std::make_unique<Bell[]>(workers)) {
+    : workers_(workers), doorbells_(std::make_unique<Doorbell[]>(workers)) {
     rings_.resize(std::size_t{workers} * workers);
     news_.resize(std::size_t{workers} * workers);
     for (std::uint32_t from = 0; from < workers; ++from) {
@@ -17,21 +17,23 @@ HandoverRings::HandoverRings(std::uint32_t workers, std::size_t capacity)
     }
 }
 
-void HandoverRings::set_bell(std::uint32_t worker, int event_fd) { bells_[worker].event_fd.store(event_fd); }
+void HandoverRings::set_doorbell(std::uint32_t worker, int event_fd) {
+    doorbells_[worker].event_fd.store(event_fd);
+}
 
 // Sequentially consistent on purpose: "I rest" and "I looked once more" here, "it is sent" and "does it
 // rest?" there must not pass each other.
-void HandoverRings::about_to_rest(std::uint32_t worker) { bells_[worker].resting.store(true); }
+void HandoverRings::about_to_rest(std::uint32_t worker) { doorbells_[worker].resting.store(true); }
 
-void HandoverRings::awake(std::uint32_t worker) { bells_[worker].resting.store(false); }
+void HandoverRings::awake(std::uint32_t worker) { doorbells_[worker].resting.store(false); }
 
 void HandoverRings::wake_if_resting(std::uint32_t worker) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    Bell& bell = bells_[worker];
-    if (!bell.resting.load() || bell.event_fd.load() < 0) return;
+    Doorbell& doorbell = doorbells_[worker];
+    if (!doorbell.resting.load() || doorbell.event_fd.load() < 0) return;
     const std::uint64_t one = 1;
     // A full eventfd is readable already, so a failed write loses nothing.
-    [[maybe_unused]] const auto written = write(bell.event_fd.load(), &one, sizeof one);
+    [[maybe_unused]] const auto written = write(doorbell.event_fd.load(), &one, sizeof one);
 }
 
 }  // namespace sluice::worker

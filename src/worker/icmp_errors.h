@@ -60,7 +60,7 @@ class IcmpErrors {
 // The end of a spliced connection whose packets leave in `direction`.
 template <IpFamily kFamily>
 IcmpErrors::Receiver sender_of(const splice::Record<kFamily>& record, splice::Direction direction) {
-    const splice::Way& back = record.core.way(splice::opposite(direction));
+    const splice::DirectionState& back = record.core.way(splice::opposite(direction));
     const FourTuple leg = record.leg(splice::opposite(direction)).tuple();
     return {.port = back.port, .mac = back.mac, .address = leg.remote.address, .own = leg.local.address};
 }

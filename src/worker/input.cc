@@ -57,22 +57,22 @@ bool is_to_group(const IpAddress& destination) { return destination.is_v6() && d
 
 }  // namespace
 
-Input::Input(const WorkerOptions& options, const WorkerResources& resources, const Directory& directory,
-             Forwarder& forwarder, FrameOutput& output, Flows& flows, Prober& prober, LocalProtocols& local,
-             IcmpErrors& errors, CounterSet& counters, Mail& mail)
+Input::Input(const WorkerOptions& options, const WorkerResources& resources, const FlowTable& flow_table,
+             Forwarder& forwarder, FrameOutput& output, ConnectionTable& connections, Prober& prober,
+             LocalProtocols& local, IcmpErrors& errors, CounterSet& counters, EventQueue& events)
     : worker_(options.index),
       topology_(resources.topology),
       handover_(resources.handover),
-      directory_(directory),
+      flow_table_(flow_table),
       forwarder_(forwarder),
       output_(output),
-      flows_(flows),
+      connections_(connections),
       prober_(prober),
       local_(local),
       errors_(errors),
       counters_(counters),
-      mail_(mail),
-      owner_(options.workers),
+      events_(events),
+      steering_(options.workers),
       fragments_(output, errors, counters),
       hints_(1, 4),
       given_(options.workers, false) {}
@@ -204,8 +204,8 @@ bool Input::on_fragment(Instant now, const port::Frame& frame, IpFamily family, 
     if (!spoken || is_to_group(fragment->destination)) return drop(Counter::DropIpProtocol);
     if (origin == Origin::Port) {
         const std::uint32_t owner =
-            owner_.of_fragment(fragment->source, fragment->destination, fragment->identification,
-                               v4 ? protocol : std::uint8_t{0});
+            steering_.of_fragment(fragment->source, fragment->destination, fragment->identification,
+                                  v4 ? protocol : std::uint8_t{0});
         if (owner != worker_) return hand_over(frame, owner);
     }
     const auto whole = fragments_.add(now, frame, *fragment);
@@ -268,21 +268,21 @@ bool Input::checksum_good(Instant now, const Arrival& arrival, const wire::IpPac
 // False when the packet is a spliced connection's.
 bool Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
                     const tcp::Segment& segment) {
-    if (const auto listener = directory_.listener_at(tuple.local); listener) {
-        return flows_.on_client_segment(now, *listener, tuple, arrival, segment);
+    if (const auto listener = flow_table_.listener_at(tuple.local); listener) {
+        return connections_.on_client_segment(now, *listener, tuple, arrival, segment);
     }
     if (prober_.on_segment(now, tuple, segment)) return true;
     if (topology_.owned(tuple.local.address)->source) {
-        return flows_.on_broker_segment(now, tuple, arrival, segment);
+        return connections_.on_broker_segment(now, tuple, arrival, segment);
     }
     counters_.add(Counter::TcpNoListener);
-    flows_.reset(now, tuple, arrival, segment);
+    connections_.reset(now, tuple, arrival, segment);
     return true;
 }
 
 std::uint32_t Input::owner_of(const FourTuple& tuple) const {
-    return directory_.listener_at(tuple.local) ? owner_.of_client(tuple)
-                                               : owner_.of_source_port(tuple.local.port);
+    return flow_table_.listener_at(tuple.local) ? steering_.of_client(tuple)
+                                                : steering_.of_source_port(tuple.local.port);
 }
 
 bool Input::hand_over(const port::Frame& frame, std::uint32_t owner) {
@@ -309,7 +309,7 @@ void Input::copy_to_others(const port::Frame& frame) {
     }
 }
 
-void Input::ring_bells() {
+void Input::ring_doorbells() {
     for (std::uint32_t other = 0; other < given_.size(); ++other) {
         if (!given_[other]) continue;
         given_[other] = false;
@@ -321,7 +321,7 @@ void Input::ring_bells() {
 // number.
 void Input::hint(Instant now, std::uint16_t port, const IpAddress& peer, Event::Fault fault) {
     if (!hints_.take(now)) return;
-    if (mail_.post({.kind = Event::Kind::OffloadHint, .fault = fault, .port = port, .address = peer})) {
+    if (events_.post({.kind = Event::Kind::OffloadHint, .fault = fault, .port = port, .address = peer})) {
         counters_.add(Counter::HintOffload);
     }
 }

@@ -13,21 +13,21 @@
 #include "sluice/base/token_bucket.h"
 #include "sluice/wire/ethernet.h"
 #include "sluice/wire/tcp.h"
-#include "worker/directory.h"
-#include "worker/flows.h"
+#include "worker/connection_table.h"
+#include "worker/flow_table.h"
 #include "worker/forwarder.h"
 #include "worker/fragments.h"
 #include "worker/local_protocols.h"
-#include "worker/owner.h"
 #include "worker/prober.h"
+#include "worker/steering.h"
 
 namespace sluice::worker {
 
 class Input {
   public:
-    Input(const WorkerOptions& options, const WorkerResources& resources, const Directory& directory,
-          Forwarder& forwarder, FrameOutput& output, Flows& flows, Prober& prober, LocalProtocols& local,
-          IcmpErrors& errors, CounterSet& counters, Mail& mail);
+    Input(const WorkerOptions& options, const WorkerResources& resources, const FlowTable& flow_table,
+          Forwarder& forwarder, FrameOutput& output, ConnectionTable& connections, Prober& prober,
+          LocalProtocols& local, IcmpErrors& errors, CounterSet& counters, EventQueue& events);
 
     // handed_over: another worker received the frame and found that this one owns it, or shares what it says.
     // True when the frame was passed on and is no longer the caller's to release.
@@ -36,7 +36,7 @@ class Input {
     void on_timer(Instant now) { fragments_.on_timer(now); }
     Instant next_deadline() const { return fragments_.next_deadline(); }
     // Wakes the resting workers that were given frames since the last call.
-    void ring_bells();
+    void ring_doorbells();
 
   private:
     // Where a frame comes from, and so what was judged before and what it may be.
@@ -69,19 +69,19 @@ class Input {
     std::uint32_t worker_;
     const Topology& topology_;
     HandoverRings& handover_;
-    const Directory& directory_;
+    const FlowTable& flow_table_;
     Forwarder& forwarder_;
     FrameOutput& output_;
-    Flows& flows_;
+    ConnectionTable& connections_;
     Prober& prober_;
     LocalProtocols& local_;
     IcmpErrors& errors_;
     CounterSet& counters_;
-    Mail& mail_;
-    Owner owner_;
+    EventQueue& events_;
+    Steering steering_;
     Fragments fragments_;
     TokenBucket hints_;
-    std::vector<bool> given_;  // by worker: frames since the last ring_bells()
+    std::vector<bool> given_;  // by worker: frames since the last ring_doorbells()
 };
 
 }  // namespace sluice::worker

@@ -11,12 +11,13 @@
 
 namespace sluice::worker {
 
-LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Answers& answers, Flows& flows,
-                               Spliced& spliced, Prober& prober, CounterSet& counters)
+LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Answers& answers,
+                               ConnectionTable& connections, Spliced& spliced, Prober& prober,
+                               CounterSet& counters)
     : topology_(topology),
       output_(output),
       answers_(answers),
-      flows_(flows),
+      connections_(connections),
       spliced_(spliced),
       prober_(prober),
       counters_(counters) {}
@@ -160,7 +161,7 @@ void LocalProtocols::on_error(Instant now, IpFamily family, Error kind, const wi
         case Error::TooBig: return;
         case Error::Unreachable:
             if (!prober_.on_unreachable(now, segment.tuple, tcp::Seq{segment.sequence})) {
-                flows_.on_unreachable(now, segment);
+                connections_.on_unreachable(now, segment);
             }
             return;
         // A soft error that says nothing new to TCP (RFC 1122 section 4.2.3.9).
@@ -174,7 +175,7 @@ void LocalProtocols::on_too_big(Instant now, const QuotedSegment& quoted, std::u
         counters_.add(Counter::DropIcmpUnhandled);
         return;
     }
-    if (!spliced_.on_packet_too_big(now, quoted, *mtu)) flows_.on_packet_too_big(now, quoted, *mtu);
+    if (!spliced_.on_packet_too_big(now, quoted, *mtu)) connections_.on_packet_too_big(now, quoted, *mtu);
 }
 
 void LocalProtocols::echo(Instant now, const Arrival& arrival, const wire::IpPacket& packet,

@@ -9,7 +9,7 @@
 #include "sluice/wire/icmp.h"
 #include "sluice/wire/ip_packet.h"
 #include "worker/answers.h"
-#include "worker/flows.h"
+#include "worker/connection_table.h"
 #include "worker/frame_output.h"
 #include "worker/prober.h"
 
@@ -17,8 +17,8 @@ namespace sluice::worker {
 
 class LocalProtocols {
   public:
-    LocalProtocols(const Topology& topology, FrameOutput& output, Answers& answers, Flows& flows,
-                   Spliced& spliced, Prober& prober, CounterSet& counters);
+    LocalProtocols(const Topology& topology, FrameOutput& output, Answers& answers,
+                   ConnectionTable& connections, Spliced& spliced, Prober& prober, CounterSet& counters);
 
     // Both return true when every worker should learn what the packet says about a neighbor.
     // answer: false for a copy of a frame that another worker has answered; then it is only learned from.
@@ -43,7 +43,7 @@ class LocalProtocols {
     const Topology& topology_;
     FrameOutput& output_;
     Answers& answers_;
-    Flows& flows_;
+    ConnectionTable& connections_;
     Spliced& spliced_;
     Prober& prober_;
     CounterSet& counters_;

@@ -13,26 +13,26 @@ constexpr std::size_t kMostPieces = 64;
 
 }  // namespace
 
-Room NarrowPaths::room(Instant now, Reference connection, splice::Direction direction, splice::Way& way,
-                       std::uint16_t mtu) {
+Room NarrowPaths::room(Instant now, Reference connection, splice::Direction direction,
+                       splice::DirectionState& way, std::uint16_t mtu) {
     const auto limit = limits_.find(key(connection, direction));
     if (limit != limits_.end() && now < limit->second.until) {
         return {.size = std::min<std::uint32_t>(limit->second.room.size, mtu),
                 .fragments = limit->second.room.fragments};
     }
     if (limit != limits_.end()) limits_.erase(limit);
-    way.flags = static_cast<std::uint8_t>(way.flags & ~unsigned{splice::Way::kNarrow});
+    way.flags = static_cast<std::uint8_t>(way.flags & ~unsigned{splice::DirectionState::kNarrow});
     return {.size = mtu};
 }
 
-bool NarrowPaths::narrow(Instant now, Reference connection, splice::Direction direction, splice::Way& way,
-                         std::uint16_t mtu, std::uint16_t told) {
-    const Room before =
-        way.has(splice::Way::kNarrow) ? room(now, connection, direction, way, mtu) : Room{.size = mtu};
+bool NarrowPaths::narrow(Instant now, Reference connection, splice::Direction direction,
+                         splice::DirectionState& way, std::uint16_t mtu, std::uint16_t told) {
+    const Room before = way.has(splice::DirectionState::kNarrow) ? room(now, connection, direction, way, mtu)
+                                                                 : Room{.size = mtu};
     const Room after{.size = std::max(told, kSmallest), .fragments = told < kSmallest};
     if (after.size >= before.size && !(after.fragments && !before.fragments)) return false;
     limits_[key(connection, direction)] = {.room = after, .until = now + kBelieved};
-    way.flags |= splice::Way::kNarrow;
+    way.flags |= splice::DirectionState::kNarrow;
     return true;
 }
 

@@ -34,11 +34,11 @@ class NarrowPaths {
     static constexpr std::uint16_t kSmallest = 296;
 
     // way: of `connection`, in `direction`. mtu: of the port that it leaves by.
-    // Requires way.has(Way::kNarrow), which is cleared when the limit has grown old.
-    Room room(Instant now, Reference connection, splice::Direction direction, splice::Way& way,
+    // Requires way.has(DirectionState::kNarrow), which is cleared when the limit has grown old.
+    Room room(Instant now, Reference connection, splice::Direction direction, splice::DirectionState& way,
               std::uint16_t mtu);
     // A router says that the path takes `told` bytes. False when that is nothing new.
-    bool narrow(Instant now, Reference connection, splice::Direction direction, splice::Way& way,
+    bool narrow(Instant now, Reference connection, splice::Direction direction, splice::DirectionState& way,
                 std::uint16_t mtu, std::uint16_t told);
     // The connection is over.
     void erase(Reference connection);

@@ -23,11 +23,11 @@ std::string client_id(std::uint64_t number) {
 }  // namespace
 
 Prober::Prober(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
-               CounterSet& counters, Mail& mail, Instant now)
+               CounterSet& counters, EventQueue& events, Instant now)
     : topology_(resources.topology),
       output_(output),
       counters_(counters),
-      mail_(mail),
+      events_(events),
       isn_key_(options.isn_key),
       worker_(options.index),
       workers_(options.workers),
@@ -57,7 +57,7 @@ void Prober::use(Instant now, const backend::Snapshot* snapshot) {
 }
 
 void Prober::end_all(Instant now) {
-    for (Target& target : targets_) retarget(now, target.position, std::nullopt);
+    for (ProbedBackend& target : targets_) retarget(now, target.position, std::nullopt);
 }
 
 // nullopt: not to be probed, or there is no way.
@@ -82,7 +82,7 @@ std::optional<Prober::Aim> Prober::aim_at(const backend::Pool& pool, const backe
 }
 
 void Prober::retarget(Instant now, std::uint32_t position, std::optional<Aim> aim) {
-    Target& target = targets_[position / workers_];
+    ProbedBackend& target = targets_[position / workers_];
     target.position = position;
     if (target.aim == aim) return;
     if (target.probe) {
@@ -93,11 +93,11 @@ void Prober::retarget(Instant now, std::uint32_t position, std::optional<Aim> ai
     next_deadline_ = std::min(next_deadline_, target.next_start);
 }
 
-FourTuple Prober::tuple_of(const Target& target) const {
+FourTuple Prober::tuple_of(const ProbedBackend& target) const {
     return {.local = {target.aim->local.address, target.port}, .remote = target.aim->remote};
 }
 
-Prober::Target* Prober::find(const FourTuple& tuple) {
+Prober::ProbedBackend* Prober::find(const FourTuple& tuple) {
     if (tuple.local.port < kFirstPort || tuple.local.port > kLastPort) return nullptr;
     const std::uint16_t index = by_port_[tuple.local.port - kFirstPort];
     if (index == kNoTarget || tuple_of(targets_[index]) != tuple) return nullptr;
@@ -105,14 +105,14 @@ Prober::Target* Prober::find(const FourTuple& tuple) {
 }
 
 bool Prober::on_segment(Instant now, const FourTuple& tuple, const tcp::Segment& segment) {
-    Target* const target = find(tuple);
+    ProbedBackend* const target = find(tuple);
     if (target == nullptr) return false;
     drive(now, *target, [&](health::Probe& probe, tcp::Output& out) { probe.on_segment(now, segment, out); });
     return true;
 }
 
 bool Prober::on_unreachable(Instant now, const FourTuple& tuple, tcp::Seq quoted) {
-    Target* const target = find(tuple);
+    ProbedBackend* const target = find(tuple);
     if (target == nullptr) return false;
     drive(now, *target, [&](health::Probe& probe, tcp::Output&) { probe.on_icmp_unreachable(quoted); });
     return true;
@@ -121,7 +121,7 @@ bool Prober::on_unreachable(Instant now, const FourTuple& tuple, tcp::Seq quoted
 void Prober::on_timer(Instant now) {
     next_deadline_ = kNever;
     for (std::size_t i = 0; i < targets_.size(); ++i) {
-        Target& target = targets_[i];
+        ProbedBackend& target = targets_[i];
         if (target.due() > now) {
             next_deadline_ = std::min(next_deadline_, target.due());
         } else if (target.probe) {
@@ -148,7 +148,7 @@ std::uint16_t Prober::take_port(std::uint16_t target, const IpAddress& source) {
 }
 
 void Prober::start(Instant now, std::uint16_t index) {
-    Target& target = targets_[index];
+    ProbedBackend& target = targets_[index];
     const Aim& aim = *target.aim;
     // A tenth up or down, so that many nodes and many backends do not fall into step.
     const std::int64_t tenth = aim.health.interval.count() / 10;
@@ -171,7 +171,7 @@ void Prober::start(Instant now, std::uint16_t index) {
 
 // step: what happens to the probe.
 template <typename Step>
-void Prober::drive(Instant now, Target& target, Step&& step) {
+void Prober::drive(Instant now, ProbedBackend& target, Step&& step) {
     Out out(*this, target, now);
     step(*target.probe, out);
     if (out.unreachable) target.probe->on_unreachable();
@@ -179,19 +179,19 @@ void Prober::drive(Instant now, Target& target, Step&& step) {
 }
 
 // Tells the result as soon as it is known, and lets go of the probe when it is over.
-void Prober::settle(Instant now, Target& target) {
+void Prober::settle(Instant now, ProbedBackend& target) {
     const health::Probe& probe = *target.probe;
     if (!target.told && probe.status() != health::Probe::Status::Pending) {
         target.told = true;
         const bool good = probe.status() == health::Probe::Status::Succeeded;
         counters_.add(good ? Counter::ProbesSucceeded : Counter::ProbesFailed);
-        mail_.post({.kind = Event::Kind::ProbeResult,
-                    .backend = target.position,
-                    .failure = probe.outcome().failure,
-                    .code = probe.outcome().code,
-                    .offer = probe.offer(),
-                    .latency = probe.latency(),
-                    .address = target.aim->remote.address});
+        events_.post({.kind = Event::Kind::ProbeResult,
+                      .backend = target.position,
+                      .failure = probe.outcome().failure,
+                      .code = probe.outcome().code,
+                      .offer = probe.offer(),
+                      .latency = probe.latency(),
+                      .address = target.aim->remote.address});
     }
     if (probe.over()) {
         by_port_[target.port - kFirstPort] = kNoTarget;

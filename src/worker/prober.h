@@ -14,8 +14,8 @@
 #include "sluice/base/random.h"
 #include "sluice/health/probe.h"
 #include "sluice/worker/worker.h"
+#include "worker/event_queue.h"
 #include "worker/frame_output.h"
-#include "worker/mail.h"
 
 namespace sluice::worker {
 
@@ -25,7 +25,7 @@ class Prober {
     static constexpr std::uint16_t kLastPort = 1023;  // inclusive
 
     Prober(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
-           CounterSet& counters, Mail& mail, Instant now);
+           CounterSet& counters, EventQueue& events, Instant now);
 
     // The backends are these from now on. Those that are new, or whose address or health settings changed,
     // are asked soon; a probe of one that is gone or changed ends by a reset; all others keep their rhythm.
@@ -50,7 +50,7 @@ class Prober {
         config::Health health;
         friend bool operator==(const Aim&, const Aim&) = default;
     };
-    struct Target {
+    struct ProbedBackend {
         std::uint32_t position = 0;  // over all pools
         std::optional<Aim> aim;      // nullopt: there is nobody to be asked
         Instant next_start = kNever;
@@ -62,10 +62,11 @@ class Prober {
     };
     // Writes what a probe sends.
     struct Out final : tcp::Output {
-        Out(Prober& prober_, Target& target_, Instant now_) : prober(prober_), target(target_), now(now_) {}
+        Out(Prober& prober_, ProbedBackend& target_, Instant now_)
+            : prober(prober_), target(target_), now(now_) {}
         void send(const tcp::Segment& segment) override;
         Prober& prober;
-        Target& target;
+        ProbedBackend& target;
         Instant now;
         bool unreachable = false;  // the neighbor is known not to answer
     };
@@ -74,25 +75,25 @@ class Prober {
 
     std::optional<Aim> aim_at(const backend::Pool& pool, const backend::Backend& backend) const;
     void retarget(Instant now, std::uint32_t position, std::optional<Aim> aim);
-    Target* find(const FourTuple& tuple);
-    FourTuple tuple_of(const Target& target) const;
+    ProbedBackend* find(const FourTuple& tuple);
+    FourTuple tuple_of(const ProbedBackend& target) const;
     std::uint16_t take_port(std::uint16_t target, const IpAddress& source);
     void start(Instant now, std::uint16_t index);
     template <typename Step>
-    void drive(Instant now, Target& target, Step&& step);
-    void settle(Instant now, Target& target);
+    void drive(Instant now, ProbedBackend& target, Step&& step);
+    void settle(Instant now, ProbedBackend& target);
 
     const Topology& topology_;
     const backend::Snapshot* snapshot_ = nullptr;  // control's
     FrameOutput& output_;
     CounterSet& counters_;
-    Mail& mail_;
+    EventQueue& events_;
     SipKey isn_key_;
     std::uint32_t worker_;
     std::uint32_t workers_;
     SplitMix64 random_;
     std::uint64_t name_;                                               // of this process, for client IDs
-    std::vector<Target> targets_;                                      // of position p at p / workers_
+    std::vector<ProbedBackend> targets_;                               // of position p at p / workers_
     std::array<std::uint16_t, kLastPort - kFirstPort + 1> by_port_{};  // target of each port
     std::uint16_t next_port_ = kFirstPort;
     Instant next_deadline_ = kNever;  // at the latest when it is due

@@ -14,18 +14,18 @@ using splice::Direction;
 
 }  // namespace
 
-Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
+Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
                  FrameOutput& output, Ways& ways, std::vector<ListenerLoad>& listeners, CounterSet& counters,
-                 backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now)
+                 backend::BackendStats& stats, EventQueue& events, SessionNews& news, Instant now)
     : topology_(resources.topology),
-      directory_(directory),
+      flow_table_(flow_table),
       output_(output),
       ways_(ways),
       listeners_(listeners),
       load_(resources.load),
       counters_(counters),
-      tallies_(tallies),
-      mail_(mail),
+      stats_(stats),
+      events_(events),
       news_(news),
       worker_(options.index),
       snapshot_(resources.snapshot),
@@ -44,13 +44,13 @@ bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, 
         if (id == flow::kNoEntry) return false;
         const tcp::Endpoint::Position& client = joint.client.position;
         if (const auto slow = splice::flight_of(client.smoothed_rtt, client.rtt_variation)) {
-            table<kFamily>()[id].core.way(Direction::ToClient).flags |= splice::Way::kSlow;
+            table<kFamily>()[id].core.way(Direction::ToClient).flags |= splice::DirectionState::kSlow;
             table<kFamily>().flight(id) = *slow;
         }
         if (memory.stay.key != 0) memories(kFamily)[id] = memory;
         const Reference name = name_of<kFamily>(id);
-        directory_.rename_client(directory_.hash(joint.client.tuple), relayed, name);
-        directory_.rename_lease(*directory_.lease_of(joint.broker.tuple), name);
+        flow_table_.rename_client(flow_table_.hash(joint.client.tuple), relayed, name);
+        flow_table_.rename_lease(*flow_table_.lease_of(joint.broker.tuple), name);
         table<kFamily>().timers().arm(id, next_look(now, record.core));
         ways_.join_broker(now, hop, joint.broker.mac);
         counters_.add(Counter::Spliced);
@@ -81,17 +81,17 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
     const splice::Core& core = record.core;
     const FourTuple upstream = record.leg(Direction::ToBroker).tuple();
-    directory_.erase_client(directory_.hash(record.leg(Direction::ToClient).tuple()), name_of<kFamily>(id));
-    directory_.release(*directory_.lease_of(upstream), now,
-                       {.sequence = core.way(Direction::ToBroker).next.value(),
-                        .timestamp = core.last_timestamp(Direction::ToBroker)});
+    flow_table_.erase_client(flow_table_.hash(record.leg(Direction::ToClient).tuple()), name_of<kFamily>(id));
+    flow_table_.release(*flow_table_.lease_of(upstream), now,
+                        {.sequence = core.way(Direction::ToBroker).next.value(),
+                         .timestamp = core.last_timestamp(Direction::ToBroker)});
     counters_.add(Counter::LeasesReleased);
     ways_.leave_client(record.leg(Direction::ToClient).tuple());
     ways_.leave_broker(upstream);
-    if (((core.ways[0].flags | core.ways[1].flags) & splice::Way::kAsked) != 0) {
+    if (((core.ways[0].flags | core.ways[1].flags) & splice::DirectionState::kAsked) != 0) {
         checks_.close(name_of<kFamily>(id));
     }
-    if (((core.ways[0].flags | core.ways[1].flags) & splice::Way::kNarrow) != 0) {
+    if (((core.ways[0].flags | core.ways[1].flags) & splice::DirectionState::kNarrow) != 0) {
         paths_.erase(name_of<kFamily>(id));
     }
     --listeners_[core.listener].connections;
@@ -117,7 +117,7 @@ void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
     const splice::Core& core = record.core;
     counters_.add(reason);
-    tallies_.ended(position(core), reason);
+    stats_.ended(position(core), reason);
     if (!snapshot_->connection_log) return;
     const splice::Label& label = table<kFamily>().label(id);
     Ending ending{.reason = reason,
@@ -136,7 +136,7 @@ void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
                   .bytes_from_broker = core.way(Direction::ToClient).bytes(),
                   .duration = now - Instant(std::chrono::seconds(core.opened))};
     label.shown().copy(ending.client_id.data(), ending.client_id.size());
-    mail_.post(ending);
+    events_.post(ending);
 }
 
 template <IpFamily kFamily>
@@ -154,7 +154,7 @@ void Spliced::on_verdict(Instant now, std::uint32_t id, Direction direction, spl
     // Both FINs are acknowledged: what may still come are repetitions, because the last ACK was lost.
     if (has(verdict, Verdict::Finished)) {
         stop_asking<kFamily>(id);
-        core.way(Direction::ToBroker).flags |= splice::Way::kLingers;
+        core.way(Direction::ToBroker).flags |= splice::DirectionState::kLingers;
         tell_ending<kFamily>(now, id, Counter::ClosedOrderly);
         table<kFamily>().timers().arm(id, now + session::kLinger);
     } else if (has(verdict, Verdict::Answered)) {
@@ -182,7 +182,7 @@ bool Spliced::make_room(Instant now, Reference old, const tcp::Segment& syn) {
 template <IpFamily kFamily>
 void Spliced::reset_both(const splice::Record<kFamily>& record) {
     for (const Direction direction : {Direction::ToBroker, Direction::ToClient}) {
-        const splice::Way& way = record.core.way(direction);
+        const splice::DirectionState& way = record.core.way(direction);
         const splice::Resets resets(record.core, direction);
         for (const tcp::Segment& segment : resets.segments()) {
             auto frame = output_.allocate();

@@ -14,11 +14,11 @@
 #include "sluice/splice/translate.h"
 #include "sluice/wire/icmp.h"
 #include "sluice/worker/worker.h"
-#include "worker/directory.h"
+#include "worker/event_queue.h"
+#include "worker/flow_table.h"
 #include "worker/frame_output.h"
 #include "worker/icmp_errors.h"
 #include "worker/liveness.h"
-#include "worker/mail.h"
 #include "worker/narrow.h"
 #include "worker/session_news.h"
 #include "worker/ways.h"
@@ -46,9 +46,9 @@ struct ListenerLoad {
 class Spliced {
   public:
     // listeners: shared with whoever accepts connections.
-    Spliced(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
+    Spliced(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
             FrameOutput& output, Ways& ways, std::vector<ListenerLoad>& listeners, CounterSet& counters,
-            backend::Tallies& tallies, Mail& mail, SessionNews& news, Instant now);
+            backend::BackendStats& stats, EventQueue& events, SessionNews& news, Instant now);
 
     // What is told of a connection's session when it ends; of most, nothing.
     struct Memory {
@@ -90,8 +90,8 @@ class Spliced {
     // What a packet may have that leaves by this way of the record, whose port has that MTU.
     template <IpFamily kFamily>
     Room room(Instant now, std::uint32_t id, splice::Direction direction, std::uint16_t mtu) {
-        splice::Way& way = table<kFamily>()[id].core.way(direction);
-        if (!way.has(splice::Way::kNarrow)) [[likely]] {
+        splice::DirectionState& way = table<kFamily>()[id].core.way(direction);
+        if (!way.has(splice::DirectionState::kNarrow)) [[likely]] {
             return {.size = mtu};
         }
         return paths_.room(now, {kSplicedKind<kFamily>, id}, direction, way, mtu);
@@ -110,7 +110,7 @@ class Spliced {
     void use(const backend::Snapshot* snapshot) { snapshot_ = snapshot; }
     // Resets both ends of all of them.
     void end_all(Instant now);
-    // As Flows has them; of connections that are not over.
+    // As ConnectionTable has them; of connections that are not over.
     bool evict(Instant now, Reference reference, bool persistent_too, Counter reason);
     bool kill(Instant now, Reference reference, const FourTuple& client);
     std::uint32_t size() const { return table4_.size() + table6_.size(); }
@@ -176,14 +176,14 @@ class Spliced {
     }
 
     const Topology& topology_;
-    Directory& directory_;
+    FlowTable& flow_table_;
     FrameOutput& output_;
     Ways& ways_;
     std::vector<ListenerLoad>& listeners_;
     backend::LoadTable& load_;
     CounterSet& counters_;
-    backend::Tallies& tallies_;
-    Mail& mail_;
+    backend::BackendStats& stats_;
+    EventQueue& events_;
     SessionNews& news_;
     const std::uint32_t worker_;
     const backend::Snapshot* snapshot_;

@@ -16,11 +16,11 @@ using splice::Direction;
 std::optional<Spliced::Passing> Spliced::find(const QuotedSegment& quoted) const {
     Direction direction = Direction::ToBroker;
     std::optional<Reference> found;
-    if (const auto lease = directory_.lease_of(quoted.tuple); lease) {
-        found = directory_.holder(*lease);
+    if (const auto lease = flow_table_.lease_of(quoted.tuple); lease) {
+        found = flow_table_.holder(*lease);
     } else {
         direction = Direction::ToClient;
-        found = directory_.find_client(directory_.hash(quoted.tuple), [&](Reference candidate) {
+        found = flow_table_.find_client(flow_table_.hash(quoted.tuple), [&](Reference candidate) {
             return candidate.is_spliced() && is_client(candidate, quoted.tuple);
         });
     }
@@ -34,14 +34,14 @@ bool Spliced::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::u
     const Reference connection = passing->connection;
     const Direction direction = passing->direction;
     const bool narrower = with_family(family_of(connection), [&]<IpFamily kFamily>() {
-        splice::Way& way = table<kFamily>()[connection.number()].core.way(direction);
+        splice::DirectionState& way = table<kFamily>()[connection.number()].core.way(direction);
         const std::uint16_t port_mtu = topology_.ports()[way.port].mtu;
         if (!splice::is_in_flight(way, tcp::Seq(quoted.sequence)) ||
             !paths_.narrow(now, connection, direction, way, port_mtu, mtu)) {
             return false;
         }
         // What was too big is lost, so its repetition is none that comes too early.
-        if (direction == Direction::ToClient && way.has(splice::Way::kSlow)) {
+        if (direction == Direction::ToClient && way.has(splice::DirectionState::kSlow)) {
             table<kFamily>().flight(connection.number()).waiting = false;
         }
         return true;

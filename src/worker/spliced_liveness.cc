@@ -40,7 +40,7 @@ Duration pause_after(const LivenessCheck& check) {
 template <IpFamily kFamily>
 void Spliced::send_ack(std::uint32_t id, Direction direction, splice::Ask ask) {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
-    const splice::Way& way = record.core.way(direction);
+    const splice::DirectionState& way = record.core.way(direction);
     auto frame = output_.allocate();
     if (!frame) return;
     frame->length =
@@ -56,9 +56,9 @@ LivenessCheck* Spliced::ask(std::uint32_t id, Direction asked, Why why, Counter 
     LivenessCheck* const check = checks_.open(name_of<kFamily>(id));
     if (check == nullptr) return nullptr;
     splice::Core& core = table<kFamily>()[id].core;
-    for (splice::Way& way : core.ways)
-        way.flags = static_cast<std::uint8_t>(way.flags & ~splice::Way::kAsked);
-    core.way(asked).flags |= splice::Way::kAsked;
+    for (splice::DirectionState& way : core.ways)
+        way.flags = static_cast<std::uint8_t>(way.flags & ~splice::DirectionState::kAsked);
+    core.way(asked).flags |= splice::DirectionState::kAsked;
     check->why = why;
     check->asked = asked;
     check->verdict = verdict;
@@ -69,8 +69,8 @@ LivenessCheck* Spliced::ask(std::uint32_t id, Direction asked, Why why, Counter 
 
 template <IpFamily kFamily>
 void Spliced::stop_asking(std::uint32_t id) {
-    for (splice::Way& way : table<kFamily>()[id].core.ways) {
-        way.flags = static_cast<std::uint8_t>(way.flags & ~splice::Way::kAsked);
+    for (splice::DirectionState& way : table<kFamily>()[id].core.ways) {
+        way.flags = static_cast<std::uint8_t>(way.flags & ~splice::DirectionState::kAsked);
     }
     checks_.close(name_of<kFamily>(id));
 }
@@ -173,9 +173,9 @@ bool Spliced::check_liveness(Instant now) {
 // would ever end the record.
 template <IpFamily kFamily>
 void Spliced::ask_silent_broker(Instant now, std::uint32_t id) {
-    splice::Way& way = table<kFamily>()[id].core.way(Direction::ToClient);
-    const bool heard = way.has(splice::Way::kHeard);
-    way.flags = static_cast<std::uint8_t>(way.flags & ~splice::Way::kHeard);
+    splice::DirectionState& way = table<kFamily>()[id].core.way(Direction::ToClient);
+    const bool heard = way.has(splice::DirectionState::kHeard);
+    way.flags = static_cast<std::uint8_t>(way.flags & ~splice::DirectionState::kHeard);
     if (heard || since(now, table<kFamily>()[id].core.last_heard) < kSilence) return;
     if (checks_.find(name_of<kFamily>(id)) != nullptr) return;
     LivenessCheck* const check =

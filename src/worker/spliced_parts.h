@@ -17,7 +17,7 @@ inline Duration since(Instant now, std::uint32_t then) {
 
 // Once both FINs were acknowledged it stays over, whatever an end acknowledges afterwards.
 inline bool is_over(const splice::Core& core) {
-    return core.way(splice::Direction::ToBroker).has(splice::Way::kLingers);
+    return core.way(splice::Direction::ToBroker).has(splice::DirectionState::kLingers);
 }
 
 template <IpFamily kFamily>

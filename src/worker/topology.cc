@@ -27,15 +27,15 @@ Topology::Topology(const config::Config& config, std::span<const MacAddress> mac
         ports.push_back(
             {.name = p.name, .mac = macs[i], .mtu = p.mtu, .networks = p.addresses, .gateways = p.gateways});
     }
-    *this = Topology(std::move(ports)).with(backend::seat(config, nullptr));
+    *this = Topology(std::move(ports)).with(backend::assign(config, nullptr));
 }
 
-Topology Topology::with(const backend::Roster& roster) const {
+Topology Topology::with(const backend::Registry& registry) const {
     Topology other(ports_);
-    for (const backend::Roster::Listener& l : roster.listeners) {
+    for (const backend::Registry::Listener& l : registry.listeners) {
         if (l.standing != backend::Standing::Vacant) other.own(l.config.address.address).listener = true;
     }
-    for (const backend::Roster::Pool& p : roster.pools) {
+    for (const backend::Registry::Pool& p : registry.pools) {
         if (p.standing == backend::Standing::Vacant) continue;
         for (const IpAddress& a : p.config.source_addresses) other.own(a).source = true;
         for (const IpAddress& a : p.retained_sources) other.own(a).source = true;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "worker/flows.h"
+#include "worker/connection_table.h"
 #include "worker/spliced.h"
 
 namespace sluice::worker {
@@ -50,7 +50,7 @@ void Ways::join_client(Instant now, const FourTuple& client) {
         ++at_home_[hop->port];
         return;
     }
-    Hop& gateway = hops_[*hop];
+    TrackedNeighbor& gateway = hops_[*hop];
     // Its clients' packets say where they come from, not where it is: that is asked at once, to know it when
     // it moves.
     if (gateway.users++ == 0) gateway.mac = output_.resolve(now, *hop).value_or(MacAddress{});
@@ -68,7 +68,7 @@ void Ways::leave_client(const FourTuple& client) {
 }
 
 void Ways::join_broker(Instant now, const NextHop& hop, const MacAddress& mac) {
-    Hop& broker = hops_[hop];
+    TrackedNeighbor& broker = hops_[hop];
     broker.mac = mac;
     ++broker.users;
     next_question_ = std::min(next_question_, now + kAskNeighbors);
@@ -113,9 +113,9 @@ void Ways::move(const NextHop& neighbor, const MacAddress& mac, const std::optio
 
 // --- time ---
 
-bool Ways::on_timer(Instant now, Flows& flows, Spliced& spliced) {
+bool Ways::on_timer(Instant now, ConnectionTable& connections, Spliced& spliced) {
     const bool asked = ask(now);
-    return follow(now, flows, spliced) || asked;
+    return follow(now, connections, spliced) || asked;
 }
 
 Instant Ways::next_deadline() const {
@@ -135,7 +135,7 @@ bool Ways::ask(Instant now) {
     return true;
 }
 
-bool Ways::follow(Instant now, Flows& flows, Spliced& spliced) {
+bool Ways::follow(Instant now, ConnectionTable& connections, Spliced& spliced) {
     if (pass_.stage == Pass::Stage::Over) {
         if (waiting_.empty() || (!urgent_ && now < rested_)) return false;
         begin(now);
@@ -145,7 +145,7 @@ bool Ways::follow(Instant now, Flows& flows, Spliced& spliced) {
         if (at_end) pass_.next = 0, pass_.stage = next;
     };
     switch (pass_.stage) {
-        case Stage::Flows: go_on(sweep(flows), Stage::Records4); break;
+        case Stage::Connections: go_on(sweep(connections), Stage::Records4); break;
         case Stage::Records4: go_on(sweep<IpFamily::V4>(spliced), Stage::Records6); break;
         case Stage::Records6: go_on(sweep<IpFamily::V6>(spliced), Stage::Over); break;
         case Stage::Over: break;
@@ -160,7 +160,7 @@ bool Ways::follow(Instant now, Flows& flows, Spliced& spliced) {
 
 void Ways::begin(Instant now) {
     pass_.began = now;
-    pass_.stage = Pass::Stage::Flows;
+    pass_.stage = Pass::Stage::Connections;
     pass_.moves = std::exchange(waiting_, {});
     urgent_ = false;
     for (const auto& [neighbor, move] : pass_.moves) {
@@ -178,7 +178,7 @@ void Ways::begin(Instant now) {
 
 void Ways::note_owner(const NextHop& neighbor, const MacAddress& mac) {
     const auto [owner, is_new] =
-        pass_.owners.try_emplace(place(neighbor.port, mac), Owner{neighbor.neighbor});
+        pass_.owners.try_emplace(place(neighbor.port, mac), MacOwner{neighbor.neighbor});
     if (!is_new && owner->second.neighbor != neighbor.neighbor) owner->second.several = true;
 }
 
@@ -189,8 +189,8 @@ bool Ways::is_of_another(const NextHop& neighbor, const MacAddress& mac) const {
 }
 
 // All sweeps: true at the end.
-bool Ways::sweep(Flows& flows) {
-    flow::Slab<session::Connection>& connections = flows.connections();
+bool Ways::sweep(ConnectionTable& table) {
+    flow::Slab<session::Connection>& connections = table.connections();
     for (std::uint32_t n = 0; n < kSweepPerTurn; ++n) {
         const std::uint32_t id = connections.next(pass_.next);
         if (id == flow::kNoEntry) return true;
@@ -204,7 +204,7 @@ bool Ways::sweep(Flows& flows) {
 template <IpFamily kFamily>
 bool Ways::sweep(Spliced& spliced) {
     splice::Table<kFamily>& records = spliced.table<kFamily>();
-    const auto follow = [&](splice::Way& way, const MacAddress* mac) {
+    const auto follow = [&](splice::DirectionState& way, const MacAddress* mac) {
         if (mac == nullptr || way.mac == *mac) return;
         way.mac = *mac;
         counters_.add(Counter::SplicePathsMoved);
@@ -214,7 +214,7 @@ bool Ways::sweep(Spliced& spliced) {
         if (id == flow::kNoEntry) return true;
         pass_.next = id + 1;
         splice::Record<kFamily>& record = records[id];
-        splice::Way& to_client = record.core.way(Direction::ToClient);
+        splice::DirectionState& to_client = record.core.way(Direction::ToClient);
         follow(to_client, client_at(record.leg(Direction::ToClient).tuple(), to_client.port, to_client.mac));
         follow(record.core.way(Direction::ToBroker), broker_at(record.leg(Direction::ToBroker).tuple()));
     }

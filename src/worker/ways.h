@@ -20,7 +20,7 @@
 
 namespace sluice::worker {
 
-class Flows;
+class ConnectionTable;
 class Spliced;
 
 class Ways final : public NeighborNews {
@@ -39,12 +39,12 @@ class Ways final : public NeighborNews {
 
     // --- time ---
     // At most a portion of the connections is looked at; true when there was anything to do.
-    bool on_timer(Instant now, Flows& flows, Spliced& spliced);
+    bool on_timer(Instant now, ConnectionTable& connections, Spliced& spliced);
     Instant next_deadline() const;
 
   private:
     // A neighbor that connections go by, clients themselves excepted.
-    struct Hop {
+    struct TrackedNeighbor {
         MacAddress mac;  // zero: never heard of
         std::uint32_t users = 0;
     };
@@ -54,31 +54,31 @@ class Ways final : public NeighborNews {
         std::vector<MacAddress> former;  // where it was
     };
     // Whose a MAC is, or was until just now.
-    struct Owner {
+    struct MacOwner {
         IpAddress neighbor;
         bool several = false;  // that one and others
     };
     // One look through all connections, for all moves that were known when it began. Those with endpoints
     // come first: one that is spliced meanwhile is met again as a record.
     struct Pass {
-        enum class Stage : std::uint8_t { Flows, Records4, Records6, Over };
+        enum class Stage : std::uint8_t { Connections, Records4, Records6, Over };
         Stage stage = Stage::Over;
         std::uint32_t next = 0;  // number to look at next
         Instant began;
         absl::flat_hash_map<NextHop, Move> moves;
-        std::vector<NextHop> left;                         // keys of those that were somewhere else before
-        absl::flat_hash_map<std::uint64_t, Owner> owners;  // by place()
+        std::vector<NextHop> left;                            // keys of those that were somewhere else before
+        absl::flat_hash_map<std::uint64_t, MacOwner> owners;  // by place()
     };
 
     void join(Instant now, const NextHop& hop, const MacAddress& mac);
     void leave(const NextHop& hop);
     void move(const NextHop& neighbor, const MacAddress& mac, const std::optional<MacAddress>& before);
     bool ask(Instant now);
-    bool follow(Instant now, Flows& flows, Spliced& spliced);
+    bool follow(Instant now, ConnectionTable& connections, Spliced& spliced);
     void begin(Instant now);
     void note_owner(const NextHop& neighbor, const MacAddress& mac);
     bool is_of_another(const NextHop& neighbor, const MacAddress& mac) const;
-    bool sweep(Flows& flows);
+    bool sweep(ConnectionTable& connections);
     template <IpFamily kFamily>
     bool sweep(Spliced& spliced);
     // Where a client that is reached at `mac` by `port` is now; nullptr: where it was.
@@ -91,7 +91,7 @@ class Ways final : public NeighborNews {
     const Topology& topology_;
     FrameOutput& output_;
     CounterSet& counters_;
-    absl::flat_hash_map<NextHop, Hop> hops_;
+    absl::flat_hash_map<NextHop, TrackedNeighbor> hops_;
     std::vector<std::uint32_t> at_home_;          // by port: connections whose next hop is the client itself
     Instant next_question_ = kNever;              // kNever: nobody to ask for
     absl::flat_hash_map<NextHop, Move> waiting_;  // for the next pass

@@ -6,9 +6,9 @@
 
 #include "worker/evictor.h"
 #include "worker/forwarder.h"
+#include "worker/idle_policy.h"
 #include "worker/input.h"
 #include "worker/intake.h"
-#include "worker/rest.h"
 #include "worker/session_news.h"
 
 namespace sluice::worker {
@@ -59,18 +59,18 @@ struct Worker::Impl {
     const WorkerResources resources;
     Intake intake;
     CounterSet counters;
-    backend::Tallies tallies;
-    Mail mail;
+    backend::BackendStats stats;
+    EventQueue events;
     Mailbox<Command> commands;
     FrameOutput output;
     Answers answers;
     Ways ways;
-    Directory directory;
+    FlowTable flow_table;
     std::vector<ListenerLoad> listeners;
     SessionNews news;
     Spliced spliced;
     Forwarder forwarder;
-    Flows flows;
+    ConnectionTable connections;
     Evictor evictor;
     Prober prober;
     LocalProtocols local;
@@ -91,24 +91,24 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerRes
       topology(resources_.topology),
       resources(with_topology(resources_, topology)),
       intake(resources.ports, static_cast<std::uint16_t>(options.index), resources.frames),
-      mail(counters),
+      events(counters),
       commands(kCommands),
       output(resources.topology, resources.ports, resources.frames, counters,
              static_cast<std::uint16_t>(options.index)),
       answers(options, resources.ports.size(), output),
       ways(resources.topology, output, counters),
-      directory(options, resources),
+      flow_table(options, resources),
       listeners(resources.snapshot->listeners.size()),
       news(options, resources.handover, counters),
-      spliced(options, resources, directory, output, ways, listeners, counters, tallies, mail, news, now_),
-      forwarder(resources, directory, spliced, output, counters, tallies),
-      flows(options, resources, directory, spliced, listeners, output, answers, ways, counters, tallies, mail,
-            news, now_),
-      evictor(options, resources, directory, flows, spliced, now_),
-      prober(options, resources, output, counters, mail, now_),
-      local(resources.topology, output, answers, flows, spliced, prober, counters),
-      input(options, resources, directory, forwarder, output, flows, prober, local, spliced.errors(),
-            counters, mail),
+      spliced(options, resources, flow_table, output, ways, listeners, counters, stats, events, news, now_),
+      forwarder(resources, flow_table, spliced, output, counters, stats),
+      connections(options, resources, flow_table, spliced, listeners, output, answers, ways, counters, stats,
+                  events, news, now_),
+      evictor(options, resources, flow_table, connections, spliced, now_),
+      prober(options, resources, output, counters, events, now_),
+      local(resources.topology, output, answers, connections, spliced, prober, counters),
+      input(options, resources, flow_table, forwarder, output, connections, prober, local, spliced.errors(),
+            counters, events),
       now(now_) {
     if (options.index != 0) return;
     for (std::size_t i = 0; i < resources.ports.size(); ++i) {
@@ -128,7 +128,7 @@ bool Worker::Impl::step(Instant at) {
     busy = on_commands() || busy;
     busy = tell_retired() || busy;
     busy = announce() || busy;
-    input.ring_bells();
+    input.ring_doorbells();
     busy = output.flush() || busy;
     return busy;
 }
@@ -165,7 +165,7 @@ bool Worker::Impl::receive_handed_over() {
 // Spliced connections' packets take the short way; whatever is not certainly one of them is judged in full.
 void Worker::Impl::on_burst(std::span<const port::Frame> burst, bool handed_over) {
     std::size_t n = 0;
-    forwarder.begin(now, burst);
+    forwarder.begin_burst(now, burst);
     for (std::size_t i = 0; i < burst.size(); ++i) {
         const Forwarder::Fate fate = forwarder.forward(i);
         if (fate == Forwarder::Fate::Sent) continue;
@@ -177,11 +177,11 @@ void Worker::Impl::on_burst(std::span<const port::Frame> burst, bool handed_over
 }
 
 bool Worker::Impl::on_timers() {
-    bool any = flows.on_timer(now);
+    bool any = connections.on_timer(now);
     any = spliced.on_timer(now) || any;
-    any = ways.on_timer(now, flows, spliced) || any;
+    any = ways.on_timer(now, connections, spliced) || any;
     if (output.next_deadline() <= now) {
-        output.on_timer(now, flows);
+        output.on_timer(now, connections);
         any = true;
     }
     if (evictor.next_deadline() <= now) any = evictor.on_timer(now) || any;
@@ -211,10 +211,10 @@ void Worker::Impl::on_command(const Command& command) {
             command.inspection->run(self);
             command.inspection->finish();
             return;
-        case Command::Kind::Drain: flows.accept_no_more(); return;
+        case Command::Kind::Drain: connections.accept_no_more(); return;
         case Command::Kind::Stop:
-            flows.accept_no_more();
-            flows.end_all(now);
+            connections.accept_no_more();
+            connections.end_all(now);
             spliced.end_all(now);
             prober.end_all(now);
             output.flush_all();
@@ -224,17 +224,17 @@ void Worker::Impl::on_command(const Command& command) {
 }
 
 void Worker::Impl::use(const Command& command) {
-    const backend::Snapshot& before = *flows.snapshot();
+    const backend::Snapshot& before = *connections.snapshot();
     const backend::Snapshot& next = *command.snapshot;
-    if (next.roster != before.roster) {
+    if (next.registry != before.registry) {
         if (command.topology != nullptr) use(*command.topology);
-        directory.use(next, topology);
+        flow_table.use(next, topology);
         forwarder.use(next);
         // Those of removed listeners stay, as long as their connections count in them.
         listeners.resize(std::max(listeners.size(), next.listeners.size()));
     }
     retired.push_back(before.generation);
-    flows.use(&next);
+    connections.use(&next);
     spliced.use(&next);
     evictor.use(now, next);
     prober.use(now, &next);
@@ -254,7 +254,7 @@ void Worker::Impl::use(const Topology& newer) {
 bool Worker::Impl::tell_retired() {
     bool any = false;
     while (!retired.empty() &&
-           mail.try_post({.kind = Event::Kind::SnapshotRetired, .generation = retired.front()})) {
+           events.try_post({.kind = Event::Kind::SnapshotRetired, .generation = retired.front()})) {
         retired.pop_front();
         any = true;
     }
@@ -272,23 +272,23 @@ bool Worker::Impl::announce() {
 }
 
 Instant Worker::Impl::next_deadline() const {
-    return std::min({flows.next_deadline(), spliced.next_deadline(), ways.next_deadline(),
+    return std::min({connections.next_deadline(), spliced.next_deadline(), ways.next_deadline(),
                      output.next_deadline(), evictor.next_deadline(), prober.next_deadline(),
                      input.next_deadline()});
 }
 
 Worker::Totals Worker::Impl::totals() const {
-    Totals totals{.connections = flows.size() + spliced.size(),
+    Totals totals{.connections = connections.size() + spliced.size(),
                   .spliced = spliced.size(),
                   .capacity = options.max_connections,
                   .half_open = 0,
-                  .timers = flows.timers() + spliced.timers(),
-                  .reserved_bytes = flows.reserved_bytes() + spliced.reserved_bytes() +
-                                    directory.memory_bytes() + news.table().reserved_bytes(),
-                  .used_bytes = flows.used_bytes() + spliced.used_bytes() + directory.used_bytes(),
+                  .timers = connections.timers() + spliced.timers(),
+                  .reserved_bytes = connections.reserved_bytes() + spliced.reserved_bytes() +
+                                    flow_table.memory_bytes() + news.table().reserved_bytes(),
+                  .used_bytes = connections.used_bytes() + spliced.used_bytes() + flow_table.used_bytes(),
                   .remembered = news.table().size(),
                   .remembered_bytes = news.table().used_bytes(),
-                  .connect_bytes = flows.connect_bytes(),
+                  .connect_bytes = connections.connect_bytes(),
                   .listeners = {},
                   .handshakes = {}};
     for (const ListenerLoad& l : listeners) {
@@ -301,10 +301,10 @@ Worker::Totals Worker::Impl::totals() const {
 
 Worker::Usage Worker::Impl::usage() const {
     Usage usage{totals(), {}, {}};
-    const backend::Snapshot& snapshot = *flows.snapshot();
+    const backend::Snapshot& snapshot = *connections.snapshot();
     for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
         const backend::Pool& pool = snapshot.pools[p];
-        const nat::SourcePool& sources = directory.pools()[p];
+        const nat::SourcePool& sources = flow_table.pools()[p];
         auto& backends = usage.backends.emplace_back();
         auto& used = usage.used_sources.emplace_back();
         for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
@@ -323,7 +323,7 @@ Worker::Usage Worker::Impl::usage() const {
 // A number is a pool's with a backend's place in it, so that it means the same after a reload.
 std::uint32_t Worker::Impl::list_leases(std::uint32_t from, std::vector<LeaseRow>& out) const {
     constexpr std::uint32_t kPerPool = std::bit_ceil(backend::kMaxBackends);
-    const backend::Snapshot& snapshot = *flows.snapshot();
+    const backend::Snapshot& snapshot = *connections.snapshot();
     const std::size_t enough = out.size() + kLeaseRowsAtOnce;
     std::uint32_t b = from % kPerPool;
     for (std::uint32_t p = from / kPerPool; p < snapshot.pools.size(); ++p, b = 0) {
@@ -331,7 +331,7 @@ std::uint32_t Worker::Impl::list_leases(std::uint32_t from, std::vector<LeaseRow
             const backend::Backend& backend = pool.backends[b];
             if (backend.standing == backend::Standing::Vacant) continue;
             if (out.size() >= enough) return p * kPerPool + b;
-            for (const auto& a : directory.pools()[p].usage_by_address(b, now)) {
+            for (const auto& a : flow_table.pools()[p].usage_by_address(b, now)) {
                 if (a.address.family() != backend.address.address.family()) continue;
                 out.push_back({.backend = backend.position,
                                .address = a.address,
@@ -354,8 +354,8 @@ Instant Worker::next_deadline() const { return impl_->next_deadline(); }
 void Worker::run(int wake_fd) {
     HandoverRings& handover = impl_->resources.handover;
     const std::uint32_t index = impl_->options.index;
-    handover.set_bell(index, wake_fd);
-    Rest rest(impl_->resources.ports, static_cast<std::uint16_t>(index), wake_fd);
+    handover.set_doorbell(index, wake_fd);
+    IdlePolicy rest(impl_->resources.ports, static_cast<std::uint16_t>(index), wake_fd);
     const bool may_rest = impl_->options.idle == config::Idle::Adaptive;
     while (!impl_->stopped) {
         const Instant now = monotonic_now();
@@ -382,17 +382,17 @@ bool Worker::send(const Command& command) {
     return true;
 }
 
-std::size_t Worker::receive(std::span<Event> out) { return impl_->mail.receive(out); }
-std::size_t Worker::receive(std::span<Ending> out) { return impl_->mail.receive(out); }
+std::size_t Worker::receive(std::span<Event> out) { return impl_->events.receive(out); }
+std::size_t Worker::receive(std::span<Ending> out) { return impl_->events.receive(out); }
 const CounterSet& Worker::counters() const { return impl_->counters; }
-const backend::Tallies& Worker::tallies() const { return impl_->tallies; }
+const backend::BackendStats& Worker::stats() const { return impl_->stats; }
 std::uint32_t Worker::index() const { return impl_->options.index; }
 
 std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ConnectionRow> out,
                                        std::size_t& written) const {
     written = 0;
     if (!Reference::from(from)->is_spliced()) {
-        const std::uint32_t more = impl_->flows.list(impl_->now, from, out, written);
+        const std::uint32_t more = impl_->connections.list(impl_->now, from, out, written);
         if (more != flow::kNoEntry) return more;
     }
     return impl_->spliced.list(impl_->now, from, out, written);
@@ -402,10 +402,10 @@ bool Worker::kill_connection(std::uint32_t id, const FourTuple& client) {
     const auto reference = Reference::from(id);
     if (!reference) return false;
     if (reference->is_spliced()) return impl_->spliced.kill(impl_->now, *reference, client);
-    if (impl_->flows.kill(impl_->now, reference->number(), client)) return true;
+    if (impl_->connections.kill(impl_->now, reference->number(), client)) return true;
     // A record may have taken its place since it was listed.
-    const Directory& directory = impl_->directory;
-    const auto record = directory.find_client(directory.hash(client), [&](Reference candidate) {
+    const FlowTable& flow_table = impl_->flow_table;
+    const auto record = flow_table.find_client(flow_table.hash(client), [&](Reference candidate) {
         return candidate.is_spliced() && impl_->spliced.is_client(candidate, client);
     });
     return record && impl_->spliced.kill(impl_->now, *record, client);

@@ -19,7 +19,7 @@ struct Fleet {
         }
     }
     std::vector<std::string> names;
-    std::vector<Target> targets;
+    std::vector<MaglevBackend> targets;
 };
 
 void maglev_build(benchmark::State& state) {

@@ -60,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         ++held;
         const std::size_t before = table.size();
         const auto result = table.add(now, *fragment, 4096);
-        if (result.fate == wire::Reassembly::Fate::Whole) {
+        if (result.fate == wire::Reassembly::Status::Whole) {
             check_whole(family, result.packet);
             check(table.size() + 1 >= before);
         }

@@ -72,8 +72,8 @@ bool checksums_valid(ByteView frame) {
 
 void check_account(const splice::Core& before, const splice::Core& after, splice::Direction direction,
                    splice::Verdict verdict) {
-    const splice::Way& way = after.way(direction);
-    const splice::Way& back = after.way(splice::opposite(direction));
+    const splice::DirectionState& way = after.way(direction);
+    const splice::DirectionState& back = after.way(splice::opposite(direction));
     check(way.packets == before.way(direction).packets + 1);
     check(back.packets == before.way(splice::opposite(direction)).packets);
     // What an end acknowledged was sent to it, and neither ever goes back.

@@ -25,16 +25,16 @@ Histogram empty() {
 
 }  // namespace
 
-struct Latencies::Bins {
+struct LatencyHistogram::Bins {
     Histogram histogram = empty();
 };
 
-Latencies::Latencies() : bins_(std::make_unique<Bins>()) {}
-Latencies::~Latencies() = default;
-Latencies::Latencies(Latencies&&) noexcept = default;
-Latencies& Latencies::operator=(Latencies&&) noexcept = default;
+LatencyHistogram::LatencyHistogram() : bins_(std::make_unique<Bins>()) {}
+LatencyHistogram::~LatencyHistogram() = default;
+LatencyHistogram::LatencyHistogram(LatencyHistogram&&) noexcept = default;
+LatencyHistogram& LatencyHistogram::operator=(LatencyHistogram&&) noexcept = default;
 
-void Latencies::add(Duration latency) {
+void LatencyHistogram::add(Duration latency) {
     latency = std::max(latency, Duration::zero());
     bins_->histogram(std::chrono::duration<double, std::micro>(latency).count());
     ++count_;
@@ -42,11 +42,11 @@ void Latencies::add(Duration latency) {
     largest_ = std::max(largest_, latency);
 }
 
-Duration Latencies::mean() const {
+Duration LatencyHistogram::mean() const {
     return count_ == 0 ? Duration::zero() : sum_ / static_cast<std::int64_t>(count_);
 }
 
-Duration Latencies::percentile(double share) const {
+Duration LatencyHistogram::percentile(double share) const {
     if (count_ == 0) return Duration::zero();
     const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
     std::uint64_t seen = 0;

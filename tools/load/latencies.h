@@ -9,12 +9,12 @@
 
 namespace sluice::load {
 
-class Latencies {
+class LatencyHistogram {
   public:
-    Latencies();
-    ~Latencies();
-    Latencies(Latencies&&) noexcept;
-    Latencies& operator=(Latencies&&) noexcept;
+    LatencyHistogram();
+    ~LatencyHistogram();
+    LatencyHistogram(LatencyHistogram&&) noexcept;
+    LatencyHistogram& operator=(LatencyHistogram&&) noexcept;
 
     // A negative one, of two clocks that differ, counts as the shortest.
     void add(Duration latency);

@@ -64,7 +64,7 @@ std::unique_ptr<Load> make_load(const Options& options, Instant start) {
     return std::make_unique<ClientLoad>(options, start);
 }
 
-void drive(Load& load, Transport& transport, const Surroundings& world) {
+void drive(Load& load, Transport& transport, const DriveHooks& world) {
     const Instant start = world.clock();
     Instant next_line = start + 1s;
     unsigned stops = 0;

@@ -28,13 +28,13 @@ class Load {
 std::unique_ptr<Load> make_load(const Options& options, Instant start);
 
 // What the loop needs of the world.
-struct Surroundings {
+struct DriveHooks {
     std::function<Instant()> clock;
     std::function<unsigned()>
         stops;  // how often the user has asked for an end: the second time means at once
     std::function<void(const std::string&)> tell;  // a line of progress each second; may be empty
 };
 // Until the load is over.
-void drive(Load& load, Transport& transport, const Surroundings& world);
+void drive(Load& load, Transport& transport, const DriveHooks& world);
 
 }  // namespace sluice::load

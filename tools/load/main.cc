@@ -46,8 +46,8 @@ double cpu_seconds() {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
 
-Surroundings surroundings(const Options& options) {
-    Surroundings world{.clock = monotonic_now, .stops = [] { return stops.load(); }, .tell = {}};
+DriveHooks surroundings(const Options& options) {
+    DriveHooks world{.clock = monotonic_now, .stops = [] { return stops.load(); }, .tell = {}};
     if (options.quiet) return world;
     // One line that is written over where somebody looks at it, else a line each.
     const char* const end = ::isatty(STDERR_FILENO) != 0 ? "\x1b[K\r" : "\n";

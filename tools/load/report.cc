@@ -16,7 +16,7 @@ double rate(std::uint64_t count, Duration over) {
     return over <= Duration::zero() ? 0 : static_cast<double>(count) / seconds(over);
 }
 
-Json latency(const Latencies& latencies) {
+Json latency(const LatencyHistogram& latencies) {
     return {{"count", latencies.count()},
             {"mean", microseconds(latencies.mean())},
             {"p50", microseconds(latencies.percentile(0.5))},

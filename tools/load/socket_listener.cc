@@ -33,7 +33,7 @@ bool SocketListeners::open(const std::vector<SocketAddress>& addresses, int epol
     return true;
 }
 
-SocketListeners::Arrival SocketListeners::accept(std::size_t index) {
+SocketListeners::Acceptance SocketListeners::accept(std::size_t index) {
     KernelAddress peer;
     const int socket = ::accept4(sockets_[index], peer.generic(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket >= 0) return {Outcome::Accepted, socket, peer.value()};

@@ -31,12 +31,12 @@ class SocketListeners {
         Nobody,    // nobody waits
         Shortage,  // no file or memory is left
     };
-    struct Arrival {
+    struct Acceptance {
         Outcome outcome = Outcome::Nobody;
         int socket = -1;  // of Accepted: non-blocking, the caller's from now on
         SocketAddress remote;
     };
-    Arrival accept(std::size_t index);
+    Acceptance accept(std::size_t index);
 
     // Who comes meanwhile waits in the kernel, and is not reported.
     void pause() { watch(false); }

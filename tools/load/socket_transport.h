@@ -98,7 +98,7 @@ class SocketTransport final : public Transport {
     void on_event(Instant now, std::uint64_t tag, std::uint32_t events);
     void on_due(Instant now, std::uint32_t timer);
     void accept(Instant now, std::size_t listener);
-    bool admit(Instant now, const SocketListeners::Arrival& arrival);
+    bool admit(Instant now, const SocketListeners::Acceptance& arrival);
     void resume_listeners();
     void on_connected(Instant now, Id id);
     void read(Instant now, Id id);

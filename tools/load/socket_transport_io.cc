@@ -56,7 +56,7 @@ void SocketTransport::accept(Instant now, std::size_t listener) {
             listeners_.pause();
             return;
         }
-        const SocketListeners::Arrival arrival = listeners_.accept(listener);
+        const SocketListeners::Acceptance arrival = listeners_.accept(listener);
         bool shortage = false;
         switch (arrival.outcome) {
             case SocketListeners::Outcome::Accepted: shortage = !admit(now, arrival); break;
@@ -71,7 +71,7 @@ void SocketTransport::accept(Instant now, std::size_t listener) {
     }
 }
 
-bool SocketTransport::admit(Instant now, const SocketListeners::Arrival& arrival) {
+bool SocketTransport::admit(Instant now, const SocketListeners::Acceptance& arrival) {
     send_without_delay(arrival.socket);
     const Id id = free_ids_.empty() ? used_ : free_ids_.back();
     if (!begin(id, arrival.socket, arrival.remote, Phase::Open)) {

@@ -68,10 +68,11 @@ struct SwarmTally {
     std::array<std::uint64_t, 6> failures{};         // `failed`, by End
     std::array<std::uint64_t, 6> losses{};           // `lost`, by End
     std::string last_protocol_error;
-    Latencies handshake;  // SYN to established
-    Latencies connack;    // SYN to CONNACK
-    Latencies answer;     // PUBLISH to PUBACK, or PUBCOMP
-    Latencies delivery;   // PUBLISH at its sender to PUBLISH at its receiver, of senders with the same clock
+    LatencyHistogram handshake;  // SYN to established
+    LatencyHistogram connack;    // SYN to CONNACK
+    LatencyHistogram answer;     // PUBLISH to PUBACK, or PUBCOMP
+    LatencyHistogram
+        delivery;  // PUBLISH at its sender to PUBLISH at its receiver, of senders with the same clock
     std::uint32_t connected = 0;  // now: with a CONNACK, and a SUBACK
     std::uint32_t opening = 0;    // now: on the way there
     std::uint32_t leaving = 0;    // now: on the way out

@@ -12,7 +12,7 @@
 
 #include "sluice/admin/process.h"
 #include "sluice/admin/view.h"
-#include "sluice/backend/tallies.h"
+#include "sluice/backend/backend_stats.h"
 #include "sluice/base/counters.h"
 
 namespace sluice::admin {

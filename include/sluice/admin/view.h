@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "sluice/backend/tallies.h"
+#include "sluice/backend/backend_stats.h"
 #include "sluice/base/address.h"
 #include "sluice/base/counters.h"
 #include "sluice/base/time.h"

@@ -48,7 +48,7 @@ class Chooser {
     void sent(Instant now, const Backend& backend);
 
   private:
-    struct Turn {
+    struct PoolRotation {
         balance::RoundRobin round_robin;
         std::uint32_t rotor = 0;  // who was chosen last by load
     };
@@ -62,7 +62,7 @@ class Chooser {
     bool any_usable_ = false;         // of the pool that was judged last
     bool any_eligible_ = false;
     SplitMix64 random_;
-    std::vector<Turn> turns_;                     // by pool
+    std::vector<PoolRotation> turns_;             // by pool
     std::vector<balance::Candidate> candidates_;  // scratch
 };
 

@@ -43,11 +43,11 @@ class HealthTracker {
   public:
     // Of a configuration that no other one has come before: its backends are up.
     explicit HealthTracker(const config::Config& config);
-    HealthTracker(const Roster& roster, Instant now);
+    HealthTracker(const Registry& registry, Instant now);
 
     // Follows a reload. A backend that is new and probed is down until its first good probe; the others
     // stay as they are, by new limits.
-    void use(const Roster& roster, Instant now);
+    void use(const Registry& registry, Instant now);
 
     // Each returns true when the backend's condition changed, that is when a new snapshot is due.
     // backend: position over all pools.
@@ -85,7 +85,7 @@ class HealthTracker {
         config::HealthType type = config::HealthType::None;
     };
     bool fail(Entry& entry, Outcome outcome, Instant now);
-    void follow(const Roster& roster, Instant now, bool at_start);
+    void follow(const Registry& registry, Instant now, bool at_start);
     std::vector<Entry> entries_;
 };
 

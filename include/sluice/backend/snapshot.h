@@ -12,7 +12,7 @@
 
 #include <re2/re2.h>
 
-#include "sluice/backend/roster.h"
+#include "sluice/backend/registry.h"
 #include "sluice/balance/maglev.h"
 #include "sluice/base/address.h"
 #include "sluice/base/time.h"
@@ -90,7 +90,7 @@ struct Pool {
     std::vector<IpAddress> source_addresses;  // for new connections
     std::vector<IpAddress> retained_sources;  // others from which connections may still lead
     config::PortRange source_ports;
-    std::vector<Backend> backends;  // by their place in the roster, vacant ones included
+    std::vector<Backend> backends;  // by their place in the registry, vacant ones included
     // Over all active backends, healthy or not: a lookup passes over unusable ones, so that
     // a broker that fails moves nobody else's clients, and its own come back to it. Shared between snapshots
     // as long as names and weights stay.
@@ -134,10 +134,10 @@ struct Route {
     std::optional<config::RouteRefusal> refuse;  // instead of the pool
 };
 
-// Listeners, pools and backends are numbered as in the roster.
+// Listeners, pools and backends are numbered as in the registry.
 struct Snapshot {
     std::uint64_t generation = 0;
-    std::uint64_t roster = 0;  // changes with the places in it and their addresses
+    std::uint64_t registry = 0;  // changes with the places in it and their addresses
     std::vector<Listener> listeners;
     std::vector<Route> routes;    // the first that fits decides
     bool connection_log = false;  // workers tell of connections that ended
@@ -155,7 +155,7 @@ struct Condition {
 
 // conditions: by position; those beyond its end are as of a backend that nothing is known of. previous: the
 // snapshot before this one, whose hash tables are shared where they can be, or nullptr.
-std::unique_ptr<const Snapshot> build_snapshot(const Roster& roster, std::uint64_t roster_generation,
+std::unique_ptr<const Snapshot> build_snapshot(const Registry& registry, std::uint64_t roster_generation,
                                                std::span<const Condition> conditions,
                                                std::uint64_t generation, const Snapshot* previous);
 

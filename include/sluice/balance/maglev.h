@@ -14,7 +14,7 @@
 namespace sluice::balance {
 
 // One choice. index is the caller's name for it (a backend's index in its pool) and is what lookups return.
-struct Target {
+struct MaglevBackend {
     std::uint32_t index = 0;
     std::string_view name;       // unique; decides the permutation
     std::uint32_t weight = 100;  // 0: never chosen
@@ -29,7 +29,7 @@ class Maglev {
 
     Maglev() = default;  // empty: lookup must not be called
     // Empty when no target has weight. Names must differ.
-    explicit Maglev(std::span<const Target> targets);
+    explicit Maglev(std::span<const MaglevBackend> targets);
 
     bool empty() const { return table_.empty(); }
     std::size_t size() const { return table_.size(); }

@@ -24,15 +24,15 @@
 #include "sluice/backend/routing.h"
 #include "sluice/config/model.h"
 #include "sluice/config/reader.h"
-#include "sluice/daemon/account_book.h"
-#include "sluice/daemon/crew_link.h"
+#include "sluice/daemon/backend_totals.h"
 #include "sluice/daemon/log_watch.h"
 #include "sluice/daemon/memory_return.h"
 #include "sluice/daemon/missed_frames.h"
 #include "sluice/daemon/offload_hints.h"
 #include "sluice/daemon/shortages.h"
 #include "sluice/daemon/snapshot_store.h"
-#include "sluice/daemon/survey.h"
+#include "sluice/daemon/stats_poller.h"
+#include "sluice/daemon/worker_channel.h"
 #include "sluice/port/port.h"
 #include "sluice/worker/topology.h"
 
@@ -82,7 +82,7 @@ class Control final : public admin::View, public admin::MetricsView {
     std::optional<std::uint64_t> live_connections();
     // reload(false) on behalf of a signal: what comes of it is logged, and nothing is thrown.
     void reload_on_signal();
-    // Whether all workers answered since the call before (see CrewLink::heartbeat).
+    // Whether all workers answered since the call before (see WorkerChannel::heartbeat).
     bool heartbeat() { return link_->heartbeat(); }
 
     // --- admin::View; as of the last turn(), and not before attach() ---
@@ -125,8 +125,8 @@ class Control final : public admin::View, public admin::MetricsView {
     config::Config load_changed();
     config::Config with_wishes(config::Config config) const;
     void go_over_to(config::Config wanted);
-    backend::Roster seated(const config::Config& wanted) const;
-    std::vector<admin::ReloadReport::Move> moves_to(const backend::Roster& next) const;
+    backend::Registry seated(const config::Config& wanted) const;
+    std::vector<admin::ReloadReport::Move> moves_to(const backend::Registry& next) const;
     struct BackendPlace {
         std::size_t pool = 0;
         std::size_t backend = 0;  // index in the pool
@@ -136,7 +136,7 @@ class Control final : public admin::View, public admin::MetricsView {
     std::vector<worker::Worker::Usage> usage();
     admin::BackendRow describe(const backend::Pool& pool, const backend::Backend& broker) const;
     // metrics.cc
-    void survey();
+    void stats_poller();
     void look_for_shortages();
     void return_memory();
     void tell_listeners(admin::Metrics& metrics) const;
@@ -165,7 +165,7 @@ class Control final : public admin::View, public admin::MetricsView {
     const Instant started_;
     Instant now_;
     backend::LoadTable load_;
-    backend::Roster roster_;
+    backend::Registry registry_;
     backend::HealthTracker health_;
     SnapshotStore store_;
     backend::Chooser chooser_;
@@ -174,10 +174,10 @@ class Control final : public admin::View, public admin::MetricsView {
     LogWatch log_watch_;
     Crew crew_;
     std::vector<std::uint32_t> speeds_;  // by port, as the workers know them, Mbit/s
-    std::optional<CrewLink> link_;
-    std::optional<Survey> survey_;
-    std::optional<AccountBook> accounts_;
-    std::uint64_t booked_roster_ = 0;  // the snapshot's that accounts_ goes by
+    std::optional<WorkerChannel> link_;
+    std::optional<StatsPoller> stats_poller_;
+    std::optional<BackendTotals> baselines_;
+    std::uint64_t booked_registry_ = 0;  // the snapshot's that baselines_ goes by
     Shortages shortages_;
     MemoryReturn memory_return_;
     MissedFrames missed_frames_;

@@ -19,18 +19,18 @@ class SnapshotStore {
     // What a worker is sent.
     struct Publication {
         std::unique_ptr<const backend::Snapshot> snapshot;
-        std::shared_ptr<const worker::Topology> topology;  // that goes with its roster
+        std::shared_ptr<const worker::Topology> topology;  // that goes with its registry
     };
 
     // Makes the first snapshot and counts it as sent to every worker, because workers are built with it.
-    SnapshotStore(const backend::Roster& roster, std::span<const backend::Condition> conditions,
+    SnapshotStore(const backend::Registry& registry, std::span<const backend::Condition> conditions,
                   std::uint32_t workers);
 
     const backend::Snapshot& newest() const { return *publications_.back().snapshot; }
-    // The same roster in other conditions.
-    void publish(const backend::Roster& roster, std::span<const backend::Condition> conditions);
-    // Another roster, with the topology of its addresses.
-    void publish(const backend::Roster& roster, std::span<const backend::Condition> conditions,
+    // The same registry in other conditions.
+    void publish(const backend::Registry& registry, std::span<const backend::Condition> conditions);
+    // Another registry, with the topology of its addresses.
+    void publish(const backend::Registry& registry, std::span<const backend::Condition> conditions,
                  std::shared_ptr<const worker::Topology> topology);
 
     // What the worker is to be sent next; nullptr when it has the newest. A worker that was slow is given the
@@ -44,7 +44,7 @@ class SnapshotStore {
     std::size_t kept() const { return publications_.size(); }
 
   private:
-    void add(const backend::Roster& roster, std::uint64_t roster_generation,
+    void add(const backend::Registry& registry, std::uint64_t roster_generation,
              std::span<const backend::Condition> conditions,
              std::shared_ptr<const worker::Topology> topology);
     void free_unused();

@@ -160,18 +160,18 @@ class SourcePool {
         Instant::rep resting_since = 0;   // when `resting` was released, so that who asks need not go there
     };
     // Whose turn it is among the addresses listed of one family.
-    struct Turn {
+    struct AddressRotation {
         std::uint32_t next = 0;    // in listed_
         std::uint32_t leased = 0;  // of the addresses listed
     };
     struct Backend {
-        LazyArray<std::uint32_t> connection;  // inverted, so that zero pages mean kNoConnection
-        LazyArray<std::uint32_t> next;        // the list of the released
-        LazyArray<Instant::rep> released;     // nanoseconds on the time line; 0: never
-        LazyArray<LastUse> last_use;          // meaningful once released
-        std::vector<Slots> slots;             // by the address's position
-        std::array<Turn, 2> turns;            // by family
-        std::uint32_t leased = 0;             // of all addresses
+        LazyArray<std::uint32_t> connection;   // inverted, so that zero pages mean kNoConnection
+        LazyArray<std::uint32_t> next;         // the list of the released
+        LazyArray<Instant::rep> released;      // nanoseconds on the time line; 0: never
+        LazyArray<LastUse> last_use;           // meaningful once released
+        std::vector<Slots> slots;              // by the address's position
+        std::array<AddressRotation, 2> turns;  // by family
+        std::uint32_t leased = 0;              // of all addresses
     };
 
     // An address as two words, so that a search reads one place and compares without a call.

@@ -15,11 +15,11 @@
 #include <optional>
 #include <vector>
 
+#include "sluice/backend/backend_stats.h"
 #include "sluice/backend/chooser.h"
 #include "sluice/backend/health_tracker.h"
 #include "sluice/backend/load_table.h"
 #include "sluice/backend/snapshot.h"
-#include "sluice/backend/tallies.h"
 #include "sluice/base/counters.h"
 #include "sluice/base/siphash.h"
 #include "sluice/mqtt/connack.h"
@@ -34,7 +34,7 @@
 namespace sluice::session {
 
 // Where frames to somebody are handed to.
-struct Hop {
+struct LinkDestination {
     std::uint16_t port = 0;
     MacAddress mac;
 };
@@ -51,7 +51,7 @@ class Transmitter {
     virtual void attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) = 0;
     virtual void attempt_succeeded(std::uint32_t backend) = 0;
     // The way to the connection's broker; nullopt while its neighbor is being asked for.
-    virtual std::optional<Hop> broker_hop(const Connection& connection) = 0;
+    virtual std::optional<LinkDestination> broker_hop(const Connection& connection) = 0;
     // Something was learned of a session: for this worker's table and for the others'.
     virtual void learned(const Stay& stay) = 0;
     // Makes the record that replaces the two endpoints, and gives it the lease. False when there is no room.
@@ -62,13 +62,13 @@ class Transmitter {
 };
 
 // One worker's state that its sessions share. Borrowed.
-struct Surroundings {
+struct SessionContext {
     const backend::Snapshot* snapshot;  // replaced by control between two events
     backend::Chooser& chooser;
     backend::LoadTable& load;
     std::vector<nat::SourcePool>& source_pools;  // by pool
     CounterSet& counters;
-    backend::Tallies& tallies;
+    backend::BackendStats& stats;
     Transmitter& transmitter;
     const Whereabouts& whereabouts;
     const WaitingRoom& waiting;
@@ -87,7 +87,7 @@ std::uint64_t session_scope(const backend::Pool& pool, std::optional<std::uint64
 
 class Session {
   public:
-    Session(Connection& connection, Surroundings& surroundings) : c_(connection), s_(surroundings) {}
+    Session(Connection& connection, SessionContext& surroundings) : c_(connection), s_(surroundings) {}
 
     // The SYN that made this connection, answered with that initial sequence number.
     void open(Instant now, const tcp::Segment& syn, tcp::Seq initial);
@@ -166,7 +166,7 @@ class Session {
     // quiet_point.cc: from two endpoints to one record
     bool splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& out, const tcp::Segment& segment);
     bool try_splice(Instant now);
-    splice::Joint joint(const Hop& broker_hop) const;
+    splice::Joint joint(const LinkDestination& broker_hop) const;
 
     const backend::Listener& listener() const { return s_.snapshot->listeners[c_.listener]; }
     const backend::Pool& pool() const { return s_.snapshot->pools[c_.pool]; }
@@ -189,7 +189,7 @@ class Session {
     };
 
     Connection& c_;
-    Surroundings& s_;
+    SessionContext& s_;
     ClientLeg to_client_{*this};
     BrokerLeg to_broker_{*this};
 };

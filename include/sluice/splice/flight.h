@@ -30,8 +30,8 @@ inline constexpr Duration kSlowRoundTrip = std::chrono::milliseconds(120);
 // The flight of a client with that round trip, as its endpoint measured it; nullopt: it is not slow.
 std::optional<Flight> flight_of(Duration smoothed_rtt, Duration variation);
 
-// Notes a packet that is about to be translated; record must be marked Way::kSlow. True when it is a copy
-// that comes too early and says nothing else: to be dropped.
+// Notes a packet that is about to be translated; record must be marked DirectionState::kSlow. True when it is
+// a copy that comes too early and says nothing else: to be dropped.
 template <IpFamily kFamily>
 bool is_early_copy(const Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
                    Flight& flight, std::uint32_t now);

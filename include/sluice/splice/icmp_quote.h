@@ -17,7 +17,7 @@ enum class QuoteVerdict : std::uint8_t {
 };
 
 // Whether a packet that begins with that number, as it left, may be on this way now.
-inline bool is_in_flight(const Way& way, tcp::Seq sequence) {
+inline bool is_in_flight(const DirectionState& way, tcp::Seq sequence) {
     return sequence.at_or_after(way.acked) && sequence.before(way.next);
 }
 

@@ -73,7 +73,7 @@ struct Ends {
 
 // Everything about one direction: how its packets are rewritten, what was seen of it, and how its receiver is
 // reached. Sequence numbers are in the numbering of that receiver.
-struct Way {
+struct DirectionState {
     static constexpr std::uint8_t kFinSeen = 0x01;
     static constexpr std::uint8_t kFinAcked = 0x02;
     static constexpr std::uint8_t kTimestamps = 0x04;  // in use on this connection: set on both ways or none
@@ -116,11 +116,11 @@ struct Way {
         bytes_high = static_cast<std::uint16_t>(bytes >> 32U);
     }
 };
-static_assert(sizeof(Way) == 40);
+static_assert(sizeof(DirectionState) == 40);
 
 // What does not hang on the IP version.
 struct Core {
-    std::array<Way, 2> ways;  // by Direction
+    std::array<DirectionState, 2> ways;  // by Direction
     // Latest TSval sent to either end. What Sluice itself sends there must not be later, or the end refuses
     // what follows (PAWS). Who gets the same lease soon must go on from the broker's, and from the sequence
     // ways[ToBroker].next, or the broker's TIME-WAIT refuses the SYN (RFC 6191).
@@ -134,14 +134,16 @@ struct Core {
     std::uint16_t backend = 0;     // index in the pool
     std::uint16_t keep_alive = 0;  // seconds, the one in force; 0: none
 
-    Way& way(Direction d) { return ways[static_cast<std::size_t>(d)]; }
-    const Way& way(Direction d) const { return ways[static_cast<std::size_t>(d)]; }
+    DirectionState& way(Direction d) { return ways[static_cast<std::size_t>(d)]; }
+    const DirectionState& way(Direction d) const { return ways[static_cast<std::size_t>(d)]; }
     std::uint32_t& last_timestamp(Direction d) { return last_timestamps[static_cast<std::size_t>(d)]; }
     std::uint32_t last_timestamp(Direction d) const { return last_timestamps[static_cast<std::size_t>(d)]; }
-    bool timestamps() const { return ways[0].has(Way::kTimestamps); }
-    bool persistent() const { return way(Direction::ToBroker).has(Way::kPersistent); }
+    bool timestamps() const { return ways[0].has(DirectionState::kTimestamps); }
+    bool persistent() const { return way(Direction::ToBroker).has(DirectionState::kPersistent); }
     // Both ends have sent FIN and had it acknowledged.
-    bool finished() const { return ways[0].has(Way::kFinAcked) && ways[1].has(Way::kFinAcked); }
+    bool finished() const {
+        return ways[0].has(DirectionState::kFinAcked) && ways[1].has(DirectionState::kFinAcked);
+    }
     // Both legs' numbers and clocks are `d`'s receiver's on its way; these are what the sender of `d` says.
     // What it will send next:
     tcp::Seq sender_next(Direction d) const { return way(d).next.retreat(way(d).sequence_delta); }

@@ -57,7 +57,8 @@ class Table {
     Record<kFamily>& operator[](std::uint32_t id) { return records_[id]; }
     const Record<kFamily>& operator[](std::uint32_t id) const { return records_[id]; }
     const Label& label(std::uint32_t id) const { return labels_[id]; }
-    // Meaningful for a record whose way to the client is marked Way::kSlow; memory is used by those only.
+    // Meaningful for a record whose way to the client is marked DirectionState::kSlow; memory is used by
+    // those only.
     Flight& flight(std::uint32_t id) { return flights_[id]; }
     void prefetch(std::uint32_t id) const { records_[id].prefetch(); }
     bool contains(std::uint32_t id) const { return records_.contains(id); }

@@ -39,7 +39,7 @@ namespace sluice::splice {
 enum class Verdict : std::uint8_t {
     Forward = 0,
     NoTimestamps = 0x01,  // they were agreed on, and it has none
-    Answered = 0x02,      // it comes from the end that is asked (Way::kAsked), and is its own
+    Answered = 0x02,      // it comes from the end that is asked (DirectionState::kAsked), and is its own
     // It is an RST in the window that need not be its sender's, nor be taken by its receiver: who knows asks.
     DoubtedReset = 0x04,
     Reset = 0x08,        // it is an RST that its receiver takes: the connection is over
@@ -114,7 +114,7 @@ inline constexpr std::uint8_t kRst = 0x04;
 inline constexpr std::uint8_t kAck = 0x10;
 
 // What tracking must know of a segment.
-struct Passage {
+struct SegmentFacts {
     tcp::Seq begin;         // in the receiver's numbering
     tcp::Seq acknowledges;  // in the sender's own numbering
     std::uint32_t payload;  // bytes
@@ -127,58 +127,61 @@ struct Passage {
 // one of Sluice's endpoint, had granted more. What is on its way already is within its reach anyhow.
 inline constexpr std::uint32_t kOvershoot = 0x4000;
 
-inline std::uint32_t reach(const Way& way) {
+inline std::uint32_t reach(const DirectionState& way) {
     return std::max(way.window_size(), way.next.since(way.acked)) + kOvershoot;
 }
 
 // True when the sender may have come to `at` by now.
-inline bool within_reach(const Way& way, tcp::Seq at) { return at.since(way.acked) <= reach(way); }
+inline bool within_reach(const DirectionState& way, tcp::Seq at) { return at.since(way.acked) <= reach(way); }
 
 // The same, or it repeats what was confirmed not long ago.
-inline bool is_near(const Way& way, tcp::Seq at) {
+inline bool is_near(const DirectionState& way, tcp::Seq at) {
     return at.since(way.acked.retreat(reach(way))) <= 2 * reach(way);
 }
 
 // `way` leads to the sender of this acknowledgement: it covers nothing that was not sent, nor is it old
 // (RFC 5961 section 5.2).
-inline bool may_acknowledge(const Way& way, tcp::Seq at) {
+inline bool may_acknowledge(const DirectionState& way, tcp::Seq at) {
     return way.next.since(at) <= way.next.since(way.acked) + reach(way);
 }
 
 // Nearly every segment goes on where its sender was, and acknowledges something on its way or nothing new.
-inline bool is_in_order(const Way& way, const Way& back, const Passage& passage) {
+inline bool is_in_order(const DirectionState& way, const DirectionState& back, const SegmentFacts& passage) {
     return (passage.flags & kAck) != 0 && passage.begin == way.next && passage.payload <= kOvershoot &&
            passage.acknowledges.since(back.acked) <= back.next.since(back.acked);
 }
 
 // Whether another segment can be its sender's own: who does not see the connection guesses both numbers.
-[[gnu::noinline]] inline bool is_believed(const Way& way, const Way& back, const Passage& passage) {
+[[gnu::noinline]] inline bool is_believed(const DirectionState& way, const DirectionState& back,
+                                          const SegmentFacts& passage) {
     return (passage.flags & kAck) != 0 && is_near(way, passage.begin) &&
            may_acknowledge(back, passage.acknowledges);
 }
 
-inline void note_sent(Way& way, tcp::Seq end) {
+inline void note_sent(DirectionState& way, tcp::Seq end) {
     if (within_reach(way, end)) way.next = tcp::later(way.next, end);
 }
 
 // `way` leads to the sender of this acknowledgement.
-inline void note_acknowledged(Way& way, tcp::Seq acknowledges, std::uint16_t window) {
+inline void note_acknowledged(DirectionState& way, tcp::Seq acknowledges, std::uint16_t window) {
     if (acknowledges.since(way.acked) > way.next.since(way.acked)) return;
     way.acked = acknowledges;
     way.window = window;
 }
 
 // For everything that has FIN or RST, comes after a FIN, or from an end that is asked.
-Verdict track_special(Core& core, Direction direction, const Passage& passage, bool believed);
+Verdict track_special(Core& core, Direction direction, const SegmentFacts& passage, bool believed);
 
-inline Verdict track(Core& core, Direction direction, const Passage& passage, bool in_order, bool believed) {
-    const unsigned special = (passage.flags & (kFin | kRst)) | ((core.ways[0].flags | core.ways[1].flags) &
-                                                                unsigned{Way::kFinSeen | Way::kAsked});
+inline Verdict track(Core& core, Direction direction, const SegmentFacts& passage, bool in_order,
+                     bool believed) {
+    const unsigned special =
+        (passage.flags & (kFin | kRst)) | ((core.ways[0].flags | core.ways[1].flags) &
+                                           unsigned{DirectionState::kFinSeen | DirectionState::kAsked});
     if (special != 0) [[unlikely]] {
         return track_special(core, direction, passage, believed);
     }
     if (in_order) [[likely]] {
-        Way& back = core.way(opposite(direction));
+        DirectionState& back = core.way(opposite(direction));
         core.way(direction).next = passage.begin.advance(passage.payload);
         back.acked = passage.acknowledges;
         back.window = passage.window;
@@ -193,9 +196,9 @@ inline Verdict track(Core& core, Direction direction, const Passage& passage, bo
 // What is not believed counts as traffic but keeps nobody alive, or a stranger who knows the addresses could
 // do that for a dead client.
 inline void count(Core& core, Direction direction, std::uint32_t payload, bool believed, std::uint32_t now) {
-    Way& way = core.way(direction);
+    DirectionState& way = core.way(direction);
     ++way.packets;
-    way.flags |= Way::kHeard;
+    way.flags |= DirectionState::kHeard;
     if (payload == 0) return;
     way.set_bytes(way.bytes() + payload);
     if (!believed) return;
@@ -208,7 +211,7 @@ std::byte* hop_limit(const Packet<kFamily>& packet) {
 }
 
 template <IpFamily kFamily>
-[[gnu::always_inline]] inline void rewrite_network(const Packet<kFamily>& packet, const Way& way,
+[[gnu::always_inline]] inline void rewrite_network(const Packet<kFamily>& packet, const DirectionState& way,
                                                    const Ends<kFamily>& leg, const MacAddress& own_mac) {
     std::byte* const ethernet = packet.ethernet();
     std::memcpy(ethernet, way.mac.bytes.data(), 6);
@@ -255,8 +258,8 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
     // RFC 1812 section 5.3.1, RFC 8200 section 3.
     if (load8(detail::hop_limit(packet)) <= 1) return Verdict::DropTtl;
     Core& core = record.core;
-    const Way& way = core.way(direction);
-    const Way& back = core.way(opposite(direction));
+    const DirectionState& way = core.way(direction);
+    const DirectionState& back = core.way(opposite(direction));
     const Ends<kFamily>& leg = record.leg(direction);
     std::byte* const tcp = packet.tcp();
     const std::uint8_t flags = load8(tcp + 13);
@@ -288,11 +291,11 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
     store16(tcp + 14, new_window);
     store16(tcp + 16, delta.apply(load16(tcp + 16)));
 
-    const detail::Passage passage{.begin = tcp::Seq(sequence + shifts.sequence),
-                                  .acknowledges = tcp::Seq(acknowledgement),
-                                  .payload = packet.payload_size(),
-                                  .window = window,
-                                  .flags = flags};
+    const detail::SegmentFacts passage{.begin = tcp::Seq(sequence + shifts.sequence),
+                                       .acknowledges = tcp::Seq(acknowledgement),
+                                       .payload = packet.payload_size(),
+                                       .window = window,
+                                       .flags = flags};
     const bool in_order = detail::is_in_order(way, back, passage);
     const bool believed = in_order || detail::is_believed(way, back, passage);
     if (kTimestamps && options.timestamps && believed) {
@@ -310,12 +313,12 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
 // repeats what they have carried not long ago. Of a stranger's guesses hardly any is.
 template <IpFamily kFamily>
 bool is_plausible(const Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet) {
-    const Way& way = record.core.way(direction);
-    const detail::Passage passage{.begin = packet.sequence().advance(way.sequence_delta),
-                                  .acknowledges = tcp::Seq(load32(packet.tcp() + 8)),
-                                  .payload = 0,
-                                  .window = 0,
-                                  .flags = load8(packet.tcp() + 13)};
+    const DirectionState& way = record.core.way(direction);
+    const detail::SegmentFacts passage{.begin = packet.sequence().advance(way.sequence_delta),
+                                       .acknowledges = tcp::Seq(load32(packet.tcp() + 8)),
+                                       .payload = 0,
+                                       .window = 0,
+                                       .flags = load8(packet.tcp() + 13)};
     const bool reset = (passage.flags & detail::kRst) != 0;  // who leaves need not be followed
     return !reset && detail::is_believed(way, record.core.way(opposite(direction)), passage);
 }

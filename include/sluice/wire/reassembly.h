@@ -38,14 +38,14 @@ class Reassembly {
 
     explicit Reassembly(const ReassemblyLimits& limits) : limits_(limits) {}
 
-    enum class Fate : std::uint8_t {
+    enum class Status : std::uint8_t {
         Held,      // the rest is not here yet, or it was here before
         Whole,     // see packet
         Spoiled,   // it contradicts what came before, or its packet was spoiled already
         TooLarge,  // the packet is larger than the caller takes; spoiled too
     };
     struct Result {
-        Fate fate = Fate::Held;
+        Status fate = Status::Held;
         // Of Whole: an IP packet that is no fragment, with the first part's header and a right header
         // checksum.
         std::vector<std::byte> packet{};
@@ -81,9 +81,9 @@ class Reassembly {
         friend auto operator<=>(const Key&, const Key&) = default;
     };
     struct Packet;
-    using Place = std::list<Packet>::iterator;
+    using PacketIterator = std::list<Packet>::iterator;
     struct Source {
-        std::list<Place> packets;  // oldest first
+        std::list<PacketIterator> packets;  // oldest first
         std::size_t bytes = 0;
     };
     struct Packet {
@@ -99,20 +99,20 @@ class Reassembly {
         std::uint8_t protocol = 0;    // the first part's
         std::uint8_t congestion = 0;  // which of the four ECN values were seen, a bit for each
         bool spoiled = false;
-        std::list<Place>::iterator of_source{};
+        std::list<PacketIterator>::iterator of_source{};
     };
 
-    Place find_or_open(Instant now, const Fragment& fragment, std::uint64_t origin);
+    PacketIterator find_or_open(Instant now, const Fragment& fragment, std::uint64_t origin);
     bool accept(Packet& packet, const Fragment& fragment);
     std::size_t spoil(Packet& packet);
     void charge(Packet& packet);
-    std::size_t make_room(Place keep);
-    std::size_t remove(Place packet);
+    std::size_t make_room(PacketIterator keep);
+    std::size_t remove(PacketIterator packet);
     static bool finish(Packet& packet, IpFamily family, std::vector<std::byte>& out);
 
     ReassemblyLimits limits_;
     std::list<Packet> packets_;  // oldest first
-    std::map<Key, Place> index_;
+    std::map<Key, PacketIterator> index_;
     std::map<IpAddress, Source> sources_;
     std::size_t bytes_ = 0;
 };

@@ -11,7 +11,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
-#include "sluice/backend/roster.h"
+#include "sluice/backend/registry.h"
 #include "sluice/base/address.h"
 #include "sluice/config/model.h"
 
@@ -53,8 +53,8 @@ class Topology {
   public:
     // macs: one per configured port.
     Topology(const config::Config& config, std::span<const MacAddress> macs);
-    // The same ports, with the addresses of another roster: all but those of its vacant places.
-    Topology with(const backend::Roster& roster) const;
+    // The same ports, with the addresses of another registry: all but those of its vacant places.
+    Topology with(const backend::Registry& registry) const;
 
     const std::vector<PortFacts>& ports() const { return ports_; }
     // nullptr when the address is not Sluice's.

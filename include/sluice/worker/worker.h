@@ -10,8 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "sluice/backend/backend_stats.h"
 #include "sluice/backend/load_table.h"
-#include "sluice/backend/tallies.h"
 #include "sluice/base/counters.h"
 #include "sluice/base/mailbox.h"
 #include "sluice/base/siphash.h"
@@ -70,7 +70,7 @@ class Worker {
 
     // --- any thread ---
     const CounterSet& counters() const;
-    const backend::Tallies& tallies() const;
+    const backend::BackendStats& stats() const;
     std::uint32_t index() const;
 
     // --- from within an Inspection only ---

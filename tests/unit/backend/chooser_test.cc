@@ -184,10 +184,10 @@ TEST(Chooser, RemovedAndVacantBackendsAreNeverChosen) {
     for (const auto balance : {config::Balance::Maglev, config::Balance::LeastConnections,
                                config::Balance::TwoChoices, config::Balance::RoundRobin}) {
         Fixture f({100, 100, 100}, balance);
-        Roster roster = seat(f.config, nullptr);
+        Registry registry = assign(f.config, nullptr);
         const auto chosen = [&](Standing standing) {
-            roster.pools[0].backends[1].standing = standing;
-            f.snapshot = build_snapshot(roster, 1, f.conditions, ++f.generation, f.snapshot.get());
+            registry.pools[0].backends[1].standing = standing;
+            f.snapshot = build_snapshot(registry, 1, f.conditions, ++f.generation, f.snapshot.get());
             std::array<int, 3> count{};
             for (int i = 0; i < 300; ++i) ++count[f.of(id_of(i))];
             return count;
@@ -198,9 +198,9 @@ TEST(Chooser, RemovedAndVacantBackendsAreNeverChosen) {
             EXPECT_EQ(count[1], 0);
             EXPECT_GT(std::min(count[0], count[2]), 50);
         }
-        roster.pools[0].backends[0].standing = Standing::Vacant;
-        roster.pools[0].backends[2].standing = Standing::Removed;
-        f.snapshot = build_snapshot(roster, 1, f.conditions, ++f.generation, f.snapshot.get());
+        registry.pools[0].backends[0].standing = Standing::Vacant;
+        registry.pools[0].backends[2].standing = Standing::Removed;
+        f.snapshot = build_snapshot(registry, 1, f.conditions, ++f.generation, f.snapshot.get());
         EXPECT_EQ(f.chooser->choose(Instant{}, *f.snapshot, 0, 1, {}).outcome, Choice::Outcome::NoneUsable);
     }
 }
@@ -208,18 +208,18 @@ TEST(Chooser, RemovedAndVacantBackendsAreNeverChosen) {
 // A place that is taken again by another broker is that broker's in the hash, too.
 TEST(Chooser, TheHashKnowsWhoHasAPlaceNow) {
     Fixture f({100, 100, 100});
-    Roster roster = seat(f.config, nullptr);
+    Registry registry = assign(f.config, nullptr);
     config::Config other = f.config;
     other.pools[0].backends[1].name = "elsewhere";
     other.pools[0].backends[1].address = {IpAddress::v4(10, 2, 0, 77), 1883};
     config::Config without = f.config;
     without.pools[0].backends.erase(without.pools[0].backends.begin() + 1);
-    roster = seat(without, &roster);
-    f.snapshot = build_snapshot(roster, 2, f.conditions, 2, f.snapshot.get());
+    registry = assign(without, &registry);
+    f.snapshot = build_snapshot(registry, 2, f.conditions, 2, f.snapshot.get());
     Use use{.listeners = {}, .backends = {{0, 0, 0}}, .sources = {{}}};
-    ASSERT_TRUE(vacate(roster, use));
-    roster = seat(other, &roster);
-    f.snapshot = build_snapshot(roster, 3, f.conditions, 3, f.snapshot.get());
+    ASSERT_TRUE(reclaim(registry, use));
+    registry = assign(other, &registry);
+    f.snapshot = build_snapshot(registry, 3, f.conditions, 3, f.snapshot.get());
     const auto afresh = build_snapshot(other, f.conditions, 1, nullptr);
     for (int i = 0; i < 1000; ++i) {
         const auto key = balance::key_hash(id_of(i));

@@ -85,10 +85,10 @@ config::Config with_addresses(config::HealthType type, const std::vector<std::ui
 }
 
 TEST(HealthTracker, WhatAReloadBringsIsDownUntilItsFirstGoodProbe) {
-    Roster roster = seat(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
-    HealthTracker t(roster, kNow);
-    roster = seat(with_addresses(config::HealthType::Tcp, {3, 1, 2}), &roster);
-    t.use(roster, kNow + 1s);
+    Registry registry = assign(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
+    HealthTracker t(registry, kNow);
+    registry = assign(with_addresses(config::HealthType::Tcp, {3, 1, 2}), &registry);
+    t.use(registry, kNow + 1s);
     EXPECT_TRUE(t.view(0).healthy);
     EXPECT_TRUE(t.view(1).healthy);
     EXPECT_FALSE(t.view(2).healthy);
@@ -99,8 +99,8 @@ TEST(HealthTracker, WhatAReloadBringsIsDownUntilItsFirstGoodProbe) {
     EXPECT_EQ(t.view(2).since, kNow + 2s);
 
     // One that failed first has to prove itself as any other.
-    roster = seat(with_addresses(config::HealthType::Tcp, {3, 1, 2, 4}), &roster);
-    t.use(roster, kNow + 3s);
+    registry = assign(with_addresses(config::HealthType::Tcp, {3, 1, 2, 4}), &registry);
+    t.use(registry, kNow + 3s);
     EXPECT_FALSE(t.on_probe(3, ProbeFailure::Silent, {}, {}, kNow + 4s));
     EXPECT_FALSE(t.view(3).healthy);
     t.on_probe(3, ProbeFailure::None, kOffer, 1ms, kNow + 5s);
@@ -109,8 +109,8 @@ TEST(HealthTracker, WhatAReloadBringsIsDownUntilItsFirstGoodProbe) {
 }
 
 TEST(HealthTracker, WhoStaysStaysAsHeWas) {
-    Roster roster = seat(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
-    HealthTracker t(roster, kNow);
+    Registry registry = assign(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
+    HealthTracker t(registry, kNow);
     for (int i = 0; i < 3; ++i) t.on_probe(0, ProbeFailure::Refused, {}, {}, kNow);
     t.on_probe(1, ProbeFailure::None, kOffer, 5ms, kNow);
     t.on_probe(1, ProbeFailure::Silent, {}, {}, kNow);
@@ -119,8 +119,8 @@ TEST(HealthTracker, WhoStaysStaysAsHeWas) {
     config::Config next = with_addresses(config::HealthType::Tcp, {2, 1});
     next.pools[0].health.fall = 2;
     next.pools[0].health.rise = 1;
-    roster = seat(next, &roster);
-    t.use(roster, kNow + 10s);
+    registry = assign(next, &registry);
+    t.use(registry, kNow + 10s);
     EXPECT_FALSE(t.view(0).healthy);
     EXPECT_EQ(t.view(0).since, kNow);
     EXPECT_EQ(t.view(0).failures, 3U);
@@ -133,13 +133,13 @@ TEST(HealthTracker, WhoStaysStaysAsHeWas) {
 }
 
 TEST(HealthTracker, AChangedAddressIsANewBroker) {
-    Roster roster = seat(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
-    HealthTracker t(roster, kNow);
+    Registry registry = assign(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
+    HealthTracker t(registry, kNow);
     t.on_probe(1, ProbeFailure::None, kOffer, 5ms, kNow);
     config::Config next = with_addresses(config::HealthType::Tcp, {1, 7});
     next.pools[0].backends[1].name = "b2";
-    roster = seat(next, &roster);
-    t.use(roster, kNow + 1s);
+    registry = assign(next, &registry);
+    t.use(registry, kNow + 1s);
     EXPECT_TRUE(t.view(1).healthy);  // the old one, as long as connections are there
     EXPECT_FALSE(t.view(2).healthy);
     EXPECT_FALSE(t.view(2).probed);
@@ -147,31 +147,31 @@ TEST(HealthTracker, AChangedAddressIsANewBroker) {
 }
 
 TEST(HealthTracker, WithoutProbesEverybodyIsUpAtOnce) {
-    Roster roster = seat(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
-    HealthTracker t(roster, kNow);
+    Registry registry = assign(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
+    HealthTracker t(registry, kNow);
     for (int i = 0; i < 3; ++i) t.on_probe(0, ProbeFailure::Refused, {}, {}, kNow);
-    roster = seat(with_addresses(config::HealthType::None, {1, 2, 3}), &roster);
-    t.use(roster, kNow + 1s);
+    registry = assign(with_addresses(config::HealthType::None, {1, 2, 3}), &registry);
+    t.use(registry, kNow + 1s);
     for (const std::uint32_t b : {0U, 1U, 2U}) EXPECT_TRUE(t.view(b).healthy) << b;
     EXPECT_EQ(t.view(0).since, kNow + 1s);
     // And with probes again it has nothing to prove first.
-    roster = seat(with_addresses(config::HealthType::Tcp, {1, 2, 3}), &roster);
-    t.use(roster, kNow + 2s);
+    registry = assign(with_addresses(config::HealthType::Tcp, {1, 2, 3}), &registry);
+    t.use(registry, kNow + 2s);
     EXPECT_TRUE(t.view(0).healthy);
 }
 
 TEST(HealthTracker, AVacantPlacesNextOwnerInheritsNothing) {
-    Roster roster = seat(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
-    HealthTracker t(roster, kNow);
+    Registry registry = assign(with_addresses(config::HealthType::Tcp, {1, 2}), nullptr);
+    HealthTracker t(registry, kNow);
     for (int i = 0; i < 3; ++i) t.on_probe(1, ProbeFailure::Refused, {}, {}, kNow);
-    roster = seat(with_addresses(config::HealthType::Tcp, {1}), &roster);
-    t.use(roster, kNow);
+    registry = assign(with_addresses(config::HealthType::Tcp, {1}), &registry);
+    t.use(registry, kNow);
     EXPECT_FALSE(t.view(1).healthy);
-    ASSERT_TRUE(vacate(roster, {.listeners = {}, .backends = {{0, 0}}, .sources = {{}}}));
-    t.use(roster, kNow);
-    roster = seat(with_addresses(config::HealthType::Tcp, {1, 2}), &roster);
-    t.use(roster, kNow + 5s);
-    const std::uint32_t position = roster.pools[0].backends[1].position;
+    ASSERT_TRUE(reclaim(registry, {.listeners = {}, .backends = {{0, 0}}, .sources = {{}}}));
+    t.use(registry, kNow);
+    registry = assign(with_addresses(config::HealthType::Tcp, {1, 2}), &registry);
+    t.use(registry, kNow + 5s);
+    const std::uint32_t position = registry.pools[0].backends[1].position;
     EXPECT_EQ(position, 2U);
     EXPECT_FALSE(t.view(position).probed);
     EXPECT_EQ(t.view(position).failures, 0U);

@@ -20,13 +20,13 @@ std::string_view name(std::size_t i) {
     return names[i];
 }
 
-std::vector<Target> fleet(std::size_t n) {
-    std::vector<Target> list;
+std::vector<MaglevBackend> fleet(std::size_t n) {
+    std::vector<MaglevBackend> list;
     for (std::size_t i = 0; i < n; ++i) list.push_back({static_cast<std::uint32_t>(i), name(i), 100});
     return list;
 }
 
-std::vector<std::uint32_t> table(const std::vector<Target>& targets) {
+std::vector<std::uint32_t> table(const std::vector<MaglevBackend>& targets) {
     const Maglev maglev(targets);
     return {maglev.table().begin(), maglev.table().end()};
 }
@@ -83,7 +83,7 @@ TEST(Maglev, WeightZeroIsNeverChosenButEvenTheSmallestOtherIs) {
     EXPECT_GE(std::count(slots.begin(), slots.end(), 1U), 1);
     targets[1].weight = targets[2].weight = 0;
     EXPECT_TRUE(Maglev(targets).empty());
-    EXPECT_TRUE(Maglev(std::span<const Target>{}).empty());
+    EXPECT_TRUE(Maglev(std::span<const MaglevBackend>{}).empty());
     EXPECT_EQ(Maglev().lookup(1, [](std::uint32_t) { return false; }), Maglev::kNone);
 }
 
@@ -120,13 +120,13 @@ TEST_P(MaglevChange, MovesFewKeysOfOtherTargets) {
     auto all = fleet(GetParam().targets);
     std::mt19937 random(2);
     if (GetParam().weighted) {
-        for (Target& t : all) t.weight = static_cast<std::uint32_t>(50 + random() % 150);
+        for (MaglevBackend& t : all) t.weight = static_cast<std::uint32_t>(50 + random() % 150);
     }
     const auto full = table(all);
     for (int round = 0; round < 100; ++round) {
         const std::uint32_t gone = static_cast<std::uint32_t>(random() % all.size());
-        std::vector<Target> rest;
-        for (const Target& t : all) {
+        std::vector<MaglevBackend> rest;
+        for (const MaglevBackend& t : all) {
             if (t.index != gone) rest.push_back(t);
         }
         const auto without = table(rest);

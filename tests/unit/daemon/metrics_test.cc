@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "bench.h"
-#include "sluice/daemon/survey.h"
+#include "sluice/daemon/stats_poller.h"
 
 namespace sluice::daemon {
 namespace {
@@ -73,7 +73,7 @@ TEST(Metrics, DoNotWaitForAWorkerThatHangs) {
             bench.control.turn(bench.now);
         }
     };
-    pass_with_the_first_alone(Survey::kSilence - 1s);
+    pass_with_the_first_alone(StatsPoller::kSilence - 1s);
     EXPECT_TRUE(bench.control.metrics().workers[1].answers);
     pass_with_the_first_alone(3s);
     const admin::Metrics metrics = bench.control.metrics();

@@ -8,9 +8,9 @@ namespace sluice::daemon {
 namespace {
 
 struct StoreBench {
-    backend::Roster roster = backend::seat(config_of(kOnePool), nullptr);
+    backend::Registry registry = backend::assign(config_of(kOnePool), nullptr);
     std::vector<backend::Condition> conditions{2};
-    SnapshotStore store{roster, conditions, 2};
+    SnapshotStore store{registry, conditions, 2};
 
     void send(std::uint32_t worker) {
         ASSERT_NE(store.due(worker), nullptr);
@@ -31,7 +31,7 @@ TEST(SnapshotStore, TheFirstIsKnownToAllWorkers) {
 TEST(SnapshotStore, AnOldOneLivesUntilTheLastWorkerRetiresIt) {
     StoreBench bench;
     bench.conditions[0].healthy = false;
-    bench.store.publish(bench.roster, bench.conditions);
+    bench.store.publish(bench.registry, bench.conditions);
     EXPECT_FALSE(bench.store.newest().pools[0].backends[0].healthy);
     bench.send(0);
     bench.send(1);
@@ -43,9 +43,9 @@ TEST(SnapshotStore, AnOldOneLivesUntilTheLastWorkerRetiresIt) {
 
 TEST(SnapshotStore, ASlowWorkerIsGivenTheNewestOnly) {
     StoreBench bench;
-    bench.store.publish(bench.roster, bench.conditions);
+    bench.store.publish(bench.registry, bench.conditions);
     bench.send(0);  // worker 1's mailbox is full
-    bench.store.publish(bench.roster, bench.conditions);
+    bench.store.publish(bench.registry, bench.conditions);
     bench.send(0);
     EXPECT_EQ(bench.store.due(1)->snapshot->generation, 3U);
     bench.send(1);
@@ -59,8 +59,8 @@ TEST(SnapshotStore, ASlowWorkerIsGivenTheNewestOnly) {
 
 TEST(SnapshotStore, OneThatNobodyWasSentGoesAtOnce) {
     StoreBench bench;
-    bench.store.publish(bench.roster, bench.conditions);
-    bench.store.publish(bench.roster, bench.conditions);
+    bench.store.publish(bench.registry, bench.conditions);
+    bench.store.publish(bench.registry, bench.conditions);
     EXPECT_EQ(bench.store.kept(), 2U);
     EXPECT_EQ(bench.store.newest().generation, 3U);
 }
@@ -68,7 +68,7 @@ TEST(SnapshotStore, OneThatNobodyWasSentGoesAtOnce) {
 TEST(SnapshotStore, AWordAboutALaterOneCoversAllBefore) {
     StoreBench bench;
     for (int i = 0; i < 2; ++i) {
-        bench.store.publish(bench.roster, bench.conditions);
+        bench.store.publish(bench.registry, bench.conditions);
         bench.send(0);
         bench.send(1);
     }

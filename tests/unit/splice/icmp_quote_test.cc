@@ -19,7 +19,7 @@ class IcmpQuote : public testing::Test {
     void roll() {
         joint = random_joint(dice, kFamily);
         record = make_record<kFamily>(joint);
-        for (Way& way : record.core.ways) way.our_scale = way.their_scale = 7;
+        for (DirectionState& way : record.core.ways) way.our_scale = way.their_scale = 7;
         direction = dice.one_in(2) ? Direction::ToBroker : Direction::ToClient;
         const bool up = direction == Direction::ToBroker;
         Shape shape = random_shape(dice, kFamily);
@@ -102,7 +102,7 @@ TYPED_TEST(IcmpQuote, LeavesWhatItDoesNotTranslateAsItWas) {
         EXPECT_EQ(refused(this->quote_of(this->left, tcp + 7)), QuoteVerdict::Foreign);
 
         Bytes later = good;
-        const Way& way = this->record.core.way(this->direction);
+        const DirectionState& way = this->record.core.way(this->direction);
         store32(later.data() + tcp + 4, way.next.value());
         EXPECT_EQ(refused(later), QuoteVerdict::NotInFlight);
         Bytes earlier = good;

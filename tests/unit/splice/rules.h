@@ -89,8 +89,8 @@ class TranslateRules : public testing::Test {
     }
     Verdict from_client(const Segment& s) { return pass(Direction::ToBroker, s); }
     Verdict from_broker(const Segment& s) { return pass(Direction::ToClient, s); }
-    const Way& to_broker() const { return record.core.way(Direction::ToBroker); }
-    const Way& to_client() const { return record.core.way(Direction::ToClient); }
+    const DirectionState& to_broker() const { return record.core.way(Direction::ToBroker); }
+    const DirectionState& to_client() const { return record.core.way(Direction::ToClient); }
 
     // What came out.
     std::uint32_t sequence() const { return load32(frame.tcp() + 4); }

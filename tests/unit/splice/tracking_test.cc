@@ -200,13 +200,13 @@ TEST_F(Tracking, FollowsAnOrderlyClose) {
         from_client(
             {.sequence = 1000, .acknowledgement = 2000, .flags = {.fin = true, .ack = true}, .payload = 2}),
         Verdict::Forward);
-    EXPECT_TRUE(to_broker().has(Way::kFinSeen));
+    EXPECT_TRUE(to_broker().has(DirectionState::kFinSeen));
     EXPECT_EQ(to_broker().next, tcp::Seq(5003));
     // The bytes are acknowledged, the FIN is not yet.
     EXPECT_EQ(from_broker({.sequence = 9000, .acknowledgement = 5002}), Verdict::Forward);
-    EXPECT_FALSE(to_broker().has(Way::kFinAcked));
+    EXPECT_FALSE(to_broker().has(DirectionState::kFinAcked));
     EXPECT_EQ(from_broker({.sequence = 9000, .acknowledgement = 5003, .payload = 50}), Verdict::Forward);
-    EXPECT_TRUE(to_broker().has(Way::kFinAcked));
+    EXPECT_TRUE(to_broker().has(DirectionState::kFinAcked));
     // Half closed: the broker still sends, the client still acknowledges.
     EXPECT_EQ(from_client({.sequence = 1003, .acknowledgement = 2050}), Verdict::Forward);
     EXPECT_EQ(from_broker({.sequence = 9050, .acknowledgement = 5003, .flags = {.fin = true, .ack = true}}),
@@ -233,21 +233,21 @@ TEST_F(Tracking, FinAheadOfLostBytes) {
     EXPECT_EQ(from_broker({.sequence = 9000, .acknowledgement = 5000}), Verdict::Forward);
     from_client({.sequence = 1000, .acknowledgement = 2000, .payload = 10});
     EXPECT_EQ(to_broker().next, tcp::Seq(5011));
-    EXPECT_FALSE(to_broker().has(Way::kFinAcked));
+    EXPECT_FALSE(to_broker().has(DirectionState::kFinAcked));
     from_broker({.sequence = 9000, .acknowledgement = 5011});
-    EXPECT_TRUE(to_broker().has(Way::kFinAcked));
+    EXPECT_TRUE(to_broker().has(DirectionState::kFinAcked));
 }
 
 TEST_F(Tracking, DoesNotBelieveAForgedFin) {
     // Outside the window.
     from_client({.sequence = 0x40000000, .acknowledgement = 2000, .flags = {.fin = true, .ack = true}});
-    EXPECT_FALSE(to_broker().has(Way::kFinSeen));
+    EXPECT_FALSE(to_broker().has(DirectionState::kFinSeen));
     // In the window, but the client then goes on behind it: it was none.
     from_client({.sequence = 1000, .acknowledgement = 2000, .payload = 100});
     from_client({.sequence = 1100, .acknowledgement = 2000, .flags = {.fin = true, .ack = true}});
-    EXPECT_TRUE(to_broker().has(Way::kFinSeen));
+    EXPECT_TRUE(to_broker().has(DirectionState::kFinSeen));
     from_client({.sequence = 1100, .acknowledgement = 2000, .payload = 50});
-    EXPECT_FALSE(to_broker().has(Way::kFinSeen));
+    EXPECT_FALSE(to_broker().has(DirectionState::kFinSeen));
     EXPECT_EQ(to_broker().next, tcp::Seq(5150));
     from_broker({.sequence = 9000, .acknowledgement = 5150});
     EXPECT_EQ(to_broker().acked, tcp::Seq(5150));
@@ -260,7 +260,7 @@ TEST_F(Tracking, TheFinSaysWhereTheStreamEnds) {
     from_client({.sequence = 1000, .acknowledgement = 2000, .flags = {.fin = true, .ack = true}});
     EXPECT_EQ(to_broker().next, tcp::Seq(5001));
     from_broker({.sequence = 9000, .acknowledgement = 5001});
-    EXPECT_TRUE(to_broker().has(Way::kFinAcked));
+    EXPECT_TRUE(to_broker().has(DirectionState::kFinAcked));
 }
 
 TEST_F(Tracking, ResetCountsTheFin) {
@@ -313,7 +313,7 @@ TEST_F(Tracking, AChallengeSaysWhatBothEndsHaveConfirmed) {
 
 // Asked, an end answers by whatever it says itself; a stranger's packet is no answer.
 TEST_F(Tracking, TellsTheAnswerOfTheEndThatIsAsked) {
-    record.core.way(Direction::ToClient).flags |= Way::kAsked;
+    record.core.way(Direction::ToClient).flags |= DirectionState::kAsked;
     EXPECT_EQ(from_broker({.sequence = 9000, .acknowledgement = 5000, .options = timestamps(301, 800)}),
               Verdict::Forward);
     EXPECT_EQ(from_client({.sequence = 0x40000000, .acknowledgement = 2000, .options = timestamps(101, 700)}),

@@ -112,7 +112,7 @@ Record<kFamily> mirror(const Record<kFamily>& record, Direction direction) {
     };
     back.leg(direction) = turn(record.leg(other));
     back.leg(other) = turn(record.leg(direction));
-    for (Way& way : back.core.ways) {
+    for (DirectionState& way : back.core.ways) {
         way.sequence_delta = 0 - way.sequence_delta;
         way.timestamp_delta = 0 - way.timestamp_delta;
         way.checksum_delta = static_cast<std::uint16_t>(~way.checksum_delta);
@@ -125,7 +125,7 @@ Record<kFamily> mirror(const Record<kFamily>& record, Direction direction) {
 TYPED_TEST(TranslateProperty, ThereAndBackIsIdentity) {
     for (int i = 0; i < kRounds; ++i) {
         this->roll();
-        for (Way& way : this->record.core.ways) way.our_scale = way.their_scale = 7;
+        for (DirectionState& way : this->record.core.ways) way.our_scale = way.their_scale = 7;
         auto back = mirror(this->record, this->direction);
         TestFrame travelled = this->frame;
         std::byte* const limit = travelled.ip() + (TestFixture::kFamily == IpFamily::V4 ? 8 : 7);

@@ -11,7 +11,7 @@
 namespace sluice::wire {
 namespace {
 
-using Fate = Reassembly::Fate;
+using Status = Reassembly::Status;
 
 constexpr Instant kStart = Instant{} + 1h;
 constexpr std::size_t kLarge = 9000;
@@ -24,7 +24,7 @@ class ReassemblyTest : public testing::TestWithParam<IpFamily> {
         EXPECT_TRUE(fragment);
         return table.add(at, *fragment, largest, 42);
     }
-    Fate fate(const Bytes& part, Instant at = kStart) { return add(part, at).fate; }
+    Status fate(const Bytes& part, Instant at = kStart) { return add(part, at).fate; }
     Bytes part(std::size_t begin, std::size_t end, bool more, std::uint32_t id = 7) const {
         return part_of(GetParam(), packet, begin, end, more, id);
     }
@@ -48,11 +48,11 @@ TEST_P(ReassemblyTest, GivesThePacketInAnyOrderOfItsParts) {
             auto parts = parts_of(GetParam(), packet, size);
             std::ranges::shuffle(parts, dice);
             for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
-                ASSERT_EQ(fate(parts[i]), Fate::Held);
-                ASSERT_EQ(fate(parts[i]), Fate::Held);  // once more changes nothing
+                ASSERT_EQ(fate(parts[i]), Status::Held);
+                ASSERT_EQ(fate(parts[i]), Status::Held);  // once more changes nothing
             }
             const auto result = add(parts.back());
-            ASSERT_EQ(result.fate, Fate::Whole);
+            ASSERT_EQ(result.fate, Status::Whole);
             ASSERT_EQ(result.packet, expected());
             ASSERT_EQ(table.size() + table.bytes(), 0U);
         }
@@ -60,11 +60,11 @@ TEST_P(ReassemblyTest, GivesThePacketInAnyOrderOfItsParts) {
 }
 
 TEST_P(ReassemblyTest, KeepsPacketsApartByEverythingThatNamesThem) {
-    EXPECT_EQ(fate(part(0, 1480, true, 7)), Fate::Held);
-    EXPECT_EQ(fate(part(1480, 3000, false, 8)), Fate::Held);
-    EXPECT_EQ(fate(from(part(1480, 3000, false, 7), 9)), Fate::Held);
+    EXPECT_EQ(fate(part(0, 1480, true, 7)), Status::Held);
+    EXPECT_EQ(fate(part(1480, 3000, false, 8)), Status::Held);
+    EXPECT_EQ(fate(from(part(1480, 3000, false, 7), 9)), Status::Held);
     EXPECT_EQ(table.size(), 3U);
-    EXPECT_EQ(fate(part(1480, 3000, false, 7)), Fate::Whole);
+    EXPECT_EQ(fate(part(1480, 3000, false, 7)), Status::Whole);
 }
 
 // RFC 5722: with all that is still to come.
@@ -76,13 +76,13 @@ TEST_P(ReassemblyTest, OverlappingPartsSpoilTheirPacket) {
                          Pair{1480, 2488}, Pair{1400, 2600}, Pair{1600, 1808}}) {
         Reassembly fresh{{.timeout = 30s}};
         std::swap(table, fresh);
-        EXPECT_EQ(fate(part(1480, 2480, true)), Fate::Held);
+        EXPECT_EQ(fate(part(1480, 2480, true)), Status::Held);
         const bool apart = p.end <= 1480;
         const auto result = add(part(p.begin, p.end, true));
-        EXPECT_EQ(result.fate, apart ? Fate::Held : Fate::Spoiled) << p.begin << ' ' << p.end;
+        EXPECT_EQ(result.fate, apart ? Status::Held : Status::Spoiled) << p.begin << ' ' << p.end;
         EXPECT_EQ(result.spoiled, apart ? 0U : 2U);
         const auto late = add(part(2480, 3000, false));
-        EXPECT_EQ(late.fate, apart ? Fate::Whole : Fate::Spoiled);
+        EXPECT_EQ(late.fate, apart ? Status::Whole : Status::Spoiled);
         EXPECT_EQ(late.spoiled, apart ? 0U : 1U);
     }
 }
@@ -94,26 +94,26 @@ TEST_P(ReassemblyTest, PartsThatDisagreeAboutTheEndSpoilTheirPacket) {
                                         std::pair{part(2400, 3000, false), part(1000, 2000, false)}}) {
         Reassembly fresh{{.timeout = 30s}};
         std::swap(table, fresh);
-        EXPECT_EQ(fate(first), Fate::Held);
-        EXPECT_EQ(fate(second), Fate::Spoiled);
-        EXPECT_EQ(fate(part(0, 1000, true)), Fate::Spoiled);
+        EXPECT_EQ(fate(first), Status::Held);
+        EXPECT_EQ(fate(second), Status::Spoiled);
+        EXPECT_EQ(fate(part(0, 1000, true)), Status::Spoiled);
     }
 }
 
 TEST_P(ReassemblyTest, APacketLargerThanTheCallerTakesIsSpoiledAtOnce) {
     const std::size_t header = GetParam() == IpFamily::V4 ? 20 : 40;
-    EXPECT_EQ(fate(part(0, 1480, true)), Fate::Held);
-    EXPECT_EQ(add(part(1480, 3000, false), kStart, header + 2999).fate, Fate::TooLarge);
-    EXPECT_EQ(fate(part(0, 1480, true)), Fate::Spoiled);
-    EXPECT_EQ(fate(part(0, 1480, true, 8)), Fate::Held);
-    EXPECT_EQ(add(part(1480, 3000, false, 8), kStart, header + 3000).fate, Fate::Whole);
+    EXPECT_EQ(fate(part(0, 1480, true)), Status::Held);
+    EXPECT_EQ(add(part(1480, 3000, false), kStart, header + 2999).fate, Status::TooLarge);
+    EXPECT_EQ(fate(part(0, 1480, true)), Status::Spoiled);
+    EXPECT_EQ(fate(part(0, 1480, true, 8)), Status::Held);
+    EXPECT_EQ(add(part(1480, 3000, false, 8), kStart, header + 3000).fate, Status::Whole);
 }
 
 TEST_P(ReassemblyTest, ManyTinyPartsSpoilTheirPacket) {
     packet = whole_packet(GetParam(), payload_of(8 * (Reassembly::kMostParts + 4)), 17);
     for (std::size_t i = 0; i < Reassembly::kMostParts; ++i)
-        EXPECT_EQ(fate(part(8 * i, 8 * i + 8, true)), Fate::Held);
-    EXPECT_EQ(fate(part(8 * Reassembly::kMostParts, 8 * Reassembly::kMostParts + 8, true)), Fate::Spoiled);
+        EXPECT_EQ(fate(part(8 * i, 8 * i + 8, true)), Status::Held);
+    EXPECT_EQ(fate(part(8 * Reassembly::kMostParts, 8 * Reassembly::kMostParts + 8, true)), Status::Spoiled);
 }
 
 TEST_P(ReassemblyTest, WaitsOnlySoLongAndTellsWhatItHad) {
@@ -144,16 +144,16 @@ TEST_P(ReassemblyTest, WaitsOnlySoLongAndTellsWhatItHad) {
 }
 
 TEST_P(ReassemblyTest, OneSourceLosesItsOwnOldestFirst) {
-    EXPECT_EQ(fate(from(part(0, 1480, true, 1), 200)), Fate::Held);
+    EXPECT_EQ(fate(from(part(0, 1480, true, 1), 200)), Status::Held);
     for (std::uint32_t id = 1; id <= 3; ++id) EXPECT_EQ(add(part(0, 1480, true, id)).evicted, 0U);
     EXPECT_EQ(add(part(0, 1480, true, 4)).evicted, 1U);  // of three packets
     EXPECT_EQ(table.size(), 4U);
-    EXPECT_EQ(fate(part(1480, 3000, false, 1)), Fate::Held);  // begins anew, and number 2 is gone
-    EXPECT_EQ(fate(part(1480, 3000, false, 4)), Fate::Whole);
-    EXPECT_EQ(fate(from(part(1480, 3000, false, 1), 200)), Fate::Whole);
+    EXPECT_EQ(fate(part(1480, 3000, false, 1)), Status::Held);  // begins anew, and number 2 is gone
+    EXPECT_EQ(fate(part(1480, 3000, false, 4)), Status::Whole);
+    EXPECT_EQ(fate(from(part(1480, 3000, false, 1), 200)), Status::Whole);
     // By bytes: a part far behind costs all that lies before it.
     packet = whole_packet(GetParam(), payload_of(9000));
-    for (std::uint32_t id = 11; id <= 13; ++id) EXPECT_EQ(fate(part(8000, 8800, true, id)), Fate::Held);
+    for (std::uint32_t id = 11; id <= 13; ++id) EXPECT_EQ(fate(part(8000, 8800, true, id)), Status::Held);
     EXPECT_EQ(add(part(8000, 8800, true, 14)).evicted, 1U);
     EXPECT_LE(table.bytes(), 30000U);
 }
@@ -164,8 +164,8 @@ TEST_P(ReassemblyTest, AllTogetherLoseTheOldestOfAll) {
     EXPECT_EQ(evicted, 0U);
     EXPECT_EQ(add(from(part(0, 1480, true), 9)).evicted, 1U);
     EXPECT_EQ(table.size(), 8U);
-    EXPECT_EQ(fate(from(part(1480, 3000, false), 2)), Fate::Whole);
-    EXPECT_EQ(fate(from(part(1480, 3000, false), 1)), Fate::Held);
+    EXPECT_EQ(fate(from(part(1480, 3000, false), 2)), Status::Whole);
+    EXPECT_EQ(fate(from(part(1480, 3000, false), 1)), Status::Held);
 }
 
 TEST_P(ReassemblyTest, CongestionThatOnePartMetIsTheWholes) {
@@ -182,9 +182,9 @@ TEST_P(ReassemblyTest, CongestionThatOnePartMetIsTheWholes) {
         std::optional<unsigned> whole;
     };
     for (const Case c : {Case{2, 2, 2}, Case{2, 3, 3}, Case{3, 1, 3}, Case{0, 0, 0}, Case{0, 3, {}}}) {
-        EXPECT_EQ(fate(with_ecn(part(0, 1480, true), c.first)), Fate::Held);
+        EXPECT_EQ(fate(with_ecn(part(0, 1480, true), c.first)), Status::Held);
         const auto result = add(with_ecn(part(1480, 3000, false), c.second));
-        EXPECT_EQ(result.fate, c.whole ? Fate::Whole : Fate::Spoiled);
+        EXPECT_EQ(result.fate, c.whole ? Status::Whole : Status::Spoiled);
         if (!c.whole) continue;
         IpError error{};
         const unsigned is = GetParam() == IpFamily::V4
@@ -229,7 +229,7 @@ TEST(Fragment, OfIpv4HasTheOptionsOfTheFirst) {
     Reassembly table{{.timeout = 30s}};
     const auto parts = parts_of(IpFamily::V4, packet, 48);
     for (std::size_t i = parts.size() - 1; i > 0; --i) {
-        EXPECT_EQ(table.add(kStart, *parse_fragment(IpFamily::V4, parts[i]), kLarge).fate, Fate::Held);
+        EXPECT_EQ(table.add(kStart, *parse_fragment(IpFamily::V4, parts[i]), kLarge).fate, Status::Held);
     }
     EXPECT_EQ(table.add(kStart, *parse_fragment(IpFamily::V4, parts[0]), kLarge).packet, packet);
 }

@@ -5,8 +5,8 @@
 #include <deque>
 
 #include "mqtt/packets.h"
-#include "worker/owner.h"
 #include "worker/packets.h"
+#include "worker/steering.h"
 
 namespace sluice::test {
 namespace {
@@ -247,12 +247,12 @@ TEST_P(Evictor, ARemovedPoolIsEmptiedToo) {
         text.replace(at, 9, "\"fleet\"");
     }
     lab.reload(text);
-    EXPECT_EQ(lab.roster.pools[0].standing, backend::Standing::Removed);
+    EXPECT_EQ(lab.registry.pools[0].standing, backend::Standing::Removed);
     lab.run(seconds(1));
     EXPECT_EQ(lab.load(0), 0U);
     EXPECT_EQ(lab.count(Counter::ClosedBackendRemoved), 20U);
     EXPECT_TRUE(lab.forget_the_gone());
-    EXPECT_EQ(lab.roster.pools[0].standing, backend::Standing::Vacant);
+    EXPECT_EQ(lab.registry.pools[0].standing, backend::Standing::Vacant);
     EXPECT_EQ(lab.connect("device-1").received, kConnackAccepted);
     EXPECT_EQ(lab.count(Counter::TcpNoConnection), 0U);
 }
@@ -263,7 +263,7 @@ INSTANTIATE_TEST_SUITE_P(Workers, Evictor, testing::Values(1U, 3U));
 void fill_unevenly(Lab& lab, const std::vector<int>& wanted) {
     lab.set_down({1});
     const auto workers = static_cast<std::uint32_t>(wanted.size());
-    const worker::Owner owner(workers);
+    const worker::Steering owner(workers);
     for (std::uint32_t w = 0; w < workers; ++w) {
         for (int n = 0; n < wanted[w];) {
             const SocketAddress from = lab.next_client_address();

@@ -353,7 +353,7 @@ TEST(Failover, ABrokerThatClosesInsteadOfAnsweringIsPassedOver) {
                 EXPECT_EQ(lab.brokers[choice[1]]->visits.size(), 1U);
                 EXPECT_EQ(lab.count(Counter::UpstreamClosedEarly), 1U);
                 EXPECT_EQ(lab.count(Counter::UpstreamRetried), 1U);
-                EXPECT_EQ(lab.workers[0]->tallies().backend(choice[0]).failures[3], 1U);
+                EXPECT_EQ(lab.workers[0]->stats().backend(choice[0]).failures[3], 1U);
                 EXPECT_TRUE(attempts(lab, worker::Event::Kind::AttemptFailed).empty());
                 client.abort();
                 lab.run(milliseconds(100));

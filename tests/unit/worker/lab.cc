@@ -176,10 +176,10 @@ Lab::Lab(const Setup& setup)
     topologies_.push_back(std::make_unique<worker::Topology>(config, macs));
     handover_ = std::make_unique<worker::HandoverRings>(setup.workers, 4096);
     load_ = std::make_unique<backend::LoadTable>(setup.workers, backend::kMaxBackends);
-    roster = backend::seat(config, nullptr);
-    health = std::make_unique<backend::HealthTracker>(roster, now);
+    registry = backend::assign(config, nullptr);
+    health = std::make_unique<backend::HealthTracker>(registry, now);
     snapshots_.push_back(
-        backend::build_snapshot(roster, roster_generation_, health->conditions(), 1, nullptr));
+        backend::build_snapshot(registry, roster_generation_, health->conditions(), 1, nullptr));
     for (std::uint32_t i = 0; i < setup.workers; ++i) {
         workers.push_back(std::make_unique<worker::Worker>(
             worker::WorkerOptions{.index = i,
@@ -289,7 +289,7 @@ bool Lab::take_events() {
 void Lab::publish() {
     std::vector<backend::Condition> conditions = health->conditions();
     for (const unsigned b : forced_down_) conditions[b].healthy = false;
-    snapshots_.push_back(backend::build_snapshot(roster, roster_generation_, conditions,
+    snapshots_.push_back(backend::build_snapshot(registry, roster_generation_, conditions,
                                                  snapshots_.size() + 1, snapshots_.back().get()));
     command({.kind = worker::Command::Kind::SetSnapshot,
              .snapshot = snapshots_.back().get(),
@@ -298,14 +298,14 @@ void Lab::publish() {
 
 void Lab::follow_roster() {
     ++roster_generation_;
-    topologies_.push_back(std::make_unique<worker::Topology>(topologies_.back()->with(roster)));
-    health->use(roster, now);
+    topologies_.push_back(std::make_unique<worker::Topology>(topologies_.back()->with(registry)));
+    health->use(registry, now);
 }
 
 void Lab::reload_unheard(const std::string& text) { go_over_to(read(text)); }
 
 void Lab::go_over_to(config::Config wanted) {
-    roster = backend::seat(wanted, &roster);
+    registry = backend::assign(wanted, &registry);
     config = std::move(wanted);
     follow_roster();
 }
@@ -320,9 +320,9 @@ void Lab::reload(config::Config wanted) {
 
 bool Lab::forget_the_gone() {
     backend::Use use;
-    use.listeners.resize(roster.listeners.size());
-    use.sources.resize(roster.pools.size());
-    for (const auto& pool : roster.pools) use.backends.emplace_back(pool.backends.size());
+    use.listeners.resize(registry.listeners.size());
+    use.sources.resize(registry.pools.size());
+    for (const auto& pool : registry.pools) use.backends.emplace_back(pool.backends.size());
     for (const auto& w : workers) {
         const worker::Worker::Usage u = w->usage();
         for (std::size_t i = 0; i < u.listeners.size(); ++i) use.listeners[i] += u.listeners[i];
@@ -332,16 +332,16 @@ bool Lab::forget_the_gone() {
                 use.backends[p][b] += u.backends[p][b].leased;
         }
     }
-    if (!backend::vacate(roster, use)) return false;
+    if (!backend::reclaim(registry, use)) return false;
     follow_roster();
     publish();
     settle();
     return true;
 }
 
-const backend::Roster::Backend& Lab::seat_of(unsigned broker) const {
+const backend::Registry::Backend& Lab::seat_of(unsigned broker) const {
     const SocketAddress address{brokers[broker]->host.addresses.front(), 1883};
-    const auto& places = roster.pools.front().backends;
+    const auto& places = registry.pools.front().backends;
     return *std::ranges::find_if(places, [&](const auto& b) {
         return b.standing != backend::Standing::Vacant && b.config.address == address;
     });

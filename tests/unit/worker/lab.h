@@ -117,7 +117,7 @@ class Lab {
     // Publishes the picture in which the named brokers are down.
     void set_down(const std::set<unsigned>& brokers);
 
-    // Goes over to another configuration as control does. Throws what seat() throws, and then nothing has
+    // Goes over to another configuration as control does. Throws what assign() throws, and then nothing has
     // changed.
     void reload(const std::string& configuration);
     void reload(config::Config wanted);
@@ -127,7 +127,7 @@ class Lab {
     // there was nothing.
     bool forget_the_gone();
     // Of the first pool, by number of the host.
-    const backend::Roster::Backend& seat_of(unsigned broker) const;
+    const backend::Registry::Backend& seat_of(unsigned broker) const;
 
     SocketAddress listener() const;
     MacAddress front_mac() const { return kFrontMac; }
@@ -144,8 +144,8 @@ class Lab {
     std::vector<std::unique_ptr<worker::Worker>> workers;
     std::vector<worker::Event> events;  // from all workers, oldest first
     std::unique_ptr<backend::HealthTracker> health;
-    backend::Roster roster;     // of `config`, and what was before
-    bool follow_health = true;  // publish a new snapshot when health changes, as control does
+    backend::Registry registry;  // of `config`, and what was before
+    bool follow_health = true;   // publish a new snapshot when health changes, as control does
     // Sees every frame that Sluice sends, before it can be lost.
     std::function<void(std::uint16_t port, ByteView frame)> on_sent;
     bool take_mail = true;  // false: the workers' event mailboxes fill up

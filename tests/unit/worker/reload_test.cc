@@ -10,8 +10,8 @@
 #include "sluice/wire/frame.h"
 #include "sluice/wire/icmpv6.h"
 #include "sluice/wire/ndp.h"
-#include "worker/owner.h"
 #include "worker/packets.h"
+#include "worker/steering.h"
 
 namespace sluice::test {
 namespace {
@@ -248,7 +248,7 @@ TEST_P(Reload, ConnectionsStayWhateverComesAndGoesAroundThem) {
 
     crowd.end();
     lab.forget_the_gone();
-    EXPECT_FALSE(anything_removed(lab.roster));
+    EXPECT_FALSE(anything_removed(lab.registry));
     EXPECT_EQ(lab.connect("device-1").received, kConnackAccepted);
     lab.clients.sockets.back()->abort();
     lab.settle();
@@ -353,7 +353,7 @@ TEST_P(Reload, AWorkerThatMissedAConfigurationTakesTheNextOne) {
                        "[[pool.backend]]\nname = \"o\"\naddress = \"" +
                        SocketAddress{lab.brokers[0]->host.addresses[0], 1883}.to_string() + "\"\n");
     lab.reload(configuration(setup()));
-    EXPECT_FALSE(lab.roster.pools[0].retained_sources.empty());
+    EXPECT_FALSE(lab.registry.pools[0].retained_sources.empty());
     crowd.expect_kept();
     EXPECT_TRUE(lab.forget_the_gone());
     crowd.expect_kept();

@@ -101,7 +101,7 @@ TEST(Route, TheClientIsOfferedWhatEveryPoolAcceptsThatItMayGoTo) {
     EXPECT_TRUE(offered().sack_permitted);
     EXPECT_EQ(offered().mss, 1460);
     EXPECT_EQ(window, 65535U);
-    const auto position = lab.roster.pools[1].backends[0].position;
+    const auto position = lab.registry.pools[1].backends[0].position;
     lab.health->on_probe(position, backend::ProbeFailure::None,
                          {.mss = 1200, .window = 3000, .window_scale = 7, .sack = false, .timestamps = true},
                          {}, lab.now);

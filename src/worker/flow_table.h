@@ -29,11 +29,11 @@ struct PoolLease {
     nat::Lease lease;
 };
 
-class Directory {
+class FlowTable {
   public:
-    Directory(const WorkerOptions& options, const WorkerResources& resources);
+    FlowTable(const WorkerOptions& options, const WorkerResources& resources);
 
-    // Follows a snapshot whose roster has changed. Whatever a connection may still use stays where it is.
+    // Follows a snapshot whose registry has changed. Whatever a connection may still use stays where it is.
     void use(const backend::Snapshot& snapshot, const Topology& topology);
 
     // --- listeners ---

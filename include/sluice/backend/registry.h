@@ -29,12 +29,12 @@ const char* to_string(Standing standing);
 inline constexpr std::uint32_t kMaxBackends = 4096;
 
 // The configuration cannot take the place of the running one; what() says why and what to do.
-class SeatingError : public std::runtime_error {
+class AssignmentError : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
 
-struct Roster {
+struct Registry {
     struct Listener {
         config::Listener config;
         std::uint32_t pool = 0;  // in pools
@@ -84,8 +84,8 @@ struct Roster {
 // Gives everything in `config` a place. What runs already keeps its own: a listener is known by its address,
 // a backend by its address in its pool, a pool by its name or, when it was renamed, by its source addresses
 // and the backends that it reaches from there. running: what has run so far; nullptr at start. Throws
-// SeatingError.
-Roster seat(const config::Config& config, const Roster* running);
+// AssignmentError.
+Registry assign(const config::Config& config, const Registry* running);
 
 // What connections still refer to, summed over all workers.
 struct Use {
@@ -94,9 +94,9 @@ struct Use {
     std::vector<std::vector<IpAddress>> sources;       // addresses with a lease in use, by pool
 };
 // Makes vacant what was removed and is used no more; true when there was any. Requires that every worker had
-// taken the roster before `use` was counted, so that no new connection can have been made since.
-bool vacate(Roster& roster, const Use& use);
-// Whether anything waits for vacate().
-bool anything_removed(const Roster& roster);
+// taken the registry before `use` was counted, so that no new connection can have been made since.
+bool reclaim(Registry& registry, const Use& use);
+// Whether anything waits for reclaim().
+bool anything_removed(const Registry& registry);
 
 }  // namespace sluice::backend

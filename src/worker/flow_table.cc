@@ -1,4 +1,4 @@
-#include "worker/directory.h"
+#include "worker/flow_table.h"
 
 #include <algorithm>
 #include <utility>
@@ -13,7 +13,7 @@ splice::Ends<kFamily> local_end(const SocketAddress& address) {
 
 }  // namespace
 
-Directory::Directory(const WorkerOptions& options, const WorkerResources& resources)
+FlowTable::FlowTable(const WorkerOptions& options, const WorkerResources& resources)
     : worker_(options.index),
       workers_(options.workers),
       random_(SplitMix64(options.seed).next()),  // not the numbers that others draw from the seed
@@ -21,7 +21,7 @@ Directory::Directory(const WorkerOptions& options, const WorkerResources& resour
     use(*resources.snapshot, resources.topology);
 }
 
-void Directory::use(const backend::Snapshot& snapshot, const Topology& topology) {
+void FlowTable::use(const backend::Snapshot& snapshot, const Topology& topology) {
     places_ = {};
     others_.clear();
     for (std::uint32_t i = 0; i < snapshot.listeners.size(); ++i) {
@@ -48,7 +48,7 @@ void Directory::use(const backend::Snapshot& snapshot, const Topology& topology)
     }
 }
 
-nat::SourcePool Directory::make_source_pool(const backend::Pool& facts) {
+nat::SourcePool FlowTable::make_source_pool(const backend::Pool& facts) {
     nat::SourcePool::Options options;
     options.ports = {facts.source_ports.first, facts.source_ports.last};
     options.worker = worker_;
@@ -62,7 +62,7 @@ nat::SourcePool Directory::make_source_pool(const backend::Pool& facts) {
     return nat::SourcePool(options);
 }
 
-void Directory::add_brokers(std::uint32_t pool, const backend::Pool& facts, const Topology& topology) {
+void FlowTable::add_brokers(std::uint32_t pool, const backend::Pool& facts, const Topology& topology) {
     for (std::uint32_t b = 0; b < facts.backends.size(); ++b) {
         if (facts.backends[b].standing == backend::Standing::Vacant) continue;
         const SocketAddress& broker = facts.backends[b].address;
@@ -83,12 +83,12 @@ void Directory::add_brokers(std::uint32_t pool, const backend::Pool& facts, cons
 }
 
 template <IpFamily kFamily>
-void Directory::add_listener(const SocketAddress& address, const ListenerPlace& place) {
+void FlowTable::add_listener(const SocketAddress& address, const ListenerPlace& place) {
     std::get<Places<kFamily>>(places_).listeners.insert(listener_key(local_end<kFamily>(address)), place);
 }
 
 template <IpFamily kFamily>
-void Directory::add_broker(const FourTuple& tuple, const BrokerPlace& place) {
+void FlowTable::add_broker(const FourTuple& tuple, const BrokerPlace& place) {
     auto& brokers = std::get<Places<kFamily>>(places_).brokers;
     const auto key = broker_key(splice::Ends<kFamily>::of(tuple));
     BrokerPlace* const first = brokers.find(key);
@@ -97,14 +97,14 @@ void Directory::add_broker(const FourTuple& tuple, const BrokerPlace& place) {
     others_.back().next = std::exchange(first->next, static_cast<std::uint32_t>(others_.size() - 1));
 }
 
-std::optional<std::uint32_t> Directory::listener_at(const SocketAddress& address) const {
+std::optional<std::uint32_t> FlowTable::listener_at(const SocketAddress& address) const {
     return with_family(address.address.family(), [&]<IpFamily kFamily>() -> std::optional<std::uint32_t> {
         const auto* const place = places<kFamily>().listeners.find(listener_key(local_end<kFamily>(address)));
         return place == nullptr ? std::nullopt : std::optional(place->listener);
     });
 }
 
-std::optional<PoolLease> Directory::lease_of(const FourTuple& tuple) const {
+std::optional<PoolLease> FlowTable::lease_of(const FourTuple& tuple) const {
     if (tuple.local.address.family() != tuple.remote.address.family()) return std::nullopt;
     return with_family(tuple.local.address.family(), [&]<IpFamily kFamily>() -> std::optional<PoolLease> {
         const auto* const place =

@@ -16,16 +16,16 @@
 
 namespace sluice::daemon {
 
-class Enquiries final : public admin::Service {
+class TelemetryQueries final : public admin::Service {
   public:
     // Called by serve().
     using Answer =
         std::function<port::TelemetryDict(const std::string& command, const std::string& parameter)>;
 
     // patience: how long ask() waits. Throws admin::SocketError.
-    Enquiries(Answer answer, Duration patience);
+    TelemetryQueries(Answer answer, Duration patience);
     // Nobody may be in ask().
-    ~Enquiries() override;
+    ~TelemetryQueries() override;
 
     // From any thread. An error is returned when the answer does not come in time, or after close().
     port::TelemetryDict ask(std::string_view command, std::string_view parameter);

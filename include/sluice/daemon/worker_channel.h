@@ -18,10 +18,10 @@ namespace sluice::daemon {
 // workers decides what to do between two calls.
 using Wait = std::function<bool(const std::function<bool()>& done)>;
 
-class CrewLink {
+class WorkerChannel {
   public:
     // store and workers are borrowed and outlive the link.
-    CrewLink(SnapshotStore& store, const std::vector<worker::Worker*>& workers, Wait wait);
+    WorkerChannel(SnapshotStore& store, const std::vector<worker::Worker*>& workers, Wait wait);
 
     std::uint32_t size() const { return static_cast<std::uint32_t>(lanes_.size()); }
     worker::Worker& worker(std::uint32_t index) const { return *lanes_[index].worker; }

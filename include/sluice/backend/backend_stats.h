@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "sluice/backend/health_tracker.h"
-#include "sluice/backend/roster.h"
+#include "sluice/backend/registry.h"
 #include "sluice/base/counters.h"
 #include "sluice/base/lazy_array.h"
 #include "sluice/base/time.h"
@@ -94,7 +94,7 @@ struct BackendTally {
 
 // What went one way: TCP segments of connections that have this broker, and their payload as it was passed
 // on, in bytes. Of spliced connections retransmissions count as well.
-struct Passage {
+struct DirectionTraffic {
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
 
@@ -102,8 +102,8 @@ struct Passage {
     void count(std::uint64_t more_packets, std::uint64_t more_bytes);
 };
 struct Traffic {
-    Passage to_broker;
-    Passage to_client;
+    DirectionTraffic to_broker;
+    DirectionTraffic to_client;
 
     void add(const Traffic& other);
     void subtract(const Traffic& other);
@@ -119,10 +119,10 @@ struct ConnectTally {
 
 // --- the table ---
 
-class Tallies {
+class BackendStats {
   public:
     // Memory is taken as brokers are first met.
-    Tallies() : backends_(kMaxBackends), traffic_(kMaxBackends) {}
+    BackendStats() : backends_(kMaxBackends), traffic_(kMaxBackends) {}
 
     // By the worker.
     void connected(std::uint32_t backend, Duration latency);
@@ -158,7 +158,7 @@ inline void bump(std::uint64_t& cell, std::uint64_t n = 1) {
 }
 }  // namespace detail
 
-inline void Passage::count(std::uint64_t more_packets, std::uint64_t more_bytes) {
+inline void DirectionTraffic::count(std::uint64_t more_packets, std::uint64_t more_bytes) {
     detail::bump(packets, more_packets);
     detail::bump(bytes, more_bytes);
 }

@@ -9,7 +9,7 @@
 
 namespace sluice::worker {
 
-class Pace {
+class GatherPolicy {
   public:
     // After each turn that had something to do. frames: received since the start. True when it pays to wait
     // for more: they come fast, and yet this turn found few.

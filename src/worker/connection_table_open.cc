@@ -6,7 +6,7 @@
 
 #include "sluice/tcp/frame.h"
 #include "sluice/tcp/isn.h"
-#include "worker/flows.h"
+#include "worker/connection_table.h"
 
 namespace sluice::worker {
 namespace {
@@ -24,8 +24,8 @@ struct SynAck final : tcp::Output {
 
 // How many handshakes of a listener may be held: as many as it says, and of all together no more than half of
 // the places that connections leave. The others are for those who come by cookie.
-std::uint32_t Flows::half_open_limit(std::uint32_t listener) const {
-    const backend::Listener& facts = surroundings_.snapshot->listeners[listener];
+std::uint32_t ConnectionTable::half_open_limit(std::uint32_t listener) const {
+    const backend::Listener& facts = context_.snapshot->listeners[listener];
     const ListenerLoad& own = listeners_[listener];
     std::uint32_t all = 0;
     for (const ListenerLoad& load : listeners_) all += load.half_open;
@@ -43,23 +43,23 @@ std::uint32_t Flows::half_open_limit(std::uint32_t listener) const {
     return limit;
 }
 
-tcp::SynCookies& Flows::cookies(std::uint32_t listener) {
+tcp::SynCookies& ConnectionTable::cookies(std::uint32_t listener) {
     while (cookies_.size() <= listener) cookies_.emplace_back(options_.isn_key);
     return cookies_[listener];
 }
 
-tcp::EndpointOptions Flows::client_options(std::uint32_t listener, const FourTuple& tuple,
-                                           const Arrival& arrival) const {
+tcp::EndpointOptions ConnectionTable::client_options(std::uint32_t listener, const FourTuple& tuple,
+                                                     const Arrival& arrival) const {
     const std::uint16_t mss = topology_.ports()[arrival.port].mss(tuple.local.address.family());
     tcp::EndpointOptions options =
-        session::client_options(*surroundings_.snapshot, listener, tuple, mss, options_.isn_key);
+        session::client_options(*context_.snapshot, listener, tuple, mss, options_.isn_key);
     options.receive_window = waiting_.reach(*options.receive_window);
     return options;
 }
 
 // Why there can be no connection for this client now.
-std::optional<Counter> Flows::obstacle(std::uint32_t listener, const IpAddress& client) const {
-    const backend::Listener& facts = surroundings_.snapshot->listeners[listener];
+std::optional<Counter> ConnectionTable::obstacle(std::uint32_t listener, const IpAddress& client) const {
+    const backend::Listener& facts = context_.snapshot->listeners[listener];
     if (!facts.admits(client)) return Counter::DropSynDenied;
     if (facts.max_connections != 0 &&
         listeners_[listener].connections >= share(facts.max_connections, options_.workers)) {
@@ -69,8 +69,8 @@ std::optional<Counter> Flows::obstacle(std::uint32_t listener, const IpAddress& 
     return std::nullopt;
 }
 
-void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
-                   const tcp::Segment& syn, std::uint64_t hash) {
+void ConnectionTable::accept(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                             const Arrival& arrival, const tcp::Segment& syn, std::uint64_t hash) {
     if (const auto reason = obstacle(listener, tuple.remote.address)) return counters_.add(*reason);
     const std::uint32_t limit = half_open_limit(listener);
     const std::uint32_t held = listeners_[listener].half_open;
@@ -87,21 +87,22 @@ void Flows::accept(Instant now, std::uint32_t listener, const FourTuple& tuple, 
 }
 
 // A connection in its place, without any packet yet: half open until drive() sees another phase.
-std::uint32_t Flows::hold(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
-                          const tcp::EndpointOptions& options, std::uint64_t hash) {
-    const std::uint32_t pool = surroundings_.snapshot->listeners[listener].pool;
+std::uint32_t ConnectionTable::hold(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                                    const Arrival& arrival, const tcp::EndpointOptions& options,
+                                    std::uint64_t hash) {
+    const std::uint32_t pool = context_.snapshot->listeners[listener].pool;
     const std::uint32_t id = slab_.insert(tuple, session::ClientPath{arrival.port, arrival.source_mac},
                                           listener, pool, options, now);
     slab_[id].id = id;
-    directory_.insert_client(hash, {Reference::Kind::Relayed, id});
+    flow_table_.insert_client(hash, {Reference::Kind::Relayed, id});
     ways_.join_client(now, tuple);
     ++listeners_[listener].connections;
     ++listeners_[listener].half_open;
     return id;
 }
 
-void Flows::answer_by_cookie(Instant now, std::uint32_t listener, const FourTuple& tuple,
-                             const Arrival& arrival, const tcp::Segment& syn) {
+void ConnectionTable::answer_by_cookie(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                                       const Arrival& arrival, const tcp::Segment& syn) {
     auto frame = output_.allocate();
     if (!frame) return;
     tcp::EndpointOptions options = client_options(listener, tuple, arrival);
@@ -120,8 +121,8 @@ void Flows::answer_by_cookie(Instant now, std::uint32_t listener, const FourTupl
 
 // True when the segment has completed a handshake that was not held, or would have if there were room: its
 // client believes that it is connected, and repeats what it sends.
-bool Flows::complete(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
-                     const tcp::Segment& ack, std::uint64_t hash) {
+bool ConnectionTable::complete(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                               const Arrival& arrival, const tcp::Segment& ack, std::uint64_t hash) {
     if (!tcp::may_carry_cookie(ack)) return false;
     const auto opening = cookies(listener).open(now, tuple, ack);
     if (!opening) {
@@ -144,7 +145,7 @@ bool Flows::complete(Instant now, std::uint32_t listener, const FourTuple& tuple
 }
 
 // Instead of a SYN-ACK's repetition. Half of the room is for handshakes that have not had their time yet.
-bool Flows::let_go(std::uint32_t id) {
+bool ConnectionTable::let_go(std::uint32_t id) {
     const session::Connection& c = slab_[id];
     if (c.phase != session::Phase::Handshake || !c.cookie_note) return false;
     ListenerLoad& load = listeners_[c.listener];

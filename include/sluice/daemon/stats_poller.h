@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "sluice/base/time.h"
-#include "sluice/daemon/crew_link.h"
+#include "sluice/daemon/worker_channel.h"
 #include "sluice/worker/worker.h"
 
 namespace sluice::daemon {
 
-class Survey {
+class StatsPoller {
   public:
     static constexpr Duration kInterval = 1s;
     // A worker that has answered nothing for so long hangs.
@@ -26,7 +26,7 @@ class Survey {
     };
 
     // link is borrowed.
-    Survey(CrewLink& link, Instant now);
+    StatsPoller(WorkerChannel& link, Instant now);
 
     // Takes what was answered and asks for more. True when a worker's round has come to its end.
     bool turn(Instant now);
@@ -39,7 +39,7 @@ class Survey {
 
   private:
     class Question;
-    struct Lane {
+    struct PolledWorker {
         std::shared_ptr<Question> question;
         bool asked = false;
         Answer whole;
@@ -48,8 +48,8 @@ class Survey {
     };
     void ask(std::uint32_t worker);
 
-    CrewLink& link_;
-    std::vector<Lane> lanes_;
+    WorkerChannel& link_;
+    std::vector<PolledWorker> lanes_;
 };
 
 }  // namespace sluice::daemon

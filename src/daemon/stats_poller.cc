@@ -1,4 +1,4 @@
-#include "sluice/daemon/survey.h"
+#include "sluice/daemon/stats_poller.h"
 
 #include <algorithm>
 #include <utility>
@@ -8,7 +8,7 @@
 namespace sluice::daemon {
 
 // One worker's; it is asked again and again until the round is complete.
-class Survey::Question final : public worker::Inspection {
+class StatsPoller::Question final : public worker::Inspection {
   public:
     void run(worker::Worker& worker) override {
         if (next_ == 0) answer_ = {.totals = worker.totals(), .leases = {}};
@@ -25,14 +25,14 @@ class Survey::Question final : public worker::Inspection {
     Answer answer_;
 };
 
-Survey::Survey(CrewLink& link, Instant now) : link_(link) {
+StatsPoller::StatsPoller(WorkerChannel& link, Instant now) : link_(link) {
     for (std::uint32_t i = 0; i < link_.size(); ++i) {
         lanes_.push_back({.question = std::make_shared<Question>(), .whole = {}, .due = now, .heard = now});
     }
 }
 
-void Survey::ask(std::uint32_t worker) {
-    Lane& lane = lanes_[worker];
+void StatsPoller::ask(std::uint32_t worker) {
+    PolledWorker& lane = lanes_[worker];
     lane.asked = true;
     lane.question->reuse();
     worker::Command command;
@@ -41,9 +41,9 @@ void Survey::ask(std::uint32_t worker) {
     link_.post(worker, command);
 }
 
-std::unordered_map<std::uint32_t, std::vector<worker::LeaseRow>> Survey::leases() const {
+std::unordered_map<std::uint32_t, std::vector<worker::LeaseRow>> StatsPoller::leases() const {
     std::unordered_map<std::uint32_t, std::vector<worker::LeaseRow>> all;
-    for (const Lane& lane : lanes_) {
+    for (const PolledWorker& lane : lanes_) {
         for (const worker::LeaseRow& row : lane.whole.leases) {
             std::vector<worker::LeaseRow>& rows = all[row.backend];
             const auto known = std::ranges::find(rows, row.address, &worker::LeaseRow::address);
@@ -59,10 +59,10 @@ std::unordered_map<std::uint32_t, std::vector<worker::LeaseRow>> Survey::leases(
     return all;
 }
 
-bool Survey::turn(Instant now) {
+bool StatsPoller::turn(Instant now) {
     bool complete = false;
     for (std::uint32_t i = 0; i < workers(); ++i) {
-        Lane& lane = lanes_[i];
+        PolledWorker& lane = lanes_[i];
         Question& question = *lane.question;
         if (!lane.asked) {
             if (now >= lane.due) ask(i);

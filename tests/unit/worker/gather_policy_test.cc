@@ -1,4 +1,4 @@
-#include "worker/pace.h"
+#include "worker/gather_policy.h"
 
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ class PaceTest : public ::testing::Test {
         return count;
     }
 
-    Pace pace;
+    GatherPolicy pace;
     Instant now{1h};
     std::uint64_t seen = 0;
 };

@@ -16,9 +16,9 @@
 #include "sluice/tcp/syn_cookie.h"
 #include "sluice/worker/worker.h"
 #include "worker/answers.h"
-#include "worker/directory.h"
+#include "worker/event_queue.h"
+#include "worker/flow_table.h"
 #include "worker/frame_output.h"
-#include "worker/mail.h"
 #include "worker/session_news.h"
 #include "worker/spliced.h"
 #include "worker/ways.h"
@@ -31,13 +31,13 @@ struct Arrival {
     MacAddress source_mac;
 };
 
-class Flows final : public session::Transmitter, public FailedNeighbors {
+class ConnectionTable final : public session::Transmitter, public FailedNeighbors {
   public:
     // listeners: shared with `spliced`, which takes connections over.
-    Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-          Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, Answers& answers,
-          Ways& ways, CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news,
-          Instant now);
+    ConnectionTable(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
+                    Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output,
+                    Answers& answers, Ways& ways, CounterSet& counters, backend::BackendStats& stats,
+                    EventQueue& events, SessionNews& news, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
     // Both return false when the packet is a spliced connection's, now at the latest: to be translated.
@@ -58,9 +58,9 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     Instant next_deadline() const { return wheel_.next_wakeup(); }
 
     // --- control ---
-    const backend::Snapshot* snapshot() const { return surroundings_.snapshot; }
+    const backend::Snapshot* snapshot() const { return context_.snapshot; }
     void use(const backend::Snapshot* snapshot) {
-        surroundings_.snapshot = snapshot;
+        context_.snapshot = snapshot;
         waiting_.use(snapshot->connect_memory);
     }
     void accept_no_more() { accepting_ = false; }
@@ -90,7 +90,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     std::uint16_t broker_mss(const IpAddress& source) const override;
     void attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) override;
     void attempt_succeeded(std::uint32_t backend) override;
-    std::optional<session::Hop> broker_hop(const session::Connection& connection) override;
+    std::optional<session::LinkDestination> broker_hop(const session::Connection& connection) override;
     void learned(const session::Stay& stay) override { news_.learned(now_, stay); }
     bool splice(const session::Connection& connection, const splice::Joint& joint) override;
 
@@ -131,7 +131,7 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
 
     const WorkerOptions options_;
     const Topology& topology_;
-    Directory& directory_;
+    FlowTable& flow_table_;
     Spliced& spliced_;
     std::vector<ListenerLoad>& listeners_;
     std::vector<tcp::SynCookies> cookies_;  // by listener
@@ -139,11 +139,11 @@ class Flows final : public session::Transmitter, public FailedNeighbors {
     Answers& answers_;
     Ways& ways_;
     CounterSet& counters_;
-    Mail& mail_;
+    EventQueue& events_;
     SessionNews& news_;
     backend::Chooser chooser_;
     session::WaitingRoom waiting_;
-    session::Surroundings surroundings_;
+    session::SessionContext context_;
     flow::Slab<session::Connection> slab_;
     flow::TimerWheel wheel_;
     std::vector<Instant> succeeded_;  // by backend position: when it took a client last

@@ -1,4 +1,4 @@
-#include "sluice/backend/tallies.h"
+#include "sluice/backend/backend_stats.h"
 
 #include <chrono>
 #include <cstdio>
@@ -35,7 +35,7 @@ void each(Latencies& to, const Latencies& from, Apply apply) {
 }
 
 template <typename Apply>
-void each(Passage& to, const Passage& from, Apply apply) {
+void each(DirectionTraffic& to, const DirectionTraffic& from, Apply apply) {
     each(to.packets, from.packets, apply);
     each(to.bytes, from.bytes, apply);
 }
@@ -90,44 +90,44 @@ void Traffic::add(const Traffic& other) { each(*this, other, Plus{}); }
 void Traffic::subtract(const Traffic& other) { each(*this, other, Minus{}); }
 void ConnectTally::add(const ConnectTally& other) { each(counts, other.counts, Plus{}); }
 
-void Tallies::connected(std::uint32_t backend, Duration latency) {
+void BackendStats::connected(std::uint32_t backend, Duration latency) {
     bump(backends_[backend].connects);
     note(backends_[backend].connect, latency);
 }
 
-void Tallies::attempt_failed(std::uint32_t backend, ProbeFailure failure) {
+void BackendStats::attempt_failed(std::uint32_t backend, ProbeFailure failure) {
     if (const auto kind = index_in(kFailures, failure)) bump(backends_[backend].failures[*kind]);
 }
 
-void Tallies::answered(std::uint32_t backend, mqtt::Version version, std::uint8_t code,
-                       std::optional<Duration> latency) {
+void BackendStats::answered(std::uint32_t backend, mqtt::Version version, std::uint8_t code,
+                            std::optional<Duration> latency) {
     bump(backends_[backend].connacks[connack_cell(version, code)]);
     if (latency) note(backends_[backend].connack, *latency);
 }
 
-void Tallies::ended(std::uint32_t backend, Counter reason) {
+void BackendStats::ended(std::uint32_t backend, Counter reason) {
     if (const auto ending = index_in(kEndings, reason)) bump(backends_[backend].endings[*ending]);
 }
 
-void Tallies::asked(mqtt::Version version, bool clean_start, std::uint16_t keep_alive) {
+void BackendStats::asked(mqtt::Version version, bool clean_start, std::uint16_t keep_alive) {
     const auto bucket = std::ranges::lower_bound(kKeepAliveBounds, keep_alive) - kKeepAliveBounds.begin();
     bump(connects_
              .counts[*index_in(kVersions, version)][clean_start ? 1 : 0][static_cast<std::size_t>(bucket)]);
 }
 
-BackendTally Tallies::backend(std::uint32_t backend) const {
+BackendTally BackendStats::backend(std::uint32_t backend) const {
     BackendTally tally;
     tally.add(backends_[backend]);
     return tally;
 }
 
-Traffic Tallies::traffic(std::uint32_t backend) const {
+Traffic BackendStats::traffic(std::uint32_t backend) const {
     Traffic traffic;
     traffic.add(traffic_[backend]);
     return traffic;
 }
 
-ConnectTally Tallies::connects() const {
+ConnectTally BackendStats::connects() const {
     ConnectTally tally;
     tally.add(connects_);
     return tally;

@@ -12,9 +12,9 @@
 
 namespace sluice::worker {
 
-class Owner {
+class Steering {
   public:
-    explicit Owner(std::uint32_t workers);
+    explicit Steering(std::uint32_t workers);
 
     // tuple.local: the listener. The hash input is source address, destination address, source port,
     // destination port, as the packet has them (Microsoft RSS specification, "NdisHashFunctionToeplitz").

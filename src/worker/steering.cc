@@ -1,4 +1,4 @@
-#include "worker/owner.h"
+#include "worker/steering.h"
 
 #include "sluice/worker/rss_key.h"
 
@@ -41,9 +41,9 @@ const Contribution& contributions() {
 
 }  // namespace
 
-Owner::Owner(std::uint32_t workers) : workers_(workers) {}
+Steering::Steering(std::uint32_t workers) : workers_(workers) {}
 
-std::uint32_t Owner::toeplitz(const FourTuple& tuple) {
+std::uint32_t Steering::toeplitz(const FourTuple& tuple) {
     const Contribution& table = contributions();
     std::uint32_t hash = 0;
     std::size_t position = 0;
@@ -61,14 +61,14 @@ std::uint32_t Owner::toeplitz(const FourTuple& tuple) {
     return hash;
 }
 
-std::uint32_t Owner::of_client(const FourTuple& tuple) const {
+std::uint32_t Steering::of_client(const FourTuple& tuple) const {
     if (workers_ == 1) return 0;
     return toeplitz(tuple) % kIndirectionEntries % workers_;
 }
 
 // The same hash, with what fragments have in the place of ports.
-std::uint32_t Owner::of_fragment(const IpAddress& source, const IpAddress& destination,
-                                 std::uint32_t identification, std::uint8_t protocol) const {
+std::uint32_t Steering::of_fragment(const IpAddress& source, const IpAddress& destination,
+                                    std::uint32_t identification, std::uint8_t protocol) const {
     if (workers_ == 1) return 0;
     const auto upper = static_cast<std::uint16_t>(identification >> 16U ^ protocol);
     const auto lower = static_cast<std::uint16_t>(identification);

@@ -10,7 +10,7 @@
 
 #include "sluice/base/time.h"
 #include "sluice/port/port.h"
-#include "worker/pace.h"
+#include "worker/gather_policy.h"
 
 namespace sluice::worker {
 
@@ -19,10 +19,10 @@ Instant monotonic_now();
 // When a worker has nothing to do it waits: in poll() on the file descriptors of its queues where the ports
 // have some, else, after a moment, in short naps that grow while the quiet lasts. Ports that poll() knows
 // cost a system call or two for each burst, so there it also waits for bursts to become larger.
-class Rest {
+class IdlePolicy {
   public:
     // wake_fd: readable when somebody wants the worker up.
-    Rest(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd);
+    IdlePolicy(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd);
 
     // frames: received since the start. Where frames come fast, the worker is given back a little later.
     void was_busy(Instant now, std::uint64_t frames);
@@ -40,7 +40,7 @@ class Rest {
 
     std::vector<pollfd> handles_;  // the last is wake_fd
     bool can_wait_ = true;         // every port can be polled for
-    Pace pace_;
+    GatherPolicy gather_;
     Instant busy_;
     Duration nap_ = kShortestNap;
 };

@@ -1,4 +1,4 @@
-#include "sluice/daemon/enquiries.h"
+#include "sluice/daemon/telemetry_queries.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -10,16 +10,16 @@
 
 namespace sluice::daemon {
 
-Enquiries::Enquiries(Answer answer, Duration patience)
+TelemetryQueries::TelemetryQueries(Answer answer, Duration patience)
     : answer_(std::move(answer)), patience_(patience), event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (event_ < 0) {
         throw admin::SocketError(std::string("no event for the telemetry socket: ") + std::strerror(errno));
     }
 }
 
-Enquiries::~Enquiries() { ::close(event_); }
+TelemetryQueries::~TelemetryQueries() { ::close(event_); }
 
-port::TelemetryDict Enquiries::ask(std::string_view command, std::string_view parameter) {
+port::TelemetryDict TelemetryQueries::ask(std::string_view command, std::string_view parameter) {
     const auto question = std::make_shared<Question>(
         Question{.command = std::string(command), .parameter = std::string(parameter), .answer = {}});
     std::unique_lock lock(mutex_);
@@ -33,13 +33,13 @@ port::TelemetryDict Enquiries::ask(std::string_view command, std::string_view pa
     return port::telemetry_error(closed_ ? "sluiced is stopping" : "control is busy; ask again");
 }
 
-void Enquiries::close() {
+void TelemetryQueries::close() {
     const std::scoped_lock lock(mutex_);
     closed_ = true;
     news_.notify_all();
 }
 
-void Enquiries::serve(Instant /*now*/) {
+void TelemetryQueries::serve(Instant /*now*/) {
     ::eventfd_t ignored = 0;
     ::eventfd_read(event_, &ignored);
     std::deque<std::shared_ptr<Question>> asked;

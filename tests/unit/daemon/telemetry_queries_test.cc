@@ -1,6 +1,6 @@
 // Questions from other threads are answered on the thread that serves, or come back with an error; nobody
 // waits for ever.
-#include "sluice/daemon/enquiries.h"
+#include "sluice/daemon/telemetry_queries.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -32,40 +32,40 @@ port::TelemetryDict echo(const std::string& command, const std::string& paramete
     return {{command, parameter}};
 }
 
-TEST(Enquiries, AreAnsweredByWhoServes) {
+TEST(TelemetryQueries, AreAnsweredByWhoServes) {
     const auto here = std::this_thread::get_id();
-    Enquiries enquiries(
+    TelemetryQueries telemetry_queries(
         [&](const std::string& command, const std::string& parameter) {
             EXPECT_EQ(std::this_thread::get_id(), here);
             return echo(command, parameter);
         },
         kLong);
-    EXPECT_FALSE(readable(enquiries.fd()));
+    EXPECT_FALSE(readable(telemetry_queries.fd()));
     std::string answer;
-    std::thread other([&] { answer = text_of(enquiries.ask("what", "ever")); });
-    await(enquiries.fd());
-    enquiries.serve(Instant{});
+    std::thread other([&] { answer = text_of(telemetry_queries.ask("what", "ever")); });
+    await(telemetry_queries.fd());
+    telemetry_queries.serve(Instant{});
     other.join();
     EXPECT_EQ(answer, "what=ever");
-    EXPECT_FALSE(readable(enquiries.fd()));
+    EXPECT_FALSE(readable(telemetry_queries.fd()));
 }
 
-TEST(Enquiries, OneThatNobodyAnswersComesBack) {
+TEST(TelemetryQueries, OneThatNobodyAnswersComesBack) {
     int answers = 0;
-    Enquiries enquiries(
+    TelemetryQueries telemetry_queries(
         [&](const std::string& command, const std::string& parameter) {
             ++answers;
             return echo(command, parameter);
         },
         1ms);
-    EXPECT_EQ(text_of(enquiries.ask("a", "b")), "error=control is busy; ask again");
-    enquiries.serve(Instant{});
+    EXPECT_EQ(text_of(telemetry_queries.ask("a", "b")), "error=control is busy; ask again");
+    telemetry_queries.serve(Instant{});
     EXPECT_EQ(answers, 0) << "an answer that nobody waits for";
 }
 
-TEST(Enquiries, OneThatIsGivenUpWhileItIsAnsweredHarmsNobody) {
+TEST(TelemetryQueries, OneThatIsGivenUpWhileItIsAnsweredHarmsNobody) {
     std::atomic<bool> given_up = false;
-    Enquiries enquiries(
+    TelemetryQueries telemetry_queries(
         [&](const std::string& command, const std::string& parameter) {
             given_up.wait(false);
             return echo(command, parameter);
@@ -73,44 +73,44 @@ TEST(Enquiries, OneThatIsGivenUpWhileItIsAnsweredHarmsNobody) {
         50ms);
     std::string answer;
     std::thread other([&] {
-        answer = text_of(enquiries.ask("a", "b"));
+        answer = text_of(telemetry_queries.ask("a", "b"));
         given_up = true;
         given_up.notify_all();
     });
-    await(enquiries.fd());
-    enquiries.serve(Instant{});
+    await(telemetry_queries.fd());
+    telemetry_queries.serve(Instant{});
     other.join();
     EXPECT_EQ(answer, "error=control is busy; ask again");
 }
 
-TEST(Enquiries, TheEndSendsEverybodyAway) {
-    Enquiries enquiries(echo, kLong);
+TEST(TelemetryQueries, TheEndSendsEverybodyAway) {
+    TelemetryQueries telemetry_queries(echo, kLong);
     std::string answer;
-    std::thread other([&] { answer = text_of(enquiries.ask("a", "b")); });
-    await(enquiries.fd());
-    enquiries.close();
+    std::thread other([&] { answer = text_of(telemetry_queries.ask("a", "b")); });
+    await(telemetry_queries.fd());
+    telemetry_queries.close();
     other.join();
     EXPECT_EQ(answer, "error=sluiced is stopping");
-    EXPECT_EQ(text_of(enquiries.ask("a", "b")), "error=sluiced is stopping");
-    enquiries.serve(Instant{});
+    EXPECT_EQ(text_of(telemetry_queries.ask("a", "b")), "error=sluiced is stopping");
+    telemetry_queries.serve(Instant{});
 }
 
-TEST(Enquiries, ManyThreadsEachGetTheirOwnAnswer) {
+TEST(TelemetryQueries, ManyThreadsEachGetTheirOwnAnswer) {
     constexpr int kThreads = 8;
     constexpr int kQuestions = 200;
-    Enquiries enquiries(echo, kLong);
+    TelemetryQueries telemetry_queries(echo, kLong);
     std::atomic<int> busy = kThreads;
     std::vector<std::thread> threads;
     for (int i = 0; i < kThreads; ++i) {
         threads.emplace_back([&, i] {
             for (int j = 0; j < kQuestions; ++j) {
                 const std::string own = std::to_string(i) + "." + std::to_string(j);
-                EXPECT_EQ(text_of(enquiries.ask("q", own)), "q=" + own);
+                EXPECT_EQ(text_of(telemetry_queries.ask("q", own)), "q=" + own);
             }
             --busy;
         });
     }
-    while (busy != 0) enquiries.serve(Instant{});
+    while (busy != 0) telemetry_queries.serve(Instant{});
     for (std::thread& thread : threads) thread.join();
 }
 

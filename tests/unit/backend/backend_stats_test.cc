@@ -1,4 +1,4 @@
-#include "sluice/backend/tallies.h"
+#include "sluice/backend/backend_stats.h"
 
 #include <gtest/gtest.h>
 
@@ -10,12 +10,12 @@ namespace {
 
 using mqtt::Version;
 
-TEST(Tallies, ALatencyFallsIntoTheFirstBucketThatHoldsIt) {
+TEST(BackendStats, ALatencyFallsIntoTheFirstBucketThatHoldsIt) {
     const std::size_t last = kLatencyBounds.size();
     const auto bucket_of = [](Duration latency) {
-        Tallies tallies;
-        tallies.connected(0, latency);
-        const Latencies seen = tallies.backend(0).connect;
+        BackendStats stats;
+        stats.connected(0, latency);
+        const Latencies seen = stats.backend(0).connect;
         EXPECT_EQ(seen.nanoseconds, static_cast<std::uint64_t>(latency.count()));
         EXPECT_EQ(std::accumulate(seen.counts.begin(), seen.counts.end(), std::uint64_t{0}), 1U);
         return static_cast<std::size_t>(std::ranges::find(seen.counts, 1U) - seen.counts.begin());
@@ -29,7 +29,7 @@ TEST(Tallies, ALatencyFallsIntoTheFirstBucketThatHoldsIt) {
     EXPECT_EQ(bucket_of(1h), last);
 }
 
-TEST(Tallies, ConnackCodesOfBothDialectsHaveEachTheirOwnCell) {
+TEST(BackendStats, ConnackCodesOfBothDialectsHaveEachTheirOwnCell) {
     std::set<std::size_t> cells;
     for (unsigned code = 0; code < 6; ++code) {
         const std::size_t cell = connack_cell(Version::V311, static_cast<std::uint8_t>(code));
@@ -57,53 +57,53 @@ TEST(Tallies, ConnackCodesOfBothDialectsHaveEachTheirOwnCell) {
     EXPECT_EQ(*cells.rbegin(), kConnackCells - 1);
 }
 
-TEST(Tallies, EveryClosedCounterIsAnEnding) {
+TEST(BackendStats, EveryClosedCounterIsAnEnding) {
     EXPECT_TRUE(std::ranges::count(kEndings, Counter::ClosedOrderly) == 1);
     EXPECT_TRUE(std::ranges::count(kEndings, Counter::ClosedByOperator) == 1);
-    Tallies tallies;
-    for (const Counter reason : kEndings) tallies.ended(3, reason);
-    tallies.ended(3, Counter::ClientConnectTimeout);  // an end without a broker
-    for (const std::uint64_t count : tallies.backend(3).endings) EXPECT_EQ(count, 1U);
+    BackendStats stats;
+    for (const Counter reason : kEndings) stats.ended(3, reason);
+    stats.ended(3, Counter::ClientConnectTimeout);  // an end without a broker
+    for (const std::uint64_t count : stats.backend(3).endings) EXPECT_EQ(count, 1U);
 }
 
-TEST(Tallies, BackendsDoNotMixUpToTheLast) {
-    Tallies tallies;
-    tallies.answered(0, Version::V5, 0x87, 3ms);
-    tallies.answered(0, Version::V5, 0x87, std::nullopt);
-    tallies.attempt_failed(kMaxBackends - 1, ProbeFailure::Silent);
-    tallies.traffic(1).to_client.count(2, 3000);
-    const BackendTally first = tallies.backend(0);
+TEST(BackendStats, BackendsDoNotMixUpToTheLast) {
+    BackendStats stats;
+    stats.answered(0, Version::V5, 0x87, 3ms);
+    stats.answered(0, Version::V5, 0x87, std::nullopt);
+    stats.attempt_failed(kMaxBackends - 1, ProbeFailure::Silent);
+    stats.traffic(1).to_client.count(2, 3000);
+    const BackendTally first = stats.backend(0);
     EXPECT_EQ(first.connacks[connack_cell(Version::V5, 0x87)], 2U);
     EXPECT_EQ(std::accumulate(first.connack.counts.begin(), first.connack.counts.end(), std::uint64_t{0}), 1U)
         << "one of the two was not the broker's alone";
     EXPECT_EQ(first.failures, (std::array<std::uint64_t, 4>{}));
-    EXPECT_EQ(tallies.backend(kMaxBackends - 1).failures, (std::array<std::uint64_t, 4>{0, 1, 0, 0}));
-    EXPECT_EQ(std::as_const(tallies).traffic(1).to_client.packets, 2U);
-    EXPECT_EQ(std::as_const(tallies).traffic(1).to_client.bytes, 3000U);
-    EXPECT_EQ(std::as_const(tallies).traffic(1).to_broker.packets, 0U);
-    EXPECT_EQ(std::as_const(tallies).traffic(0).to_client.packets, 0U);
+    EXPECT_EQ(stats.backend(kMaxBackends - 1).failures, (std::array<std::uint64_t, 4>{0, 1, 0, 0}));
+    EXPECT_EQ(std::as_const(stats).traffic(1).to_client.packets, 2U);
+    EXPECT_EQ(std::as_const(stats).traffic(1).to_client.bytes, 3000U);
+    EXPECT_EQ(std::as_const(stats).traffic(1).to_broker.packets, 0U);
+    EXPECT_EQ(std::as_const(stats).traffic(0).to_client.packets, 0U);
 }
 
-TEST(Tallies, ConnectsAreToldApartByVersionCleanStartAndKeepAlive) {
-    Tallies tallies;
+TEST(BackendStats, ConnectsAreToldApartByVersionCleanStartAndKeepAlive) {
+    BackendStats stats;
     for (const unsigned keep_alive : {0U, 1U, 30U, 31U, 60U, 61U, 300U, 301U, 1200U, 1201U, 65535U}) {
-        tallies.asked(Version::V311, true, static_cast<std::uint16_t>(keep_alive));
+        stats.asked(Version::V311, true, static_cast<std::uint16_t>(keep_alive));
     }
-    tallies.asked(Version::V31, false, 10);
-    tallies.asked(Version::V5, true, 10);
-    ConnectTally sum = tallies.connects();
+    stats.asked(Version::V31, false, 10);
+    stats.asked(Version::V5, true, 10);
+    ConnectTally sum = stats.connects();
     using Buckets = std::array<std::uint64_t, 6>;
     EXPECT_EQ(sum.counts[1][1], (Buckets{1, 2, 2, 2, 2, 2}));
     EXPECT_EQ(sum.counts[1][0], (Buckets{}));
     EXPECT_EQ(sum.counts[0][0], (Buckets{0, 1, 0, 0, 0, 0}));
     EXPECT_EQ(sum.counts[2][1], (Buckets{0, 1, 0, 0, 0, 0}));
-    sum.add(tallies.connects());
+    sum.add(stats.connects());
     EXPECT_EQ(sum.counts[1][1], (Buckets{2, 4, 4, 4, 4, 4}));
 }
 
-TEST(Tallies, WorkersSumUp) {
-    Tallies one;
-    Tallies two;
+TEST(BackendStats, WorkersSumUp) {
+    BackendStats one;
+    BackendStats two;
     one.connected(5, 1ms);
     two.connected(5, 1s);
     one.traffic(5).to_broker.count(1, 10);

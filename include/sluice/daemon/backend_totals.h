@@ -1,5 +1,5 @@
-// The tallies of all workers together, by backend. Positions are used again once a backend is gone; what was
-// tallied before is not the next one's.
+// The statistics of all workers together, by backend. Positions are used again once a backend is gone; what
+// was tallied before is not the next one's.
 #pragma once
 
 #include <cstdint>
@@ -8,26 +8,27 @@
 #include <utility>
 #include <vector>
 
-#include "sluice/backend/roster.h"
-#include "sluice/backend/tallies.h"
+#include "sluice/backend/backend_stats.h"
+#include "sluice/backend/registry.h"
 #include "sluice/base/address.h"
 
 namespace sluice::daemon {
 
-class AccountBook {
+class BackendTotals {
   public:
     // workers: one each, borrowed.
-    explicit AccountBook(std::vector<const backend::Tallies*> workers) : workers_(std::move(workers)) {}
+    explicit BackendTotals(std::vector<const backend::BackendStats*> workers)
+        : workers_(std::move(workers)) {}
 
-    // To be called soon after every change of the roster, before much is tallied by its newcomers.
-    void use(const backend::Roster& roster);
+    // To be called soon after every change of the registry, before much is counted for its newcomers.
+    void use(const backend::Registry& registry);
 
     backend::BackendTally tally(std::uint32_t position) const;
     backend::Traffic traffic(std::uint32_t position) const;
     backend::ConnectTally connects() const;
 
   private:
-    struct Account {
+    struct Baseline {
         std::string pool;
         SocketAddress address;
         // What the position had when this backend took it.
@@ -37,8 +38,8 @@ class AccountBook {
     backend::BackendTally all_of(std::uint32_t position) const;
     backend::Traffic all_traffic_of(std::uint32_t position) const;
 
-    std::vector<const backend::Tallies*> workers_;
-    std::unordered_map<std::uint32_t, Account> accounts_;  // by position
+    std::vector<const backend::BackendStats*> workers_;
+    std::unordered_map<std::uint32_t, Baseline> baselines_;  // by position
 };
 
 }  // namespace sluice::daemon

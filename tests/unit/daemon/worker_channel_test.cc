@@ -1,4 +1,4 @@
-#include "sluice/daemon/crew_link.h"
+#include "sluice/daemon/worker_channel.h"
 
 #include <gtest/gtest.h>
 
@@ -32,12 +32,12 @@ struct LinkBench : Bench {
 
     int runs = 0;
     std::vector<std::unique_ptr<Count>> sent;
-    backend::Roster roster = backend::seat(control.config(), nullptr);
-    SnapshotStore store{roster, std::vector<backend::Condition>(2), 1};
-    CrewLink link{store, {workers[0].get()}, stepping()};
+    backend::Registry registry = backend::assign(control.config(), nullptr);
+    SnapshotStore store{registry, std::vector<backend::Condition>(2), 1};
+    WorkerChannel link{store, {workers[0].get()}, stepping()};
 };
 
-TEST(CrewLink, WhatAFullMailboxDoesNotTakeIsNotLost) {
+TEST(WorkerChannel, WhatAFullMailboxDoesNotTakeIsNotLost) {
     LinkBench bench;
     bench.patience = 1000;
     bench.flood(1000);
@@ -47,25 +47,25 @@ TEST(CrewLink, WhatAFullMailboxDoesNotTakeIsNotLost) {
     EXPECT_EQ(bench.runs, 1000);
 }
 
-TEST(CrewLink, ASnapshotWaitsForAFullMailboxToo) {
+TEST(WorkerChannel, ASnapshotWaitsForAFullMailboxToo) {
     LinkBench bench;
     bench.patience = 1000;
     bench.flood(1000);
-    bench.store.publish(bench.roster, std::vector<backend::Condition>(2));
+    bench.store.publish(bench.registry, std::vector<backend::Condition>(2));
     bench.link.flush();
     EXPECT_NE(bench.store.due(0), nullptr);
     EXPECT_TRUE(bench.link.deliver());
     EXPECT_EQ(bench.store.due(0), nullptr);
 }
 
-TEST(CrewLink, SaysWhenAWorkerTakesNothing) {
+TEST(WorkerChannel, SaysWhenAWorkerTakesNothing) {
     LinkBench bench;
     bench.patience = 0;
     bench.flood(1000);
     EXPECT_FALSE(bench.link.deliver());
 }
 
-TEST(CrewLink, AnInspectionOfASilentWorkerOutlivesItsCaller) {
+TEST(WorkerChannel, AnInspectionOfASilentWorkerOutlivesItsCaller) {
     LinkBench bench;
     bench.patience = 0;
     std::weak_ptr<worker::Inspection> seen;

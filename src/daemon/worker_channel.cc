@@ -1,4 +1,4 @@
-#include "sluice/daemon/crew_link.h"
+#include "sluice/daemon/worker_channel.h"
 
 #include <algorithm>
 #include <string>
@@ -8,24 +8,24 @@
 
 namespace sluice::daemon {
 
-CrewLink::CrewLink(SnapshotStore& store, const std::vector<worker::Worker*>& workers, Wait wait)
+WorkerChannel::WorkerChannel(SnapshotStore& store, const std::vector<worker::Worker*>& workers, Wait wait)
     : store_(store), wait_(std::move(wait)) {
     for (worker::Worker* const worker : workers) {
         lanes_.push_back({.worker = worker, .waiting = {}, .heartbeat = std::make_unique<Heartbeat>()});
     }
 }
 
-void CrewLink::post(std::uint32_t worker, const worker::Command& command) {
+void WorkerChannel::post(std::uint32_t worker, const worker::Command& command) {
     lanes_[worker].waiting.push_back(command);
     flush(worker);
 }
 
-void CrewLink::flush() {
+void WorkerChannel::flush() {
     for (std::uint32_t i = 0; i < size(); ++i) flush(i);
     std::erase_if(unanswered_, [](const auto& inspection) { return inspection->done(); });
 }
 
-void CrewLink::flush(std::uint32_t worker) {
+void WorkerChannel::flush(std::uint32_t worker) {
     Lane& lane = lanes_[worker];
     if (const SnapshotStore::Publication* due = store_.due(worker)) {
         worker::Command command;
@@ -37,14 +37,14 @@ void CrewLink::flush(std::uint32_t worker) {
     while (!lane.waiting.empty() && lane.worker->send(lane.waiting.front())) lane.waiting.pop_front();
 }
 
-bool CrewLink::deliver() {
+bool WorkerChannel::deliver() {
     return wait_([this] {
         flush();
         return std::ranges::all_of(lanes_, [](const Lane& lane) { return lane.waiting.empty(); });
     });
 }
 
-void CrewLink::inspect(std::uint32_t worker, std::shared_ptr<worker::Inspection> inspection) {
+void WorkerChannel::inspect(std::uint32_t worker, std::shared_ptr<worker::Inspection> inspection) {
     worker::Command command;
     command.kind = worker::Command::Kind::Inspect;
     command.inspection = inspection.get();
@@ -59,7 +59,7 @@ void CrewLink::inspect(std::uint32_t worker, std::shared_ptr<worker::Inspection>
     throw admin::Refused("worker " + std::to_string(worker) + " does not answer; see the log");
 }
 
-bool CrewLink::heartbeat() {
+bool WorkerChannel::heartbeat() {
     bool all = true;
     for (std::uint32_t i = 0; i < size(); ++i) {
         Heartbeat& heartbeat = *lanes_[i].heartbeat;

@@ -8,11 +8,12 @@
 
 namespace sluice::worker {
 
-class Mail {
+class EventQueue {
   public:
     static constexpr std::size_t kCapacity = 4096;
 
-    explicit Mail(CounterSet& counters) : events_(kCapacity), endings_(kCapacity), counters_(counters) {}
+    explicit EventQueue(CounterSet& counters)
+        : events_(kCapacity), endings_(kCapacity), counters_(counters) {}
 
     // False when control is too far behind: the event is lost, and counted.
     bool post(const Event& event) {

@@ -1,4 +1,4 @@
-#include "worker/rest.h"
+#include "worker/idle_policy.h"
 
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,7 +15,7 @@ Instant monotonic_now() {
     return Instant(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
 }
 
-Rest::Rest(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd) {
+IdlePolicy::IdlePolicy(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd) {
     for (const port::Port* const port : ports) {
         if (queue >= port->info().rx_queues) continue;  // nothing ever arrives there
         const std::vector<int> fds = port->wait_handles(queue);
@@ -27,15 +27,15 @@ Rest::Rest(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd)
     prctl(PR_SET_TIMERSLACK, 1000);
 }
 
-void Rest::was_busy(Instant now, std::uint64_t frames) {
+void IdlePolicy::was_busy(Instant now, std::uint64_t frames) {
     busy_ = now;
     nap_ = kShortestNap;
-    if (!can_wait_ || !pace_.let_gather(now, frames)) return;
+    if (!can_wait_ || !gather_.let_gather(now, frames)) return;
     const timespec gather{.tv_sec = 0, .tv_nsec = kGather.count()};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &gather, nullptr);
 }
 
-void Rest::until(Instant now, Instant deadline) {
+void IdlePolicy::until(Instant now, Instant deadline) {
     Duration limit = kLongestRest;
     if (!can_wait_) {
         limit = nap_;

@@ -1,4 +1,4 @@
-#include "worker/flows.h"
+#include "worker/connection_table.h"
 
 #include <algorithm>
 
@@ -23,36 +23,37 @@ bool is_clients_own(const tcp::Endpoint::Position& at, const tcp::Segment& segme
 
 }  // namespace
 
-Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Directory& directory,
-             Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output, Answers& answers,
-             Ways& ways, CounterSet& counters, backend::Tallies& tallies, Mail& mail, SessionNews& news,
-             Instant now)
+ConnectionTable::ConnectionTable(const WorkerOptions& options, const WorkerResources& resources,
+                                 FlowTable& flow_table, Spliced& spliced,
+                                 std::vector<ListenerLoad>& listeners, FrameOutput& output, Answers& answers,
+                                 Ways& ways, CounterSet& counters, backend::BackendStats& stats,
+                                 EventQueue& events, SessionNews& news, Instant now)
     : options_(options),
       topology_(resources.topology),
-      directory_(directory),
+      flow_table_(flow_table),
       spliced_(spliced),
       listeners_(listeners),
       output_(output),
       answers_(answers),
       ways_(ways),
       counters_(counters),
-      mail_(mail),
+      events_(events),
       news_(news),
       chooser_(resources.load, options.seed, options.workers),
       waiting_(resources.connect_memory, options.workers, options.max_connections,
                resources.snapshot->connect_memory),
-      surroundings_{.snapshot = resources.snapshot,
-                    .chooser = chooser_,
-                    .load = resources.load,
-                    .source_pools = directory.pools(),
-                    .counters = counters,
-                    .tallies = tallies,
-                    .transmitter = *this,
-                    .whereabouts = news.table(),
-                    .waiting = waiting_,
-                    .isn_key = options.isn_key,
-                    .session_key = options.session_key,
-                    .worker = options.index},
+      context_{.snapshot = resources.snapshot,
+               .chooser = chooser_,
+               .load = resources.load,
+               .source_pools = flow_table.pools(),
+               .counters = counters,
+               .stats = stats,
+               .transmitter = *this,
+               .whereabouts = news.table(),
+               .waiting = waiting_,
+               .isn_key = options.isn_key,
+               .session_key = options.session_key,
+               .worker = options.index},
       slab_(options.max_connections),
       wheel_(options.max_connections, now),
       succeeded_(backend::kMaxBackends, Instant::min()),
@@ -61,31 +62,31 @@ Flows::Flows(const WorkerOptions& options, const WorkerResources& resources, Dir
 
 // --- input ---
 
-std::optional<Reference> Flows::find_client(const FourTuple& tuple, std::uint64_t hash) const {
-    return directory_.find_client(hash, [&](Reference candidate) {
+std::optional<Reference> ConnectionTable::find_client(const FourTuple& tuple, std::uint64_t hash) const {
+    return flow_table_.find_client(hash, [&](Reference candidate) {
         return candidate.is_spliced() ? spliced_.is_client(candidate, tuple)
                                       : slab_[candidate.number()].client == tuple;
     });
 }
 
-std::optional<Reference> Flows::find_broker(const FourTuple& tuple) const {
-    const auto lease = directory_.lease_of(tuple);
-    return lease ? directory_.holder(*lease) : std::nullopt;
+std::optional<Reference> ConnectionTable::find_broker(const FourTuple& tuple) const {
+    const auto lease = flow_table_.lease_of(tuple);
+    return lease ? flow_table_.holder(*lease) : std::nullopt;
 }
 
-std::uint32_t Flows::relayed_client(const FourTuple& tuple) const {
-    const auto found = find_client(tuple, directory_.hash(tuple));
+std::uint32_t ConnectionTable::relayed_client(const FourTuple& tuple) const {
+    const auto found = find_client(tuple, flow_table_.hash(tuple));
     return found && !found->is_spliced() ? found->number() : flow::kNoEntry;
 }
 
-std::uint32_t Flows::relayed_broker(const FourTuple& tuple) const {
+std::uint32_t ConnectionTable::relayed_broker(const FourTuple& tuple) const {
     const auto found = find_broker(tuple);
     return found && !found->is_spliced() ? found->number() : flow::kNoEntry;
 }
 
-bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
-                              const Arrival& arrival, const tcp::Segment& segment) {
-    const std::uint64_t hash = directory_.hash(tuple);
+bool ConnectionTable::on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
+                                        const Arrival& arrival, const tcp::Segment& segment) {
+    const std::uint64_t hash = flow_table_.hash(tuple);
     std::optional<Reference> found = find_client(tuple, hash);
     const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
     if (found && opens && make_room(now, *found, hash, segment)) found.reset();
@@ -98,7 +99,7 @@ bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
     }
     // To a removed listener its address is a closed port.
     const bool listens =
-        accepting_ && surroundings_.snapshot->listeners[listener].standing == backend::Standing::Active;
+        accepting_ && context_.snapshot->listeners[listener].standing == backend::Standing::Active;
     if (opens && listens) {
         accept(now, listener, tuple, arrival, segment, hash);
     } else if (!listens || !complete(now, listener, tuple, arrival, segment, hash)) {
@@ -109,7 +110,8 @@ bool Flows::on_client_segment(Instant now, std::uint32_t listener, const FourTup
 }
 
 // What may mean a new connection is not for a record to carry, or it would reach the other end undecided.
-bool Flows::is_opening(Instant now, Reference spliced, splice::Direction from, const tcp::Segment& segment) {
+bool ConnectionTable::is_opening(Instant now, Reference spliced, splice::Direction from,
+                                 const tcp::Segment& segment) {
     if (!segment.flags.syn) return false;
     if (segment.flags.rst) {
         counters_.add(Counter::DropSpliceSyn);  // it means nothing, and an RST is never answered
@@ -120,7 +122,8 @@ bool Flows::is_opening(Instant now, Reference spliced, splice::Direction from, c
 }
 
 // A client may move behind another gateway; its packets are still the best way back.
-void Flows::follow_client(session::Connection& c, const Arrival& arrival, const tcp::Segment& segment) {
+void ConnectionTable::follow_client(session::Connection& c, const Arrival& arrival,
+                                    const tcp::Segment& segment) {
     if (c.path.port == arrival.port && c.path.mac == arrival.source_mac) return;
     if (arrival.source_mac.is_multicast()) return;  // a group is nobody to send to
     if (!is_clients_own(c.client_end.position(), segment)) return counters_.add(Counter::PathsDoubted);
@@ -130,11 +133,11 @@ void Flows::follow_client(session::Connection& c, const Arrival& arrival, const 
 // Ends what only waits for stragglers when a SYN may open its tuple anew. A connection whose client's side is
 // over, but not its broker's, goes on without a place in the index: its broker's packets find it by the
 // lease.
-bool Flows::make_room(Instant now, Reference old, std::uint64_t hash, const tcp::Segment& syn) {
+bool ConnectionTable::make_room(Instant now, Reference old, std::uint64_t hash, const tcp::Segment& syn) {
     if (old.is_spliced()) return spliced_.make_room(now, old, syn);
     const session::Connection& c = slab_[old.number()];
     if (c.client_end.state() == tcp::State::Closed && c.phase != session::Phase::Closing) {
-        directory_.erase_client(hash, old);
+        flow_table_.erase_client(hash, old);
         return true;
     }
     if (!makes_room_for(slab_[old.number()], syn)) return false;
@@ -145,7 +148,7 @@ bool Flows::make_room(Instant now, Reference old, std::uint64_t hash, const tcp:
 // RFC 9293 section 3.10.7.4 and RFC 6191 section 2: a SYN may open anew what is only waiting for stragglers,
 // if its timestamp or, without one on both, its sequence number lies after everything that the old connection
 // has used.
-bool Flows::makes_room_for(const session::Connection& old, const tcp::Segment& syn) const {
+bool ConnectionTable::makes_room_for(const session::Connection& old, const tcp::Segment& syn) const {
     if (old.phase != session::Phase::Closing) return false;
     const tcp::State state = old.client_end.state();
     if (state == tcp::State::Closed) return true;
@@ -155,8 +158,8 @@ bool Flows::makes_room_for(const session::Connection& old, const tcp::Segment& s
     return tcp::begins_later(syn, used.receive_next, last);
 }
 
-bool Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
-                              const tcp::Segment& segment) {
+bool ConnectionTable::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
+                                        const tcp::Segment& segment) {
     const auto found = find_broker(tuple);
     if (!found || meets_attempt(*found, segment)) {
         counters_.add(Counter::TcpNoConnection);
@@ -172,13 +175,13 @@ bool Flows::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival
 // Brokers open no connections to the addresses that Sluice comes from: they are closed ports, also while an
 // attempt is under way. TCP would take such a SYN for a simultaneous open (RFC 9293 section 3.5), and the
 // broker's own answer would no longer fit; it takes no number to be guessed, so anybody could fail attempts.
-bool Flows::meets_attempt(Reference found, const tcp::Segment& segment) const {
+bool ConnectionTable::meets_attempt(Reference found, const tcp::Segment& segment) const {
     return !found.is_spliced() && segment.flags.syn && !segment.flags.ack &&
            slab_[found.number()].phase == session::Phase::Connecting;
 }
 
 // ICMP is easily forged; RFC 5927 section 4.1 wants the quoted sequence number to be one that is in flight.
-void Flows::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu) {
+void ConnectionTable::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu) {
     const auto in_flight = [&](const tcp::Endpoint& end) {
         const tcp::Endpoint::Position p = end.position();
         const tcp::Seq seq{quoted.sequence};
@@ -198,7 +201,7 @@ void Flows::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uin
     drive(now, id, [&](session::Session& s) { s.on_client_path_mss(now, mss); });
 }
 
-void Flows::on_unreachable(Instant now, const QuotedSegment& quoted) {
+void ConnectionTable::on_unreachable(Instant now, const QuotedSegment& quoted) {
     const std::uint32_t id = relayed_broker(quoted.tuple);
     if (id == flow::kNoEntry || slab_[id].phase != session::Phase::Connecting ||
         slab_[id].upstream_end->position().send_unacked != tcp::Seq{quoted.sequence}) {
@@ -209,7 +212,7 @@ void Flows::on_unreachable(Instant now, const QuotedSegment& quoted) {
     drive(now, id, [&](session::Session& s) { s.on_broker_unreachable(now); });
 }
 
-void Flows::neighbor_failed(Instant now, const NextHop& neighbor) {
+void ConnectionTable::neighbor_failed(Instant now, const NextHop& neighbor) {
     const auto entry = awaiting_neighbor_.find(neighbor);
     if (entry == awaiting_neighbor_.end()) return;
     const std::vector<std::uint32_t> ids = std::move(entry->second);
@@ -223,10 +226,12 @@ void Flows::neighbor_failed(Instant now, const NextHop& neighbor) {
     }
 }
 
-void Flows::reset(Instant now, const FourTuple& tuple, const Arrival& arrival, const tcp::Segment& segment) {
+void ConnectionTable::reset(Instant now, const FourTuple& tuple, const Arrival& arrival,
+                            const tcp::Segment& segment) {
     const auto answer = tcp::reset_for(segment);
     if (!answer) return;
-    const Answers::Kind kind = directory_.lease_of(tuple) ? Answers::Kind::Broker : Answers::kind_of(segment);
+    const Answers::Kind kind =
+        flow_table_.lease_of(tuple) ? Answers::Kind::Broker : Answers::kind_of(segment);
     if (!answers_.may(now, arrival.port, kind, tuple.remote.address)) {
         counters_.add(Counter::DropTcpResetRate);
         return;
@@ -241,18 +246,18 @@ void Flows::reset(Instant now, const FourTuple& tuple, const Arrival& arrival, c
 
 // --- driving a session ---
 
-void Flows::drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event) {
+void ConnectionTable::drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event) {
     run(now, id, event);
     drain_unreachable(now);
     relieve(now);
 }
 
-void Flows::run(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event) {
+void ConnectionTable::run(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event) {
     now_ = now;
     session::Connection& c = slab_[id];
     const bool was_half_open = c.phase == session::Phase::Handshake;
     const bool was_waiting = session::is_waiting(c.phase);
-    session::Session session(c, surroundings_);
+    session::Session session(c, context_);
     event(session);
     if (was_half_open && c.phase != session::Phase::Handshake) --listeners_[c.listener].half_open;
     if (was_waiting)
@@ -269,7 +274,7 @@ void Flows::run(Instant now, std::uint32_t id, absl::FunctionRef<void(session::S
 }
 
 // Whoever takes memory that is not to be had ends those who have had it longest without a broker's word.
-void Flows::relieve(Instant now) {
+void ConnectionTable::relieve(Instant now) {
     std::uint32_t n = 0;
     while (const auto id = waiting_.first_to_go()) {
         const Counter reason =
@@ -282,7 +287,7 @@ void Flows::relieve(Instant now) {
 
 // A session that finds its broker's neighbor dead while sending is told so here, outside its own call. Each
 // telling makes it try its next choice, so this ends when choices do.
-void Flows::drain_unreachable(Instant now) {
+void ConnectionTable::drain_unreachable(Instant now) {
     while (!unreachable_.empty()) {
         const std::uint32_t id = unreachable_.back();
         unreachable_.pop_back();
@@ -291,21 +296,21 @@ void Flows::drain_unreachable(Instant now) {
     }
 }
 
-void Flows::remove(std::uint32_t id) {
+void ConnectionTable::remove(std::uint32_t id) {
     const session::Connection& c = slab_[id];
-    if (surroundings_.snapshot->connection_log && c.ended_by &&
+    if (context_.snapshot->connection_log && c.ended_by &&
         *c.ended_by != Counter::ClientHandshakeFailed) {  // it never was a connection
         tell_ending(c);
     }
     --listeners_[c.listener].connections;
     wheel_.cancel(id);
-    directory_.erase_client(directory_.hash(c.client), {Reference::Kind::Relayed, id});
+    flow_table_.erase_client(flow_table_.hash(c.client), {Reference::Kind::Relayed, id});
     ways_.leave_client(c.client);
     waiting_.leave(id);
     slab_.erase(id);
 }
 
-void Flows::tell_ending(const session::Connection& c) {
+void ConnectionTable::tell_ending(const session::Connection& c) {
     Ending ending{.reason = *c.ended_by,
                   .listener = c.listener,
                   .pool = c.pool,
@@ -323,10 +328,10 @@ void Flows::tell_ending(const session::Connection& c) {
                   .duration = now_ - c.opened};
     ending.client_id_shown =
         static_cast<std::uint32_t>(c.client_id.copy(ending.client_id.data(), ending.client_id.size()));
-    mail_.post(ending);
+    events_.post(ending);
 }
 
-bool Flows::on_timer(Instant now) {
+bool ConnectionTable::on_timer(Instant now) {
     return wheel_.advance(
                now,
                [&](std::uint32_t id) {
@@ -335,7 +340,7 @@ bool Flows::on_timer(Instant now) {
                kTimersPerTurn) != 0;
 }
 
-void Flows::end_all(Instant now) {
+void ConnectionTable::end_all(Instant now) {
     std::uint32_t n = 0;
     for (std::uint32_t id = slab_.next(0); id != flow::kNoEntry; id = slab_.next(id + 1)) {
         drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
@@ -343,7 +348,7 @@ void Flows::end_all(Instant now) {
     }
 }
 
-bool Flows::evict(Instant now, std::uint32_t id, bool persistent_too, Counter reason) {
+bool ConnectionTable::evict(Instant now, std::uint32_t id, bool persistent_too, Counter reason) {
     const session::Connection& c = slab_[id];
     if (c.phase != session::Phase::Relayed || (c.persistent && !persistent_too)) return false;
     // A broker that is down will not take what it is owed.
@@ -358,7 +363,7 @@ bool Flows::evict(Instant now, std::uint32_t id, bool persistent_too, Counter re
     return true;
 }
 
-bool Flows::kill(Instant now, std::uint32_t id, const FourTuple& client) {
+bool ConnectionTable::kill(Instant now, std::uint32_t id, const FourTuple& client) {
     if (!slab_.contains(id) || slab_[id].client != client) return false;
     drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
     return true;
@@ -366,7 +371,7 @@ bool Flows::kill(Instant now, std::uint32_t id, const FourTuple& client) {
 
 // --- session::Transmitter ---
 
-void Flows::to_client(const session::Connection& c, const tcp::Segment& segment) {
+void ConnectionTable::to_client(const session::Connection& c, const tcp::Segment& segment) {
     auto frame = output_.allocate();
     if (!frame) return;
     frame->length = tcp::write_segment(c.client, topology_.ports()[c.path.port].mac, c.path.mac, segment,
@@ -374,7 +379,7 @@ void Flows::to_client(const session::Connection& c, const tcp::Segment& segment)
     output_.send(c.path.port, *frame);
 }
 
-void Flows::to_broker(const session::Connection& c, const tcp::Segment& segment) {
+void ConnectionTable::to_broker(const session::Connection& c, const tcp::Segment& segment) {
     const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
     if (!hop) {
         counters_.add(Counter::DropNoRoute);
@@ -397,36 +402,36 @@ void Flows::to_broker(const session::Connection& c, const tcp::Segment& segment)
     }
 }
 
-std::uint16_t Flows::broker_mss(const IpAddress& source) const {
+std::uint16_t ConnectionTable::broker_mss(const IpAddress& source) const {
     return topology_.ports()[topology_.owned(source)->port].mss(source.family());
 }
 
 // A broker that has taken another client since this attempt began is there: segments got lost on the way, or
 // its queue was full for a moment. Where many attempts fail together, as after a jam, none of them tells
 // more.
-void Flows::attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) {
+void ConnectionTable::attempt_failed(std::uint32_t backend, const backend::Outcome& outcome, Instant since) {
     if (succeeded_[backend] > since) return;
     failing_[backend] = true;
-    mail_.post({.kind = Event::Kind::AttemptFailed,
-                .backend = backend,
-                .failure = outcome.failure,
-                .code = outcome.code});
+    events_.post({.kind = Event::Kind::AttemptFailed,
+                  .backend = backend,
+                  .failure = outcome.failure,
+                  .code = outcome.code});
 }
 
-void Flows::attempt_succeeded(std::uint32_t backend) {
+void ConnectionTable::attempt_succeeded(std::uint32_t backend) {
     succeeded_[backend] = now_;
     if (!failing_[backend]) return;
-    failing_[backend] = !mail_.post({.kind = Event::Kind::AttemptSucceeded, .backend = backend});
+    failing_[backend] = !events_.post({.kind = Event::Kind::AttemptSucceeded, .backend = backend});
 }
 
-std::optional<session::Hop> Flows::broker_hop(const session::Connection& c) {
+std::optional<session::LinkDestination> ConnectionTable::broker_hop(const session::Connection& c) {
     const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
     if (!hop) return std::nullopt;
     const auto mac = output_.resolve(now_, *hop);
-    return mac ? std::optional(session::Hop{.port = hop->port, .mac = *mac}) : std::nullopt;
+    return mac ? std::optional(session::LinkDestination{.port = hop->port, .mac = *mac}) : std::nullopt;
 }
 
-bool Flows::splice(const session::Connection& c, const splice::Joint& joint) {
+bool ConnectionTable::splice(const session::Connection& c, const splice::Joint& joint) {
     const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
     const auto label = splice::Label::of(static_cast<std::uint8_t>(*c.version), c.client_id);
     const Spliced::Memory memory{.stay = c.stay.value_or(session::Stay{}), .expiry = c.session_expiry};
@@ -435,8 +440,8 @@ bool Flows::splice(const session::Connection& c, const splice::Joint& joint) {
 
 // --- listing ---
 
-std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
-                          std::size_t& written) const {
+std::uint32_t ConnectionTable::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+                                    std::size_t& written) const {
     std::uint32_t id = slab_.next(from);
     for (; id != flow::kNoEntry && written < out.size(); id = slab_.next(id + 1)) {
         const session::Connection& c = slab_[id];
@@ -468,7 +473,7 @@ std::uint32_t Flows::list(Instant now, std::uint32_t from, std::span<ConnectionR
     return id;
 }
 
-std::uint64_t Flows::used_bytes() const {
+std::uint64_t ConnectionTable::used_bytes() const {
     constexpr std::uint32_t kSample = 256;
     std::uint64_t sum = 0;
     std::uint32_t n = 0;

@@ -1,5 +1,5 @@
 // Numbers that connections hold stay true, whatever a reload does to the rest.
-#include "sluice/backend/roster.h"
+#include "sluice/backend/registry.h"
 
 #include <gtest/gtest.h>
 
@@ -56,35 +56,35 @@ config::Config of(std::vector<config::Pool> pools, std::vector<config::Listener>
 }
 
 // Nothing refers to anything.
-Use unused(const Roster& roster) {
+Use unused(const Registry& registry) {
     Use use;
-    use.listeners.resize(roster.listeners.size());
-    use.sources.resize(roster.pools.size());
-    for (const Roster::Pool& p : roster.pools) use.backends.emplace_back(p.backends.size());
+    use.listeners.resize(registry.listeners.size());
+    use.sources.resize(registry.pools.size());
+    for (const Registry::Pool& p : registry.pools) use.backends.emplace_back(p.backends.size());
     return use;
 }
 
-std::string refusal(const config::Config& config, const Roster& running) {
+std::string refusal(const config::Config& config, const Registry& running) {
     try {
-        seat(config, &running);
-    } catch (const SeatingError& error) {
+        assign(config, &running);
+    } catch (const AssignmentError& error) {
         return error.what();
     }
     return "";
 }
 
-std::vector<Standing> standings(const Roster::Pool& pool) {
+std::vector<Standing> standings(const Registry::Pool& pool) {
     std::vector<Standing> all;
-    for (const Roster::Backend& b : pool.backends) all.push_back(b.standing);
+    for (const Registry::Backend& b : pool.backends) all.push_back(b.standing);
     return all;
 }
 
 using enum Standing;
 
-TEST(Roster, AtStartEverythingHasThePlaceOfTheFile) {
-    const Roster r = seat(of({brokers({1, 2}), pool("other", {source(9)}, {backend("x", broker(3))})},
-                             {listener("a", 1883, 1), listener("b", 1884, 0)}),
-                          nullptr);
+TEST(Registry, AtStartEverythingHasThePlaceOfTheFile) {
+    const Registry r = assign(of({brokers({1, 2}), pool("other", {source(9)}, {backend("x", broker(3))})},
+                                 {listener("a", 1883, 1), listener("b", 1884, 0)}),
+                              nullptr);
     ASSERT_EQ(r.pools.size(), 2U);
     EXPECT_EQ(r.pools[0].backends[0].position, 0U);
     EXPECT_EQ(r.pools[0].backends[1].position, 1U);
@@ -97,12 +97,12 @@ TEST(Roster, AtStartEverythingHasThePlaceOfTheFile) {
     EXPECT_FALSE(anything_removed(r));
 }
 
-TEST(Roster, AnotherOrderOfSectionsMovesNothing) {
+TEST(Registry, AnotherOrderOfSectionsMovesNothing) {
     const config::Pool other = pool("other", {source(9)}, {backend("x", broker(3))});
-    const Roster before =
-        seat(of({brokers({1, 2}), other}, {listener("a", 1883, 0), listener("b", 1884, 1)}), nullptr);
-    const Roster after =
-        seat(of({other, brokers({2, 1})}, {listener("b", 1884, 0), listener("a", 1883, 1)}), &before);
+    const Registry before =
+        assign(of({brokers({1, 2}), other}, {listener("a", 1883, 0), listener("b", 1884, 1)}), nullptr);
+    const Registry after =
+        assign(of({other, brokers({2, 1})}, {listener("b", 1884, 0), listener("a", 1883, 1)}), &before);
     EXPECT_EQ(after.find_pool("brokers"), 0U);
     EXPECT_EQ(after.find_pool("other"), 1U);
     EXPECT_EQ(after.find_listener("a"), 0U);
@@ -115,12 +115,12 @@ TEST(Roster, AnotherOrderOfSectionsMovesNothing) {
     EXPECT_FALSE(anything_removed(after));
 }
 
-TEST(Roster, ARenamedBackendListenerOrPoolKeepsItsPlace) {
-    const Roster before = seat(of({brokers({1, 2})}, {listener("a", 1883, 0)}), nullptr);
+TEST(Registry, ARenamedBackendListenerOrPoolKeepsItsPlace) {
+    const Registry before = assign(of({brokers({1, 2})}, {listener("a", 1883, 0)}), nullptr);
     config::Config renamed = of({brokers({1, 2})}, {listener("front", 1883, 0)});
     renamed.pools[0].name = "fleet";
     renamed.pools[0].backends[1].name = "second";
-    const Roster after = seat(renamed, &before);
+    const Registry after = assign(renamed, &before);
     EXPECT_EQ(after.find_listener("front"), 0U);
     EXPECT_EQ(after.find_pool("fleet"), 0U);
     EXPECT_FALSE(after.find_pool("brokers"));
@@ -131,36 +131,36 @@ TEST(Roster, ARenamedBackendListenerOrPoolKeepsItsPlace) {
     EXPECT_FALSE(anything_removed(after));
 }
 
-TEST(Roster, ARenamedPoolIsKnownByTheAddressesItHadBeforeToo) {
-    Roster r = seat(of({brokers({1, 2}, {1, 2})}), nullptr);
-    r = seat(of({brokers({1, 2}, {3})}), &r);
+TEST(Registry, ARenamedPoolIsKnownByTheAddressesItHadBeforeToo) {
+    Registry r = assign(of({brokers({1, 2}, {1, 2})}), nullptr);
+    r = assign(of({brokers({1, 2}, {3})}), &r);
     config::Config renamed = of({brokers({1, 2}, {1, 2})});
     renamed.pools[0].name = "fleet";
-    r = seat(renamed, &r);
+    r = assign(renamed, &r);
     EXPECT_EQ(r.find_pool("fleet"), 0U);
     EXPECT_EQ(r.pools[0].retained_sources, (std::vector{source(3)}));
 }
 
 // Both had the same source addresses, so these alone do not tell one from the other.
-TEST(Roster, TwoRenamedPoolsOfTheSameSourcesAreToldApartByTheirBrokers) {
+TEST(Registry, TwoRenamedPoolsOfTheSameSourcesAreToldApartByTheirBrokers) {
     const config::Pool x = pool("x", {source(1)}, {backend("b", broker(1))});
     const config::Pool y = pool("y", {source(1)}, {backend("b", broker(2))});
-    const Roster before = seat(of({x, y}), nullptr);
+    const Registry before = assign(of({x, y}), nullptr);
     config::Pool x2 = x;
     config::Pool y2 = y;
     x2.name = "x2";
     y2.name = "y2";
-    const Roster after = seat(of({y2, x2}), &before);
+    const Registry after = assign(of({y2, x2}), &before);
     EXPECT_EQ(after.find_pool("x2"), 0U);
     EXPECT_EQ(after.find_pool("y2"), 1U);
     EXPECT_FALSE(anything_removed(after));
 }
 
-TEST(Roster, AChangedAddressTakesANewPlaceAndTheOldOneStaysWhileItIsUsed) {
-    Roster r = seat(of({brokers({1, 2})}, {listener("a", 1883, 0)}), nullptr);
+TEST(Registry, AChangedAddressTakesANewPlaceAndTheOldOneStaysWhileItIsUsed) {
+    Registry r = assign(of({brokers({1, 2})}, {listener("a", 1883, 0)}), nullptr);
     config::Config moved = of({brokers({1, 2})}, {listener("a", 1884, 0)});
     moved.pools[0].backends[0].address = broker(7);
-    r = seat(moved, &r);
+    r = assign(moved, &r);
     EXPECT_EQ(standings(r.pools[0]), (std::vector{Removed, Active, Active}));
     EXPECT_EQ(r.pools[0].backends[0].config.address, broker(1));
     EXPECT_EQ(r.pools[0].backends[2].config.address, broker(7));
@@ -172,31 +172,31 @@ TEST(Roster, AChangedAddressTakesANewPlaceAndTheOldOneStaysWhileItIsUsed) {
     Use use = unused(r);
     use.backends[0][0] = 3;
     use.listeners[0] = 1;
-    EXPECT_FALSE(vacate(r, use));
+    EXPECT_FALSE(reclaim(r, use));
     use.backends[0][0] = 0;
-    EXPECT_TRUE(vacate(r, use));
+    EXPECT_TRUE(reclaim(r, use));
     EXPECT_EQ(r.pools[0].backends[0].standing, Vacant);
     EXPECT_EQ(r.listeners[0].standing, Removed);
     use.listeners[0] = 0;
-    EXPECT_TRUE(vacate(r, use));
+    EXPECT_TRUE(reclaim(r, use));
     EXPECT_EQ(r.listeners[0].standing, Vacant);
     EXPECT_FALSE(anything_removed(r));
-    EXPECT_FALSE(vacate(r, use));
+    EXPECT_FALSE(reclaim(r, use));
 }
 
-TEST(Roster, VacateLeavesWhatIsActiveAlone) {
-    Roster r = seat(of({brokers({1, 2})}, {listener("a", 1883, 0)}), nullptr);
-    EXPECT_FALSE(vacate(r, unused(r)));
+TEST(Registry, VacateLeavesWhatIsActiveAlone) {
+    Registry r = assign(of({brokers({1, 2})}, {listener("a", 1883, 0)}), nullptr);
+    EXPECT_FALSE(reclaim(r, unused(r)));
     EXPECT_EQ(standings(r.pools[0]), (std::vector{Active, Active}));
     EXPECT_EQ(r.listeners[0].standing, Active);
 }
 
-TEST(Roster, WhatComesBackTakesItsRemovedPlaceAgain) {
-    const Roster first =
-        seat(of({brokers({1, 2, 3})}, {listener("a", 1883, 0), listener("b", 1884, 0)}), nullptr);
-    const Roster without = seat(of({brokers({1, 3})}, {listener("a", 1883, 0)}), &first);
+TEST(Registry, WhatComesBackTakesItsRemovedPlaceAgain) {
+    const Registry first =
+        assign(of({brokers({1, 2, 3})}, {listener("a", 1883, 0), listener("b", 1884, 0)}), nullptr);
+    const Registry without = assign(of({brokers({1, 3})}, {listener("a", 1883, 0)}), &first);
     EXPECT_EQ(standings(without.pools[0]), (std::vector{Active, Removed, Active}));
-    const Roster again = seat(of({brokers({4, 2, 1, 3})}, {listener("b", 1884, 0)}), &without);
+    const Registry again = assign(of({brokers({4, 2, 1, 3})}, {listener("b", 1884, 0)}), &without);
     EXPECT_EQ(standings(again.pools[0]), (std::vector{Active, Active, Active, Active}));
     EXPECT_EQ(again.pools[0].backends[1].config.address, broker(2));
     EXPECT_EQ(again.pools[0].backends[1].position, 1U);
@@ -205,23 +205,23 @@ TEST(Roster, WhatComesBackTakesItsRemovedPlaceAgain) {
     EXPECT_EQ(again.listeners[0].standing, Removed);
 }
 
-TEST(Roster, ARemovedPoolComesBackToItsPlaceByItsName) {
+TEST(Registry, ARemovedPoolComesBackToItsPlaceByItsName) {
     const config::Pool other = pool("other", {source(9)}, {backend("x", broker(3))});
-    const Roster first = seat(of({brokers({1, 2}), other}), nullptr);
-    const Roster without = seat(of({other}), &first);
+    const Registry first = assign(of({brokers({1, 2}), other}), nullptr);
+    const Registry without = assign(of({other}), &first);
     EXPECT_EQ(without.pools[0].standing, Removed);
     EXPECT_EQ(standings(without.pools[0]), (std::vector{Removed, Removed}));
-    const Roster again = seat(of({other, brokers({2}, {3})}), &without);
+    const Registry again = assign(of({other, brokers({2}, {3})}), &without);
     EXPECT_EQ(again.find_pool("brokers"), 0U);
     EXPECT_EQ(standings(again.pools[0]), (std::vector{Removed, Active}));
     EXPECT_EQ(again.pools[0].retained_sources, (std::vector{source(1), source(2)}));
 }
 
-TEST(Roster, VacantPlacesAreTakenAgainButThoseOfPools) {
-    Roster r = seat(of({brokers({1, 2, 3})}, {listener("a", 1883, 0), listener("b", 1884, 0)}), nullptr);
-    r = seat(of({brokers({1, 3})}, {listener("b", 1884, 0)}), &r);
-    ASSERT_TRUE(vacate(r, unused(r)));
-    r = seat(of({brokers({1, 3, 9, 8})}, {listener("b", 1884, 0), listener("c", 1885, 0)}), &r);
+TEST(Registry, VacantPlacesAreTakenAgainButThoseOfPools) {
+    Registry r = assign(of({brokers({1, 2, 3})}, {listener("a", 1883, 0), listener("b", 1884, 0)}), nullptr);
+    r = assign(of({brokers({1, 3})}, {listener("b", 1884, 0)}), &r);
+    ASSERT_TRUE(reclaim(r, unused(r)));
+    r = assign(of({brokers({1, 3, 9, 8})}, {listener("b", 1884, 0), listener("c", 1885, 0)}), &r);
     ASSERT_EQ(r.pools[0].backends.size(), 4U);
     EXPECT_EQ(r.pools[0].backends[1].config.address, broker(9));
     EXPECT_EQ(r.pools[0].backends[3].config.address, broker(8));
@@ -229,21 +229,21 @@ TEST(Roster, VacantPlacesAreTakenAgainButThoseOfPools) {
     ASSERT_EQ(r.listeners.size(), 2U);
 
     // Its leases are numbered by its own addresses and ports.
-    r = seat(of({pool("other", {source(9)}, {backend("x", broker(1))})}), &r);
-    ASSERT_TRUE(vacate(r, unused(r)));
+    r = assign(of({pool("other", {source(9)}, {backend("x", broker(1))})}), &r);
+    ASSERT_TRUE(reclaim(r, unused(r)));
     EXPECT_EQ(r.pools[0].standing, Vacant);
-    r = seat(of({brokers({1})}), &r);
+    r = assign(of({brokers({1})}), &r);
     EXPECT_EQ(r.find_pool("brokers"), 2U);
     EXPECT_EQ(r.pools[1].standing, Removed);
 }
 
-TEST(Roster, APositionIsNotTakenAgainAtOnce) {
-    Roster r = seat(of({brokers({1, 2})}), nullptr);
+TEST(Registry, APositionIsNotTakenAgainAtOnce) {
+    Registry r = assign(of({brokers({1, 2})}), nullptr);
     std::set<std::uint32_t> seen{0, 1};
     for (unsigned n = 3; n < 200; ++n) {
-        r = seat(of({brokers({1, n})}), &r);
-        ASSERT_TRUE(vacate(r, unused(r)));
-        r.each_backend([&](std::uint32_t, std::uint32_t, const Roster::Backend& b) {
+        r = assign(of({brokers({1, n})}), &r);
+        ASSERT_TRUE(reclaim(r, unused(r)));
+        r.each_backend([&](std::uint32_t, std::uint32_t, const Registry::Backend& b) {
             if (b.config.address == broker(n)) {
                 EXPECT_TRUE(seen.insert(b.position).second) << n;
             }
@@ -253,21 +253,21 @@ TEST(Roster, APositionIsNotTakenAgainAtOnce) {
     }
 }
 
-TEST(Roster, PositionsGoRoundAndPassOverThoseInUse) {
-    Roster r = seat(of({brokers({1, 2})}), nullptr);
+TEST(Registry, PositionsGoRoundAndPassOverThoseInUse) {
+    Registry r = assign(of({brokers({1, 2})}), nullptr);
     r.next_position = kMaxBackends - 1;
-    r = seat(of({brokers({1, 2, 3, 4})}), &r);
+    r = assign(of({brokers({1, 2, 3, 4})}), &r);
     EXPECT_EQ(r.pools[0].backends[2].position, kMaxBackends - 1);
     EXPECT_EQ(r.pools[0].backends[3].position, 2U);
 }
 
-TEST(Roster, MoreBackendsThanPositionsAreRefused) {
+TEST(Registry, MoreBackendsThanPositionsAreRefused) {
     config::Config c = of({pool("brokers", {source(1)}, {})});
     for (std::uint32_t n = 0; n < kMaxBackends; ++n) {
         c.pools[0].backends.push_back(
             backend("b" + std::to_string(n), {IpAddress::v4(0x0b000000U + n), 1883}));
     }
-    Roster r = seat(c, nullptr);
+    Registry r = assign(c, nullptr);
     config::Config other = c;
     other.pools[0].backends[7].address = broker(1);
     EXPECT_EQ(refusal(other, r),
@@ -275,16 +275,16 @@ TEST(Roster, MoreBackendsThanPositionsAreRefused) {
     // It is room again once one is gone.
     config::Config fewer = c;
     fewer.pools[0].backends.erase(fewer.pools[0].backends.begin() + 7);
-    r = seat(fewer, &r);
+    r = assign(fewer, &r);
     EXPECT_NE(refusal(other, r), "");
-    ASSERT_TRUE(vacate(r, unused(r)));
-    EXPECT_EQ(seat(other, &r).pools[0].backends[7].position, 7U);
+    ASSERT_TRUE(reclaim(r, unused(r)));
+    EXPECT_EQ(assign(other, &r).pools[0].backends[7].position, 7U);
     c.pools[0].backends.push_back(backend("one-more", broker(2)));
-    EXPECT_THROW(seat(c, nullptr), SeatingError);
+    EXPECT_THROW(assign(c, nullptr), AssignmentError);
 }
 
-TEST(Roster, SourcePortsCannotChangeWhileThePoolIsThere) {
-    const Roster r = seat(of({brokers({1})}), nullptr);
+TEST(Registry, SourcePortsCannotChangeWhileThePoolIsThere) {
+    const Registry r = assign(of({brokers({1})}), nullptr);
     config::Config c = of({brokers({1})});
     c.pools[0].source_ports = {2000, 3000};
     EXPECT_NE(refusal(c, r).find("pool brokers: source_ports cannot change"), std::string::npos);
@@ -292,50 +292,50 @@ TEST(Roster, SourcePortsCannotChangeWhileThePoolIsThere) {
     c.pools[0].name = "fleet";
     EXPECT_NE(refusal(c, r).find("pool fleet: source_ports cannot change"), std::string::npos);
     c.pools[0].source_addresses = {source(8)};
-    EXPECT_EQ(seat(c, &r).find_pool("fleet"), 1U);
+    EXPECT_EQ(assign(c, &r).find_pool("fleet"), 1U);
 }
 
-TEST(Roster, SourceAddressesThatAreTakenAwayAreRetainedUntilUnused) {
-    Roster r = seat(of({brokers({1}, {1, 2, 3})}), nullptr);
-    r = seat(of({brokers({1}, {3, 4})}), &r);
+TEST(Registry, SourceAddressesThatAreTakenAwayAreRetainedUntilUnused) {
+    Registry r = assign(of({brokers({1}, {1, 2, 3})}), nullptr);
+    r = assign(of({brokers({1}, {3, 4})}), &r);
     EXPECT_EQ(r.pools[0].retained_sources, (std::vector{source(1), source(2)}));
     EXPECT_TRUE(anything_removed(r));
-    r = seat(of({brokers({1}, {5, 2})}), &r);
+    r = assign(of({brokers({1}, {5, 2})}), &r);
     EXPECT_EQ(r.pools[0].retained_sources, (std::vector{source(1), source(3), source(4)}));
     Use use = unused(r);
     use.sources[0] = {source(3)};
-    EXPECT_TRUE(vacate(r, use));
+    EXPECT_TRUE(reclaim(r, use));
     EXPECT_EQ(r.pools[0].retained_sources, (std::vector{source(3)}));
-    EXPECT_FALSE(vacate(r, use));
-    EXPECT_TRUE(vacate(r, unused(r)));
+    EXPECT_FALSE(reclaim(r, use));
+    EXPECT_TRUE(reclaim(r, unused(r)));
     EXPECT_FALSE(anything_removed(r));
 }
 
-TEST(Roster, RoutesNameListenersAndPoolsByTheirPlaces) {
+TEST(Registry, RoutesNameListenersAndPoolsByTheirPlaces) {
     const config::Pool other = pool("other", {source(9)}, {backend("x", broker(3))});
-    Roster r = seat(of({brokers({1}), other}, {listener("a", 1883, 0), listener("b", 1884, 1)}), nullptr);
+    Registry r = assign(of({brokers({1}), other}, {listener("a", 1883, 0), listener("b", 1884, 1)}), nullptr);
     config::Config c = of({other, brokers({1})}, {listener("b", 1884, 0), listener("a", 1883, 1)});
     c.routes.resize(3);
     c.routes[0].listener = "b";
     c.routes[0].pool_index = 1;
     c.routes[1].pool_index = 0;
     c.routes[2].refuse = config::RouteRefusal::Unavailable;
-    r = seat(c, &r);
+    r = assign(c, &r);
     ASSERT_EQ(r.routes.size(), 3U);
     EXPECT_EQ(r.routes[0].listener, 1U);
     EXPECT_EQ(r.routes[0].pool, 0U);
     EXPECT_FALSE(r.routes[1].listener);
     EXPECT_EQ(r.routes[1].pool, 1U);
     EXPECT_TRUE(r.routes[2].config.refuse);
-    EXPECT_TRUE(seat(of({brokers({1})}), &r).routes.empty());
+    EXPECT_TRUE(assign(of({brokers({1})}), &r).routes.empty());
 }
 
 // --- a packet from a broker must name one pool ---
 
-TEST(Roster, ANewPoolMayNotReachABrokerFromWhereARemovedOnesConnectionsDo) {
+TEST(Registry, ANewPoolMayNotReachABrokerFromWhereARemovedOnesConnectionsDo) {
     const config::Pool other = pool("other", {source(9)}, {backend("x", broker(3))});
-    Roster r = seat(of({brokers({1, 2}, {1, 2}), other}), nullptr);
-    r = seat(of({other}), &r);
+    Registry r = assign(of({brokers({1, 2}, {1, 2}), other}), nullptr);
+    r = assign(of({other}), &r);
     // The first of them has the old pool's place, and with it the address of the second.
     const config::Config c = of({other, pool("third", {source(2)}, {backend("again", broker(2))}),
                                  pool("fourth", {source(1)}, {backend("anew", broker(1))})});
@@ -345,13 +345,13 @@ TEST(Roster, ANewPoolMayNotReachABrokerFromWhereARemovedOnesConnectionsDo) {
               std::string::npos)
         << why;
     EXPECT_EQ(why.find('\n'), std::string::npos);
-    ASSERT_TRUE(vacate(r, unused(r)));
-    EXPECT_EQ(seat(c, &r).find_pool("fourth"), 3U);
+    ASSERT_TRUE(reclaim(r, unused(r)));
+    EXPECT_EQ(assign(c, &r).find_pool("fourth"), 3U);
 }
 
-TEST(Roster, NeitherFromWhereAnActivePoolsOldConnectionsDo) {
+TEST(Registry, NeitherFromWhereAnActivePoolsOldConnectionsDo) {
     const config::Pool other = pool("other", {source(9)}, {backend("x", broker(3))});
-    const Roster first = seat(of({brokers({1, 2}, {1, 2}), other}), nullptr);
+    const Registry first = assign(of({brokers({1, 2}, {1, 2}), other}), nullptr);
 
     // A source address goes from one pool to the other, which has the same broker.
     config::Config c = of({brokers({1, 2}, {1}), other});
@@ -359,9 +359,9 @@ TEST(Roster, NeitherFromWhereAnActivePoolsOldConnectionsDo) {
     c.pools[1].backends.push_back(backend("shared", broker(2)));
     EXPECT_NE(refusal(c, first).find("pool other reaches backend shared"), std::string::npos);
     // In two steps, when the address is no longer used, it may.
-    Roster r = seat(of({brokers({1, 2}, {1}), other}), &first);
+    Registry r = assign(of({brokers({1, 2}, {1}), other}), &first);
     EXPECT_NE(refusal(c, r), "");
-    ASSERT_TRUE(vacate(r, unused(r)));
+    ASSERT_TRUE(reclaim(r, unused(r)));
     EXPECT_EQ(refusal(c, r), "");
 
     // A broker goes from one pool to the other, which has the same source address.
@@ -369,9 +369,9 @@ TEST(Roster, NeitherFromWhereAnActivePoolsOldConnectionsDo) {
     d.pools[1].source_addresses.push_back(source(2));
     d.pools[1].backends.push_back(backend("moved", broker(2)));
     EXPECT_NE(refusal(d, first).find("pool other reaches backend moved"), std::string::npos);
-    r = seat(of({brokers({1}, {1, 2}), other}), &first);
+    r = assign(of({brokers({1}, {1, 2}), other}), &first);
     EXPECT_NE(refusal(d, r), "");
-    ASSERT_TRUE(vacate(r, unused(r)));
+    ASSERT_TRUE(reclaim(r, unused(r)));
     EXPECT_EQ(refusal(d, r), "");
 
     // Another broker, other ports or another family's brokers are nobody's business.
@@ -385,30 +385,30 @@ TEST(Roster, NeitherFromWhereAnActivePoolsOldConnectionsDo) {
     EXPECT_EQ(refusal(f, first), "");
 }
 
-TEST(Roster, ANewListenerMayNotStandWhereOldConnectionsLeaseTheirPorts) {
-    const Roster first = seat(of({brokers({1}, {1, 2})}, {listener("a", 1883, 0)}), nullptr);
+TEST(Registry, ANewListenerMayNotStandWhereOldConnectionsLeaseTheirPorts) {
+    const Registry first = assign(of({brokers({1}, {1, 2})}, {listener("a", 1883, 0)}), nullptr);
     config::Config c = of({brokers({1}, {1})}, {listener("a", 1883, 0), listener("b", 1884, 0)});
     c.listeners[1].address.address = source(2);
     EXPECT_NE(refusal(c, first).find("listener b"), std::string::npos);
-    Roster r = seat(of({brokers({1}, {1})}, {listener("a", 1883, 0)}), &first);
+    Registry r = assign(of({brokers({1}, {1})}, {listener("a", 1883, 0)}), &first);
     EXPECT_NE(refusal(c, r), "");
-    ASSERT_TRUE(vacate(r, unused(r)));
+    ASSERT_TRUE(reclaim(r, unused(r)));
     EXPECT_EQ(refusal(c, r), "");
 
     // And no pool may lease ports where a removed listener's connections are.
     config::Config d = of({brokers({1}, {1})}, {listener("a", 1883, 0)});
     d.listeners[0].address.address = source(7);
-    Roster s = seat(d, &r);
+    Registry s = assign(d, &r);
     config::Config e = of({brokers({1}, {1, 7})}, {listener("a", 1883, 0)});
     EXPECT_NE(refusal(e, s).find("pool brokers"), std::string::npos);
-    ASSERT_TRUE(vacate(s, unused(s)));  // the first listener a
-    s = seat(of({brokers({1}, {1})}, {listener("a", 1883, 0)}), &s);
+    ASSERT_TRUE(reclaim(s, unused(s)));  // the first listener a
+    s = assign(of({brokers({1}, {1})}, {listener("a", 1883, 0)}), &s);
     EXPECT_NE(refusal(e, s), "");
-    ASSERT_TRUE(vacate(s, unused(s)));
+    ASSERT_TRUE(reclaim(s, unused(s)));
     EXPECT_EQ(refusal(e, s), "");
 }
 
-TEST(Roster, ThePlacesOfSourceAddressesAreNotWithoutEnd) {
+TEST(Registry, ThePlacesOfSourceAddressesAreNotWithoutEnd) {
     config::Config c = of({pool("brokers", {}, {backend("b", broker(1))})});
     const auto sources = [&](std::uint32_t from) {
         c.pools[0].source_addresses.clear();
@@ -417,12 +417,12 @@ TEST(Roster, ThePlacesOfSourceAddressesAreNotWithoutEnd) {
         }
     };
     sources(0);
-    Roster r = seat(c, nullptr);
+    Registry r = assign(c, nullptr);
     // 64,512 ports each: 16 times 4096 addresses fit 32 bits, and no more.
     for (std::uint32_t n = 1; n < 16; ++n) {
         sources(n);
-        r = seat(c, &r);
-        ASSERT_TRUE(vacate(r, unused(r)));
+        r = assign(c, &r);
+        ASSERT_TRUE(reclaim(r, unused(r)));
     }
     sources(16);
     EXPECT_NE(refusal(c, r).find("pool brokers: too many source addresses"), std::string::npos);
@@ -468,7 +468,7 @@ config::Config random_config(SplitMix64& random) {
     return c;
 }
 
-void expect_seated(const config::Config& c, const Roster& r) {
+void expect_seated(const config::Config& c, const Registry& r) {
     std::size_t active = 0;
     for (const config::Pool& p : c.pools) {
         const auto place = r.find_pool(p.name);
@@ -477,7 +477,7 @@ void expect_seated(const config::Config& c, const Roster& r) {
         for (const config::Backend& b : p.backends) {
             EXPECT_EQ(std::ranges::count_if(
                           r.pools[*place].backends,
-                          [&](const Roster::Backend& o) { return o.standing == Active && o.config == b; }),
+                          [&](const Registry::Backend& o) { return o.standing == Active && o.config == b; }),
                       1);
             ++active;
         }
@@ -485,11 +485,11 @@ void expect_seated(const config::Config& c, const Roster& r) {
             EXPECT_EQ(std::ranges::count(p.source_addresses, a), 0);
         }
     }
-    r.each_backend([&](std::uint32_t, std::uint32_t, const Roster::Backend& b) {
+    r.each_backend([&](std::uint32_t, std::uint32_t, const Registry::Backend& b) {
         if (b.standing == Active) --active;
     });
     EXPECT_EQ(active, 0U);
-    EXPECT_EQ(std::ranges::count(r.listeners, Active, &Roster::Listener::standing),
+    EXPECT_EQ(std::ranges::count(r.listeners, Active, &Registry::Listener::standing),
               static_cast<std::ptrdiff_t>(c.listeners.size()));
     for (const config::Listener& l : c.listeners) {
         const auto place = r.find_listener(l.name);
@@ -499,10 +499,10 @@ void expect_seated(const config::Config& c, const Roster& r) {
     }
 }
 
-void expect_sound(const Roster& r) {
+void expect_sound(const Registry& r) {
     std::set<std::uint32_t> positions;
     std::map<std::pair<IpAddress, SocketAddress>, std::uint32_t> tuples;
-    r.each_backend([&](std::uint32_t p, std::uint32_t, const Roster::Backend& b) {
+    r.each_backend([&](std::uint32_t p, std::uint32_t, const Registry::Backend& b) {
         EXPECT_TRUE(positions.insert(b.position).second);
         EXPECT_LT(b.position, kMaxBackends);
         for (const auto* list : {&r.pools[p].config.source_addresses, &r.pools[p].retained_sources}) {
@@ -514,10 +514,10 @@ void expect_sound(const Roster& r) {
     });
 }
 
-void expect_kept(const Roster& r, const std::vector<Lease>& leases) {
+void expect_kept(const Registry& r, const std::vector<Lease>& leases) {
     for (const Lease& l : leases) {
-        const Roster::Pool& p = r.pools[l.pool];
-        const Roster::Backend& b = p.backends[l.backend];
+        const Registry::Pool& p = r.pools[l.pool];
+        const Registry::Backend& b = p.backends[l.backend];
         EXPECT_NE(p.standing, Vacant);
         EXPECT_NE(b.standing, Vacant);
         EXPECT_EQ(b.position, l.position);
@@ -530,8 +530,8 @@ void expect_kept(const Roster& r, const std::vector<Lease>& leases) {
     }
 }
 
-void connect(const Roster& r, std::vector<Lease>& leases, SplitMix64& random) {
-    r.each_backend([&](std::uint32_t p, std::uint32_t b, const Roster::Backend& backend) {
+void connect(const Registry& r, std::vector<Lease>& leases, SplitMix64& random) {
+    r.each_backend([&](std::uint32_t p, std::uint32_t b, const Registry::Backend& backend) {
         const auto& sources = r.pools[p].config.source_addresses;
         if (backend.standing != Active || sources.empty() || random.below(3) != 0) return;
         const auto at = static_cast<std::uint32_t>(random.below(r.listeners.size() + 1));
@@ -541,7 +541,7 @@ void connect(const Roster& r, std::vector<Lease>& leases, SplitMix64& random) {
     });
 }
 
-Use use_of(const Roster& r, const std::vector<Lease>& leases) {
+Use use_of(const Registry& r, const std::vector<Lease>& leases) {
     Use use = unused(r);
     for (const Lease& l : leases) {
         ++use.listeners[l.listener];
@@ -551,7 +551,7 @@ Use use_of(const Roster& r, const std::vector<Lease>& leases) {
     return use;
 }
 
-TEST(Roster, ThousandsOfRandomReloadsMoveNoConnection) {
+TEST(Registry, ThousandsOfRandomReloadsMoveNoConnection) {
     int taken = 0;
     int refused = 0;
     int vacated = 0;
@@ -559,25 +559,25 @@ TEST(Roster, ThousandsOfRandomReloadsMoveNoConnection) {
         SplitMix64 random(seed);
         std::vector<Lease> leases;
         config::Config config = random_config(random);
-        Roster r = seat(config, nullptr);
+        Registry r = assign(config, nullptr);
         for (int step = 0; step < 150 && !testing::Test::HasFailure(); ++step) {
             connect(r, leases, random);
             // Most connections end between two reloads, all of them sometimes.
             const std::uint64_t ends = random.below(10);
             std::erase_if(leases, [&](const Lease&) { return random.below(9) < ends; });
             const config::Config next = random_config(random);
-            const Roster before = r;
+            const Registry before = r;
             try {
-                r = seat(next, &before);
+                r = assign(next, &before);
                 config = next;
                 ++taken;
-            } catch (const SeatingError&) {
+            } catch (const AssignmentError&) {
                 ++refused;
             }
             expect_seated(config, r);
             expect_sound(r);
             expect_kept(r, leases);
-            vacated += vacate(r, use_of(r, leases)) ? 1 : 0;
+            vacated += reclaim(r, use_of(r, leases)) ? 1 : 0;
             expect_seated(config, r);
             expect_sound(r);
             expect_kept(r, leases);

@@ -1,5 +1,5 @@
 // The hash that names a packet's owner is the one that network cards compute.
-#include "worker/owner.h"
+#include "worker/steering.h"
 
 #include <gtest/gtest.h>
 
@@ -13,15 +13,15 @@ FourTuple tuple(const char* source, const char* destination) {
 }
 
 // The verification suite of the RSS specification, TCP columns.
-TEST(Owner, HashesAsTheRssSpecificationVerifies) {
-    EXPECT_EQ(Owner::toeplitz(tuple("66.9.149.187:2794", "161.142.100.80:1766")), 0x51ccc178U);
-    EXPECT_EQ(Owner::toeplitz(tuple("199.92.111.2:14230", "65.69.140.83:4739")), 0xc626b0eaU);
-    EXPECT_EQ(Owner::toeplitz(tuple("[3ffe:2501:200:1fff::7]:2794", "[3ffe:2501:200:3::1]:1766")),
+TEST(Steering, HashesAsTheRssSpecificationVerifies) {
+    EXPECT_EQ(Steering::toeplitz(tuple("66.9.149.187:2794", "161.142.100.80:1766")), 0x51ccc178U);
+    EXPECT_EQ(Steering::toeplitz(tuple("199.92.111.2:14230", "65.69.140.83:4739")), 0xc626b0eaU);
+    EXPECT_EQ(Steering::toeplitz(tuple("[3ffe:2501:200:1fff::7]:2794", "[3ffe:2501:200:3::1]:1766")),
               0x40207d3dU);
 }
 
-TEST(Owner, SpreadsClientsOverAllWorkersAndFollowsTheSourcePort) {
-    const Owner owner(3);
+TEST(Steering, SpreadsClientsOverAllWorkersAndFollowsTheSourcePort) {
+    const Steering owner(3);
     std::array<int, 3> clients{};
     for (int i = 0; i < 3000; ++i) {
         const FourTuple t{.local = {IpAddress::v4(10, 1, 0, 1), 1883},
@@ -30,7 +30,7 @@ TEST(Owner, SpreadsClientsOverAllWorkersAndFollowsTheSourcePort) {
     }
     for (const int n : clients) EXPECT_NEAR(n, 1000, 150);
     EXPECT_EQ(owner.of_source_port(3001), 3001U % 3);
-    EXPECT_EQ(Owner(1).of_client(tuple("10.0.0.1:5", "10.0.0.2:6")), 0U);
+    EXPECT_EQ(Steering(1).of_client(tuple("10.0.0.1:5", "10.0.0.2:6")), 0U);
 }
 
 }  // namespace

@@ -14,13 +14,13 @@ using std::chrono::seconds;
 
 backend::BackendTally tally(const Lab& lab, std::uint32_t broker) {
     backend::BackendTally sum;
-    for (const auto& worker : lab.workers) sum.add(worker->tallies().backend(broker));
+    for (const auto& worker : lab.workers) sum.add(worker->stats().backend(broker));
     return sum;
 }
 
 backend::Traffic traffic(const Lab& lab, std::uint32_t broker) {
     backend::Traffic sum;
-    for (const auto& worker : lab.workers) sum.add(worker->tallies().traffic(broker));
+    for (const auto& worker : lab.workers) sum.add(worker->stats().traffic(broker));
     return sum;
 }
 
@@ -56,7 +56,7 @@ Socket& connect(Lab& lab, const std::string& id, Version version, std::uint16_t 
     return client;
 }
 
-TEST(Tallies, ConnectsOfEachBrokerAreItsVisits) {
+TEST(BackendStats, ConnectsOfEachBrokerAreItsVisits) {
     for (const unsigned workers : {1U, 2U}) {
         Lab lab({.workers = workers});
         for (int i = 0; i < 30; ++i) lab.connect("device-" + std::to_string(i));
@@ -73,7 +73,7 @@ TEST(Tallies, ConnectsOfEachBrokerAreItsVisits) {
     }
 }
 
-TEST(Tallies, FailedAttemptsAreTheBrokersThatFailed) {
+TEST(BackendStats, FailedAttemptsAreTheBrokersThatFailed) {
     Lab lab({.brokers = 1, .pool = "attempt_timeout = \"500ms\"\nretries = 0"});
     lab.brokers[0]->host.stop_listening(1883);
     lab.connect("refused");
@@ -87,7 +87,7 @@ TEST(Tallies, FailedAttemptsAreTheBrokersThatFailed) {
     EXPECT_EQ(lab.count(Counter::UpstreamSilent), 1U);
 }
 
-TEST(Tallies, AnswersAreTalliedAsSentByVersion) {
+TEST(BackendStats, AnswersAreTalliedAsSentByVersion) {
     Lab lab({.brokers = 1, .pool = "retries = 0"});
     lab.brokers[0]->connack_code = 5;
     connect(lab, "old", Version::V311);
@@ -102,7 +102,7 @@ TEST(Tallies, AnswersAreTalliedAsSentByVersion) {
     EXPECT_EQ(total(seen.connacks), 3U);
 }
 
-TEST(Tallies, BothBrokersOfARetriedClientHaveTheirAnswer) {
+TEST(BackendStats, BothBrokersOfARetriedClientHaveTheirAnswer) {
     Lab lab({.brokers = 2});
     lab.brokers[0]->connack_code = lab.brokers[1]->connack_code = 3;
     lab.connect("device");
@@ -113,7 +113,7 @@ TEST(Tallies, BothBrokersOfARetriedClientHaveTheirAnswer) {
     }
 }
 
-TEST(Tallies, LatenciesAreTheBrokersOwn) {
+TEST(BackendStats, LatenciesAreTheBrokersOwn) {
     Lab lab({.brokers = 1});
     lab.run();
     // Its frames wait for a while each.
@@ -133,7 +133,7 @@ TEST(Tallies, LatenciesAreTheBrokersOwn) {
     EXPECT_EQ(seen.connack.counts[8], 1U) << "25 to 50 ms";
 }
 
-TEST(Tallies, WaitingForTheClientIsNoLatencyOfTheBroker) {
+TEST(BackendStats, WaitingForTheClientIsNoLatencyOfTheBroker) {
     const std::string auth("\xf0\x03\x18\x01\x00", 5);
     Lab lab({.brokers = 1});
     const std::size_t size = connect_packet("careful", Version::V5).size();
@@ -151,7 +151,7 @@ TEST(Tallies, WaitingForTheClientIsNoLatencyOfTheBroker) {
     EXPECT_EQ(total(seen.connack.counts), 0U);
 }
 
-TEST(Tallies, BytesAreThePayloadWhateverWayItTook) {
+TEST(BackendStats, BytesAreThePayloadWhateverWayItTook) {
     for (const bool relayed : {false, true}) {
         SCOPED_TRACE(relayed ? "relayed" : "spliced");
         Lab lab({.brokers = 2, .ipv6_clients = relayed});  // mixed families are never spliced
@@ -176,7 +176,7 @@ TEST(Tallies, BytesAreThePayloadWhateverWayItTook) {
     }
 }
 
-TEST(Tallies, TheSplicesCountersAreTheSumOverTheBrokers) {
+TEST(BackendStats, TheSplicesCountersAreTheSumOverTheBrokers) {
     Lab lab({.workers = 2, .brokers = 3});
     std::vector<Socket*> clients;
     for (int i = 0; i < 40; ++i) clients.push_back(&lab.connect("device-" + std::to_string(i)));
@@ -192,16 +192,16 @@ TEST(Tallies, TheSplicesCountersAreTheSumOverTheBrokers) {
                           sum.to_client.bytes};
     };
     const auto counters = told();
-    const auto tallies = tallied();
+    const auto stats = tallied();
     for (Socket* const client : clients) client->write(std::string(100, 'x'));
     lab.settle();
     for (std::size_t i = 0; i < counters.size(); ++i) {
-        EXPECT_EQ(told()[i] - counters[i], tallied()[i] - tallies[i]) << i;
+        EXPECT_EQ(told()[i] - counters[i], tallied()[i] - stats[i]) << i;
     }
     EXPECT_EQ(told()[1] - counters[1], 4000U);
 }
 
-TEST(Tallies, EveryEndOfAConnectionHasItsReasonAndBroker) {
+TEST(BackendStats, EveryEndOfAConnectionHasItsReasonAndBroker) {
     for (const bool relayed : {false, true}) {
         SCOPED_TRACE(relayed ? "relayed" : "spliced");
         Lab lab({.brokers = 1, .ipv6_clients = relayed});
@@ -234,7 +234,7 @@ TEST(Tallies, EveryEndOfAConnectionHasItsReasonAndBroker) {
     }
 }
 
-TEST(Tallies, AnEndWithoutABrokerIsNobodys) {
+TEST(BackendStats, AnEndWithoutABrokerIsNobodys) {
     Lab lab({.brokers = 1, .listener = "connect_timeout = \"1s\""});
     lab.client();
     lab.run(seconds(2));
@@ -242,11 +242,11 @@ TEST(Tallies, AnEndWithoutABrokerIsNobodys) {
     EXPECT_EQ(total(tally(lab, 0).endings), 0U);
 }
 
-TEST(Tallies, WhatClientsAskedForIsTallied) {
+TEST(BackendStats, WhatClientsAskedForIsTallied) {
     Lab lab({.brokers = 1});
     connect(lab, "a", Version::V5, 0);
     connect(lab, "b", Version::V311, 61);
-    const backend::ConnectTally seen = lab.workers[0]->tallies().connects();
+    const backend::ConnectTally seen = lab.workers[0]->stats().connects();
     std::uint64_t sum = 0;
     for (const auto& version : seen.counts) sum += total(version[0]) + total(version[1]);
     EXPECT_EQ(sum, lab.count(Counter::ConnectAccepted));
@@ -254,7 +254,7 @@ TEST(Tallies, WhatClientsAskedForIsTallied) {
     EXPECT_EQ(seen.counts[1][0][3] + seen.counts[1][1][3], 1U);
 }
 
-TEST(Tallies, ANewPictureLeavesThemAsTheyAre) {
+TEST(BackendStats, ANewPictureLeavesThemAsTheyAre) {
     Lab lab({.brokers = 2});
     Socket& client = lab.connect("device");
     lab.run(milliseconds(100));
