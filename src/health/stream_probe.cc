@@ -89,15 +89,8 @@ void StreamProbe::advance(Instant now, tcp::Output& out) {
 
 void StreamProbe::read(Instant now, tcp::Output& out) {
     while (endpoint_.readable() != 0 && !over_) {
-        ByteView bytes = endpoint_.peek();
-        if (bytes.size() < endpoint_.readable()) {  // its ring wraps
-            scratch_.assign(bytes.begin(), bytes.end());
-            const ByteView rest = endpoint_.peek(bytes.size());
-            scratch_.insert(scratch_.end(), rest.begin(), rest.end());
-            bytes = scratch_;
-        }
         const bool decided = status() != Status::Pending;
-        const Step step = on_bytes(bytes);
+        const Step step = on_bytes(tcp::contiguous(endpoint_, scratch_));
         if (step.verdict && !decided) decide(*step.verdict, now);
         // Nobody who speaks nonsense would understand a proper end.
         if (outcome().failure == ProbeFailure::Protocol) return end(now, out);

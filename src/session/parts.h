@@ -31,9 +31,6 @@ inline constexpr Duration kAnswerDue = 200ms;
 // Bytes held for one direction of a relayed connection towards the broker.
 inline constexpr std::uint32_t kBrokerBuffer = 256 * 1024;
 
-// Everything readable as one piece: the endpoint's own memory, or `scratch` when its ring wraps.
-ByteView contiguous(const tcp::Endpoint& endpoint, std::vector<std::byte>& scratch);
-
 // What a segment says of the other direction, without its own text and FIN.
 tcp::Segment without_text(const tcp::Segment& segment);
 

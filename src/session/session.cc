@@ -7,15 +7,6 @@
 
 namespace sluice::session {
 
-ByteView contiguous(const tcp::Endpoint& endpoint, std::vector<std::byte>& scratch) {
-    const ByteView first = endpoint.peek();
-    if (first.size() == endpoint.readable()) return first;
-    const ByteView rest = endpoint.peek(first.size());
-    scratch.assign(first.begin(), first.end());
-    scratch.insert(scratch.end(), rest.begin(), rest.end());
-    return scratch;
-}
-
 tcp::Segment without_text(const tcp::Segment& segment) {
     tcp::Segment bare = segment;
     bare.flags.psh = bare.flags.fin = false;
@@ -55,7 +46,7 @@ tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint
     tcp::EndpointOptions options;
     options.receive_mss = offer.mss == 0 ? port_mss : std::min(port_mss, offer.mss);
     options.send_mss_limit = port_mss;
-    options.default_send_mss = tuple.remote.address.is_v4() ? 536 : 1220;
+    options.default_send_mss = tcp::default_mss(tuple.remote.address.family());
     // The largest CONNECT must fit, or it could never be read whole.
     options.receive_buffer =
         std::max(listener.connect_window, static_cast<std::uint32_t>(listener.max_connect_size));

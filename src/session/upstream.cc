@@ -18,7 +18,7 @@ tcp::EndpointOptions upstream_options(const Connection& c, std::uint16_t broker_
     tcp::EndpointOptions options;
     options.receive_mss = std::min(broker_mss, c.client_mss);
     options.send_mss_limit = broker_mss;
-    options.default_send_mss = c.upstream.remote.address.is_v4() ? 536 : 1220;
+    options.default_send_mss = tcp::default_mss(c.upstream.remote.address.family());
     options.receive_buffer = kBrokerBuffer;
     options.receive_window = c.client_end.spare_window();
     options.send_buffer = kBrokerBuffer;

@@ -292,6 +292,15 @@ ByteView Endpoint::peek(std::size_t offset) const {
     if (offset >= impl_->reassembly.readable()) return {};
     return impl_->reassembly.peek(static_cast<std::uint32_t>(offset));
 }
+ByteView contiguous(const Endpoint& endpoint, std::vector<std::byte>& scratch) {
+    const ByteView first = endpoint.peek();
+    if (first.size() == endpoint.readable()) return first;
+    const ByteView rest = endpoint.peek(first.size());
+    scratch.assign(first.begin(), first.end());
+    scratch.insert(scratch.end(), rest.begin(), rest.end());
+    return scratch;
+}
+
 void Endpoint::consume(Instant now, std::size_t bytes, Output& out) { impl_->consume(now, bytes, out); }
 void Endpoint::allow(std::optional<std::uint32_t> bytes) { impl_->allow(bytes); }
 void Endpoint::update_window(Instant now, Output& out) { impl_->update_window(now, out); }

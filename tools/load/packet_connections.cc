@@ -163,15 +163,7 @@ void PacketTransport::tell(Instant now, Awake& a) {
 void PacketTransport::deliver(Instant now, Awake& a) {
     while (!a.over && a.endpoint.readable() > a.offered) {
         const std::size_t size = a.endpoint.readable();
-        ByteView bytes = a.endpoint.peek();
-        if (bytes.size() < size) {
-            scratch_.clear();
-            while (scratch_.size() < size) {
-                const ByteView piece = a.endpoint.peek(scratch_.size());
-                scratch_.insert(scratch_.end(), piece.begin(), piece.end());
-            }
-            bytes = scratch_;
-        }
+        const ByteView bytes = tcp::contiguous(a.endpoint, scratch_);
         const std::size_t taken = std::min(events_.on_bytes(now, a.id, bytes), size);
         totals_.bytes_in += taken;
         a.offered = static_cast<std::uint32_t>(size - taken);

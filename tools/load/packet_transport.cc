@@ -20,7 +20,7 @@ std::uint32_t headers(IpFamily family) { return (family == IpFamily::V4 ? 20U : 
 tcp::EndpointOptions sized(tcp::EndpointOptions options, std::uint16_t mtu, IpFamily family) {
     options.receive_mss = static_cast<std::uint16_t>(mtu - headers(family));
     options.send_mss_limit = options.receive_mss;
-    options.default_send_mss = family == IpFamily::V4 ? 536 : 1220;
+    options.default_send_mss = tcp::default_mss(family);
     options.timestamp_offset = 0;
     return options;
 }

@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
+#include "sluice/base/address.h"
 #include "sluice/base/bytes.h"
 #include "sluice/base/time.h"
 #include "sluice/tcp/segment.h"
@@ -50,14 +52,16 @@ enum class Failure : std::uint8_t {
 };
 const char* to_string(Failure failure);
 
+// The payload limit that stands for an MSS which the peer's SYN did not tell (RFC 9293 section 3.7.1).
+constexpr std::uint16_t default_mss(IpFamily family) { return family == IpFamily::V4 ? 536 : 1220; }
+
 struct EndpointOptions {
     // Largest payload we can receive in one segment, announced as MSS: port MTU minus IP and TCP header (RFC
     // 6691).
     std::uint16_t receive_mss = 1460;
     // Largest payload we may send, before options, whatever the peer announces: same origin.
     std::uint16_t send_mss_limit = 1460;
-    // Assumed when the peer's SYN carries no MSS: 536 over IPv4, 1220 over IPv6 (RFC 9293 section 3.7.1).
-    std::uint16_t default_send_mss = 536;
+    std::uint16_t default_send_mss = default_mss(IpFamily::V4);  // when the peer's SYN has no MSS
     // Most bytes held for the application, out-of-order data included; the receive window never exceeds what
     // is left of it. Memory grows with what is actually held.
     std::uint32_t receive_buffer = 64 * 1024;
@@ -224,6 +228,10 @@ class Endpoint {
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
+
+// Everything readable as one piece: the endpoint's own memory, or `scratch` where its ring wraps. Valid as
+// long as what peek() returns, and until `scratch` changes.
+ByteView contiguous(const Endpoint& endpoint, std::vector<std::byte>& scratch);
 
 // The segment that RFC 9293 section 3.10.7.1 sends for one that reaches no connection: RST, or nullopt for an
 // RST.

@@ -119,7 +119,7 @@ TEST(SynCookie, RoundsTheMssDown) {
                           Case{tuple(), 7, 48}, Case{tuple6(), 1440, 1440}, Case{tuple6(), 1300, 1220},
                           Case{tuple6(), std::nullopt, 1220}}) {
         Listener l;
-        l.options.default_send_mss = c.at.remote.address.is_v4() ? 536 : 1220;
+        l.options.default_send_mss = default_mss(c.at.remote.address.family());
         const Segment syn = syn_with({.mss = c.said});
         const auto opening = l.cookies.open(kNow, c.at, ack_of(l.answer(kNow, c.at, syn), syn));
         ASSERT_TRUE(opening);
