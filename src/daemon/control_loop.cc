@@ -15,6 +15,7 @@
 
 #include "fault.h"
 #include "service_manager.h"
+#include "sluice/base/clock.h"
 
 namespace sluice::daemon {
 namespace {
@@ -31,10 +32,6 @@ int watched(int epoll, int fd) {
 }
 
 }  // namespace
-
-Instant monotonic_now() {
-    return Instant(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
-}
 
 Signals::Signals() {
     // A reader of the log that goes away must not take the daemon with it.

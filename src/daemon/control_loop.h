@@ -11,9 +11,6 @@
 
 namespace sluice::daemon {
 
-// The clock of the workers, too: CLOCK_MONOTONIC.
-Instant monotonic_now();
-
 // Blocks the signals that the loop reads; to be made before any other thread, which then inherits that.
 class Signals {
   public:

@@ -17,6 +17,7 @@
 #include "sluice/admin/http_server.h"
 #include "sluice/admin/server.h"
 #include "sluice/admin/telemetry.h"
+#include "sluice/base/clock.h"
 #include "sluice/config/reader.h"
 #include "sluice/daemon/command_line.h"
 #include "sluice/daemon/control.h"

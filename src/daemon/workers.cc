@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "control_loop.h"
 #include "fault.h"
 #include "random.h"
+#include "sluice/base/clock.h"
 
 namespace sluice::daemon {
 

@@ -9,12 +9,6 @@
 
 namespace sluice::worker {
 
-Instant monotonic_now() {
-    timespec t{};
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return Instant(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
-}
-
 IdlePolicy::IdlePolicy(std::span<port::Port* const> ports, std::uint16_t queue, int wake_fd) {
     for (const port::Port* const port : ports) {
         if (queue >= port->info().rx_queues) continue;  // nothing ever arrives there

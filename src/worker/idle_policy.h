@@ -1,5 +1,4 @@
-// The real clock and the rests of a worker: the only place in the data plane that asks for the time or gives
-// up the CPU.
+// When and how a worker waits: the only place in the data plane that gives up the CPU.
 #pragma once
 
 #include <poll.h>
@@ -13,8 +12,6 @@
 #include "worker/gather_policy.h"
 
 namespace sluice::worker {
-
-Instant monotonic_now();
 
 // When a worker has nothing to do it waits: in poll() on the file descriptors of its queues where the ports
 // have some, else, after a moment, in short naps that grow while the quiet lasts. Ports that poll() knows

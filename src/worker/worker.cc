@@ -4,6 +4,7 @@
 #include <bit>
 #include <deque>
 
+#include "sluice/base/clock.h"
 #include "worker/evictor.h"
 #include "worker/forwarder.h"
 #include "worker/idle_policy.h"

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Keeps the floors: no file includes a higher room, or a sibling, or DPDK where DPDK may not be known.
+"""Keeps the floors: no file includes a higher room, a sibling, or DPDK or the clock where they may
+not be known.
 
     tests/check/layers.py [ROOT]
 
@@ -33,6 +34,11 @@ SAME_FLOOR = {
 
 # Rooms that may include less than their floor allows.
 ONLY = {"port": {"base", "wire"}, "load": {"base", "wire", "tcp", "mqtt", "flow", "neighbor", "port"}}
+
+# Headers of a low room that let in the outside world, and the rooms that may.
+ONLY_FOR = {
+    "sluice/base/clock.h": {"worker", "daemon", "load"},
+}
 
 DPDK_ROOMS = {"port", "worker", "daemon"}
 
@@ -68,6 +74,8 @@ def include_fault(top, path, room, bracket, target):
         other = parts[1]
         if len(parts) != 3 or other not in FLOOR_OF:
             return "not of the form sluice/ROOM/x.h with a room that has a floor"
+        if room not in ONLY_FOR.get(target, {room}):
+            return f"only {', '.join(sorted(ONLY_FOR[target]))} may include it"
         return None if may_include(room, other) else reason(room, other)
     if bracket == "<":
         return None

@@ -8,12 +8,14 @@ import layers
 
 CLEAN = {
     "include/sluice/base/bytes.h": "#pragma once\n#include <cstdint>\n",
+    "include/sluice/base/clock.h": "#pragma once\n",
     "include/sluice/wire/tcp.h": '#pragma once\n#include "sluice/base/bytes.h"\n',
     "include/sluice/tcp/seq.h": '#pragma once\n#include "sluice/wire/tcp.h"\n',
     "include/sluice/nat/pool.h": '#pragma once\n#include "sluice/base/bytes.h"\n',
     "include/sluice/config/model.h": '#pragma once\n#include "sluice/nat/pool.h"\n',
     "include/sluice/backend/pool.h": '#pragma once\n#include "sluice/config/model.h"\n',
     "include/sluice/port/port.h": '#pragma once\n#include "sluice/wire/tcp.h"\n#include <rte_mbuf.h>\n',
+    "src/daemon/loop.cc": '#include "sluice/base/clock.h"\n',
     "src/tcp/private.h": "#pragma once\n",
     "src/tcp/seq.cc": '#include "sluice/tcp/seq.h"\n#include "private.h"\n#include "tcp/private.h"\n',
 }
@@ -53,6 +55,9 @@ class LayersTest(unittest.TestCase):
 
     def test_dpdk_header_outside_its_rooms_fails(self):
         self.expect_one_fault("src/session/x.cc", "#include <rte_mbuf.h>\n", "DPDK")
+
+    def test_clock_outside_its_rooms_fails(self):
+        self.expect_one_fault("src/session/x.cc", '#include "sluice/base/clock.h"\n', "only daemon, load, worker")
 
     def test_quoted_dpdk_header_fails(self):
         self.expect_one_fault("src/nat/x.cc", '#  include "dpdk/rte_hash.h"\n', "DPDK")

@@ -12,6 +12,7 @@
 #include "load.h"
 #include "options.h"
 #include "report.h"
+#include "sluice/base/clock.h"
 #include "socket_transport.h"
 
 namespace sluice::load {
@@ -24,13 +25,6 @@ void catch_signals() {
     action.sa_handler = [](int) { stops.fetch_add(1); };
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
-}
-
-// The same for all processes of a machine: messages carry it from one to another.
-Instant monotonic_now() {
-    timespec t{};
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return Instant(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
 }
 
 std::uint64_t resident_bytes() {
