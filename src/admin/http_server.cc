@@ -1,6 +1,5 @@
 #include "sluice/admin/http_server.h"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "http_request.h"
+#include "sluice/base/kernel_address.h"
 #include "stream_server.h"
 
 namespace sluice::admin {
@@ -68,42 +68,6 @@ class Requests final : public Dialogue {
     HttpServer::Handler handler_;
 };
 
-struct KernelAddress {
-    ::sockaddr_storage storage{};
-    ::socklen_t size = 0;
-
-    ::sockaddr* generic() { return reinterpret_cast<::sockaddr*>(&storage); }
-};
-
-KernelAddress kernel_address(const SocketAddress& address) {
-    KernelAddress out;
-    const auto bytes = address.address.wire_bytes();
-    if (address.address.is_v4()) {
-        ::sockaddr_in v4{};
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(address.port);
-        std::memcpy(&v4.sin_addr, bytes.data(), bytes.size());
-        std::memcpy(&out.storage, &v4, out.size = sizeof v4);
-    } else {
-        ::sockaddr_in6 v6{};
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(address.port);
-        std::memcpy(&v6.sin6_addr, bytes.data(), bytes.size());
-        std::memcpy(&out.storage, &v6, out.size = sizeof v6);
-    }
-    return out;
-}
-
-std::uint16_t port_of(int socket) {
-    KernelAddress own;
-    own.size = sizeof own.storage;
-    ::getsockname(socket, own.generic(), &own.size);
-    // The port stands at the same place in both families.
-    ::sockaddr_in any{};
-    std::memcpy(&any, &own.storage, sizeof any);
-    return ntohs(any.sin_port);
-}
-
 }  // namespace
 
 HttpServer::HttpServer(const SocketAddress& address, Handler handler) : address_(address) {
@@ -123,7 +87,7 @@ HttpServer::HttpServer(const SocketAddress& address, Handler handler) : address_
     if (::bind(listener, at.generic(), at.size) != 0 || ::listen(listener, SOMAXCONN) != 0) {
         fail(listener, errno);
     }
-    address_.port = port_of(listener);
+    address_.port = local_address(listener).port;
     try {
         stream_ = std::make_unique<StreamServer>(listener,
                                                  StreamOptions{.max_clients = kMaxClients,

@@ -1,29 +1,16 @@
-// The kernel's TCP sockets in the project's words: addresses, errors, and how a socket is made and ended. All
-// sockets here are non-blocking.
+// The kernel's TCP sockets in the project's words: errors, and how a socket is made and ended. All sockets
+// here are non-blocking.
 #pragma once
-
-#include <sys/socket.h>
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "sluice/base/address.h"
+#include "sluice/base/kernel_address.h"
 #include "transport.h"
 
 namespace sluice::load {
-
-struct KernelAddress {
-    ::sockaddr_storage storage{};
-    ::socklen_t size = sizeof(::sockaddr_storage);
-
-    ::sockaddr* generic() { return reinterpret_cast<::sockaddr*>(&storage); }
-    SocketAddress value() const;
-};
-KernelAddress kernel_address(const SocketAddress& address);
-
-// Where the socket is bound; unspecified, port 0, when it is not.
-SocketAddress local_address(int socket);
 
 // A socket or, with socket < 0, the errno why there is none.
 struct Made {
