@@ -26,6 +26,10 @@ std::vector<Entry> entries(const Route& route);
 std::vector<Entry> entries(const Pool& pool);  // with those of its health, "health.type"
 std::vector<Entry> entries(const Backend& backend);
 
+// The keys of a pool's health that one type of probe alone has.
+inline constexpr std::string_view kMqttKeys[] = {"username", "password_file", "version"};
+inline constexpr std::string_view kHttpKeys[] = {"path", "port", "expect", "expect_body"};
+
 inline constexpr const char* kPortRestart = "ports are opened at start";
 
 }  // namespace sluice::config

@@ -48,8 +48,6 @@ std::string object(const T& section) {
 }
 
 bool is_of_type(std::string_view key, HealthType type) {
-    static constexpr std::string_view kMqttKeys[] = {"username", "password_file", "version"};
-    static constexpr std::string_view kHttpKeys[] = {"path", "port", "expect", "expect_body"};
     if (std::ranges::find(kMqttKeys, key) != std::end(kMqttKeys)) return type == HealthType::Mqtt;
     if (std::ranges::find(kHttpKeys, key) != std::end(kHttpKeys)) return type == HealthType::Http;
     return true;

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "entries.h"
 #include "file.h"
 #include "readers.h"
 
@@ -14,8 +15,6 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 
 constexpr std::size_t kLongestMqttField = 65535;  // bytes; MQTT 3.1.1 section 1.5.3
-constexpr std::string_view kMqttKeys[] = {"username", "password_file", "version"};
-constexpr std::string_view kHttpKeys[] = {"path", "port", "expect", "expect_body"};
 
 // The password in the file, or why there is none.
 std::string read_secret(const std::string& path, std::string& out) {
