@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "byte_queue.h"
+#include "sluice/base/byte_queue.h"
 #include "sluice/flow/timer_wheel.h"
 #include "socket_listener.h"
 #include "transport.h"

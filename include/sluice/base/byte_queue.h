@@ -6,7 +6,7 @@
 
 #include "sluice/base/bytes.h"
 
-namespace sluice::load {
+namespace sluice {
 
 class ByteQueue {
   public:
@@ -23,11 +23,12 @@ class ByteQueue {
     }
     // From the front; requires n <= size().
     void drop(std::size_t n) { front_ += n; }
-    std::size_t memory_bytes() const { return sizeof *this + bytes_.capacity(); }
+    std::size_t memory_bytes() const { return sizeof *this + buffer_bytes(); }
+    std::size_t buffer_bytes() const { return bytes_.capacity(); }
 
   private:
     std::vector<std::byte> bytes_;
     std::size_t front_ = 0;
 };
 
-}  // namespace sluice::load
+}  // namespace sluice
