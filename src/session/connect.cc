@@ -65,14 +65,14 @@ std::uint32_t session_expiry_of(const mqtt::Connect& connect) {
 }  // namespace
 
 void Session::step_await_connect(Instant now) {
-    if (c_.client_end.state() == tcp::State::Closed) {
+    if (c_.client_leg.closed()) {
         count_ending(Counter::ClientClosedEarly);
         end(now);
         return;
     }
-    if (c_.client_end.readable() != 0) {
+    if (c_.client_leg.readable() != 0) {
         std::vector<std::byte> scratch;
-        const ByteView bytes = contiguous(c_.client_end, scratch);
+        const ByteView bytes = c_.client_leg.contiguous(scratch);
         const mqtt::ConnectResult result = mqtt::read_connect(bytes, listener().max_connect_size);
         if (const auto* connect = std::get_if<mqtt::Connect>(&result)) {
             accept_connect(now, *connect, bytes.first(connect->size));
@@ -85,7 +85,7 @@ void Session::step_await_connect(Instant now) {
         }
         make_room_for_connect(bytes);
     }
-    if (c_.client_end.peer_finished())
+    if (c_.client_leg.peer_finished() || c_.client_leg.failed())
         refuse(now, std::nullopt, mqtt::Refusal::ProtocolError, Counter::ClientClosedEarly);
 }
 
@@ -100,11 +100,12 @@ void Session::make_room_for_connect(ByteView bytes) {
     const std::size_t size = header->size + header->remaining;
     if (size <= c_.first_window / 2) return;
     const std::size_t missing = size - bytes.size() + c_.first_window / 2;
-    c_.client_end.allow(s_.waiting.reach(static_cast<std::uint32_t>(missing)));
+    c_.client_leg.allow(s_.waiting.reach(static_cast<std::uint32_t>(missing)));
 }
 
 void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView packet) {
     count(Counter::ConnectAccepted);
+    if (const auto named = c_.client_leg.identity()) c_.identity = *named;
     s_.stats.asked(connect.version, connect.clean_start, connect.keep_alive);
     c_.version = connect.version;
     c_.client_id.assign(connect.client_id);
@@ -115,14 +116,14 @@ void Session::accept_connect(Instant now, const mqtt::Connect& connect, ByteView
     c_.session_expiry = session_expiry_of(connect);
     c_.connect_packet.assign(packet.begin(), packet.end());
     // The copy is what brokers are given; the endpoint's room is for what the client pipelines behind it.
-    c_.client_end.consume(now, packet.size(), to_client_);
+    c_.client_leg.consume(now, packet.size(), to_client_);
     c_.bytes_from_client += packet.size();
 
     const backend::ClientFacts facts{.listener = c_.listener,
                                      .version = connect.version,
                                      .client_id = c_.client_id,
                                      .username = username,
-                                     .address = c_.client.remote.address};
+                                     .address = c_.identity.address};
     const backend::Routed routed = backend::route(*s_.snapshot, facts);
     if (routed.refuse) {
         const Rejection rejection = rejection_of(*routed.refuse);
@@ -144,21 +145,20 @@ void Session::refuse(Instant now, std::optional<mqtt::Version> version, mqtt::Re
     if (speaks) {
         const auto connack = mqtt::write_refusal(version.value_or(mqtt::Version::V311), refusal);
         if (!connack.empty()) {
-            c_.client_end.write(now, connack, to_client_);
+            c_.client_leg.write(now, connack, to_client_);
             count(Counter::ConnackRefusalsSent);
         }
     }
-    c_.client_end.shutdown(now, to_client_);
+    c_.client_leg.shutdown(now, to_client_);
     c_.phase = Phase::Refusing;
     c_.attempt_deadline = now + kRefusalLinger;
 }
 
 void Session::step_refusing(Instant now) {
     // What a refused client still sends is not for anybody.
-    c_.client_end.consume(now, c_.client_end.readable(), to_client_);
-    c_.client_end.allow(s_.waiting.reach(c_.first_window));
-    const tcp::State state = c_.client_end.state();
-    if (state == tcp::State::Closed || state == tcp::State::TimeWait) c_.phase = Phase::Closing;
+    c_.client_leg.consume(now, c_.client_leg.readable(), to_client_);
+    c_.client_leg.allow(s_.waiting.reach(c_.first_window));
+    if (c_.client_leg.over()) c_.phase = Phase::Closing;
 }
 
 }  // namespace sluice::session

@@ -28,25 +28,25 @@ void Session::begin_delivering(Instant now, Counter reason) {
 void Session::step_delivering(Instant now) {
     move_to_broker(now);
     move_to_client(now);
-    tcp::Endpoint& broker_end = *c_.upstream_end;
-    if (broker_end.readable() == 0 && c_.client_end.all_acknowledged()) c_.client_end.abort(now, to_client_);
-    if (c_.client_end.readable() == 0 && broker_end.all_acknowledged() && !may_close_in_order()) {
-        broker_end.abort(now, to_broker_);
+    Leg& broker_leg = *c_.broker_leg;
+    if (broker_leg.readable() == 0 && c_.client_leg.all_acknowledged()) c_.client_leg.abort(now, to_client_);
+    if (c_.client_leg.readable() == 0 && broker_leg.all_acknowledged() && !may_close_in_order()) {
+        broker_leg.abort(now, to_broker_);
     }
-    if (c_.client_end.state() == tcp::State::Closed && broker_end.state() == tcp::State::Closed) end(now);
+    if (c_.client_leg.closed() && broker_leg.closed()) end(now);
 }
 
 // Whoever publishes and closes without reading has said all, and resets only because it is answered. The
 // broker has its FIN and need not hear of that reset, which would make it drop what it has not read yet;
 // unless it has something to say itself, which nobody will read.
 bool Session::may_close_in_order() const {
-    return c_.ended_by == Counter::ClosedClientReset && c_.client_end.peer_finished() &&
-           c_.upstream_end->readable() == 0 && !c_.upstream_end->peer_finished();
+    return c_.ended_by == Counter::ClosedClientReset && c_.client_leg.peer_finished() &&
+           c_.broker_leg->readable() == 0 && !c_.broker_leg->peer_finished();
 }
 
 void Session::give_up(Instant now) {
-    c_.client_end.abort(now, to_client_);
-    if (c_.upstream_end) c_.upstream_end->abort(now, to_broker_);
+    c_.client_leg.abort(now, to_client_);
+    if (c_.broker_leg) c_.broker_leg->abort(now, to_broker_);
     end(now);
 }
 
@@ -55,17 +55,17 @@ void Session::count_undelivered() {
     const bool owes = c_.phase == Phase::Connecting || c_.phase == Phase::Replaying ||
                       c_.phase == Phase::Relayed || c_.phase == Phase::Delivering;
     if (!owes) return;
-    std::uint64_t bytes = c_.client_end.readable() + c_.client_end.statistics().bytes_abandoned;
+    std::uint64_t bytes = c_.client_leg.undelivered();
     bytes += c_.connect_packet.size();
     bytes -= c_.replayed;
-    if (c_.upstream_end) bytes += c_.upstream_end->readable() + c_.upstream_end->statistics().bytes_abandoned;
+    if (c_.broker_leg) bytes += c_.broker_leg->undelivered();
     count(Counter::RelayBytesUndelivered, bytes);
 }
 
 void Session::end(Instant now) {
     count_undelivered();
     give_up_upstream(now);
-    count_statistics(s_.counters, c_.client_end.statistics());
+    c_.client_leg.count_statistics(s_.counters);
     if (c_.stay) {
         if (const auto news = after_connection(*c_.stay, c_.session_expiry, now))
             s_.transmitter.learned(*news);

@@ -34,6 +34,4 @@ inline constexpr std::uint32_t kBrokerBuffer = 256 * 1024;
 // What a segment says of the other direction, without its own text and FIN.
 tcp::Segment without_text(const tcp::Segment& segment);
 
-void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s);
-
 }  // namespace sluice::session

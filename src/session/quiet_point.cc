@@ -24,73 +24,76 @@ Counter counter_of(splice::Obstacle obstacle) {
 
 // Whether an end may send more than the other one takes, because its endpoint had promised more. That is the
 // other's to refuse, and its sender's to repeat: no reason to keep endpoints.
-bool promises_more(const tcp::Endpoint::Position& to, const tcp::Endpoint::Position& other) {
-    return to.receive_edge.since(to.receive_next) > other.send_window;
+bool promises_more(const splice::LegFacts& to, const splice::LegFacts& other) {
+    return to.position.receive_edge.since(to.position.receive_next) > other.position.send_window;
 }
 
 }  // namespace
 
 // True when the segment is the record's: what it acknowledges made the connection quiet.
-bool Session::splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& out,
-                            const tcp::Segment& segment) {
+bool Session::splice_before(Instant now, Leg& receiver, tcp::Output& out, const tcp::Segment& segment) {
     if (c_.phase != Phase::Relayed || c_.stays_relayed || segment.length() == 0 || !segment.flags.ack ||
         segment.flags.syn || segment.flags.rst) {
         return false;
     }
-    const tcp::Endpoint::Position at = receiver.position();
+    const auto at = receiver.position();
     if (segment.seq != at.receive_next || segment.ack != at.send_next) return false;
-    const tcp::Endpoint& other = &receiver == &c_.client_end ? *c_.upstream_end : c_.client_end;
+    const Leg& other = &receiver == &c_.client_leg ? *c_.broker_leg : c_.client_leg;
     if (!other.quiet()) return false;
     receiver.anticipate(now, without_text(segment), out);
     return try_splice(now);
 }
 
+// What stands in the way does not pass: options are agreed on once, and codecs stay. Codecs are no obstacle
+// that an operator could clear, and are not counted as one.
+bool Session::can_be_one_record() {
+    if (!c_.client_leg.transparent() || !c_.broker_leg->transparent()) return false;
+    const auto obstacle = splice::obstacle_to_splice(joint({}));
+    if (obstacle) count(counter_of(*obstacle));
+    return !obstacle;
+}
+
 bool Session::try_splice(Instant now) {
-    if (c_.phase != Phase::Relayed || c_.stays_relayed || !c_.client_end.quiet() ||
-        !c_.upstream_end->quiet()) {
+    if (c_.phase != Phase::Relayed || c_.stays_relayed || !c_.client_leg.quiet() || !c_.broker_leg->quiet()) {
         return false;
     }
-    if (const auto obstacle = splice::obstacle_to_splice(joint({})); obstacle) {
-        count(counter_of(*obstacle));
-        c_.stays_relayed = true;  // none of them passes: options are agreed on once
-        c_.client_end.allow(std::nullopt);
-        c_.upstream_end->allow(std::nullopt);
+    if (!can_be_one_record()) {
+        c_.stays_relayed = true;
+        c_.client_leg.allow(std::nullopt);
+        c_.broker_leg->allow(std::nullopt);
         return false;
     }
     const auto hop = s_.transmitter.broker_hop(c_);
     if (!hop) return false;
     // Nobody would send these any more.
     follow_windows();
-    c_.client_end.acknowledge(now, to_client_);
-    c_.upstream_end->acknowledge(now, to_broker_);
+    c_.client_leg.acknowledge(now, to_client_);
+    c_.broker_leg->acknowledge(now, to_broker_);
     const splice::Joint both = joint(*hop);
     if (!s_.transmitter.splice(c_, both)) return false;
-    if (promises_more(both.client.position, both.broker.position) ||
-        promises_more(both.broker.position, both.client.position)) {
+    if (promises_more(both.client, both.broker) || promises_more(both.broker, both.client)) {
         count(Counter::SpliceBeyondWindow);
     }
-    count_statistics(s_.counters, c_.client_end.statistics());
-    count_statistics(s_.counters, c_.upstream_end->statistics());
+    c_.client_leg.count_statistics(s_.counters);
+    c_.broker_leg->count_statistics(s_.counters);
     c_.phase = Phase::Spliced;
     return true;
 }
 
 splice::Joint Session::joint(const LinkDestination& broker_hop) const {
-    const auto packets_in = [&](const tcp::Endpoint& end) {
-        return static_cast<std::uint32_t>(end.statistics().segments_in);
-    };
+    const auto packets_in = [&](const Leg& leg) { return static_cast<std::uint32_t>(leg.segments_in()); };
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(c_.opened.time_since_epoch());
     return {.client = {.tuple = c_.client,
-                       .position = c_.client_end.position(),
+                       .position = c_.client_leg.position(),
                        .mac = c_.path.mac,
                        .port = c_.path.port,
-                       .packets = packets_in(*c_.upstream_end),
+                       .packets = packets_in(*c_.broker_leg),
                        .bytes = c_.bytes_from_broker},
             .broker = {.tuple = c_.upstream,
-                       .position = c_.upstream_end->position(),
+                       .position = c_.broker_leg->position(),
                        .mac = broker_hop.mac,
                        .port = broker_hop.port,
-                       .packets = packets_in(c_.client_end),
+                       .packets = packets_in(c_.client_leg),
                        .bytes = c_.bytes_from_client},
             .listener = c_.listener,
             .pool = c_.pool,

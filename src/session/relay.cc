@@ -8,8 +8,7 @@ namespace sluice::session {
 namespace {
 
 // Moves what fits; returns the bytes moved.
-std::size_t move(Instant now, tcp::Endpoint& from, tcp::Output& from_out, tcp::Endpoint& to,
-                 tcp::Output& to_out) {
+std::size_t move(Instant now, Leg& from, tcp::Output& from_out, Leg& to, tcp::Output& to_out) {
     std::size_t moved = 0;
     while (from.readable() != 0) {
         const std::size_t taken = to.write(now, from.peek(), to_out);
@@ -22,21 +21,17 @@ std::size_t move(Instant now, tcp::Endpoint& from, tcp::Output& from_out, tcp::E
     return moved;
 }
 
-bool is_over(const tcp::Endpoint& endpoint) {
-    return endpoint.state() == tcp::State::Closed || endpoint.state() == tcp::State::TimeWait;
-}
-
 }  // namespace
 
 void Session::move_to_broker(Instant now) {
-    const std::size_t moved = move(now, c_.client_end, to_client_, *c_.upstream_end, to_broker_);
+    const std::size_t moved = move(now, c_.client_leg, to_client_, *c_.broker_leg, to_broker_);
     c_.bytes_from_client += moved;
     count(Counter::RelayBytesToBroker, moved);
     s_.stats.traffic(broker().position).to_broker.count(0, moved);
 }
 
 void Session::move_to_client(Instant now) {
-    const std::size_t moved = move(now, *c_.upstream_end, to_broker_, c_.client_end, to_client_);
+    const std::size_t moved = move(now, *c_.broker_leg, to_broker_, c_.client_leg, to_client_);
     if (moved == 0) return;
     c_.last_traffic = now;
     c_.bytes_from_broker += moved;
@@ -51,28 +46,28 @@ void Session::move_to_client(Instant now) {
 // it may close as soon as it has sent all, and what it has not sent by then is lost with the answer that
 // resets it. While memory is short he has it once. A connection that stays relayed has buffers to promise.
 void Session::follow_windows() {
-    if (!c_.upstream_end || c_.stays_relayed || c_.phase == Phase::Delivering || c_.phase == Phase::Closing) {
+    if (!c_.broker_leg || c_.stays_relayed || c_.phase == Phase::Delivering || c_.phase == Phase::Closing) {
         return;
     }
-    const auto room_behind = [](const tcp::Endpoint& end, std::size_t on_the_way) {
-        const std::uint32_t room = end.spare_window();
+    const auto room_behind = [](const Leg& leg, std::size_t on_the_way) {
+        const std::uint32_t room = leg.spare_window();
         return room - static_cast<std::uint32_t>(std::min<std::size_t>(room, on_the_way));
     };
-    c_.upstream_end->allow(room_behind(c_.client_end, c_.upstream_end->readable()));
+    c_.broker_leg->allow(room_behind(c_.client_leg, c_.broker_leg->readable()));
     const bool settled = c_.phase == Phase::Relayed || c_.heard_auth;
-    if (!settled && c_.client_end.readable() != 0)
-        return c_.client_end.allow(s_.waiting.is_short() ? 0 : c_.first_window);
+    if (!settled && c_.client_leg.readable() != 0)
+        return c_.client_leg.allow(s_.waiting.is_short() ? 0 : c_.first_window);
     if (c_.phase == Phase::Connecting) return;
     // What the broker was given of the CONNECT stays until its answer; another one may be given all of it.
-    const std::size_t owed = c_.connect_packet.size() + c_.client_end.readable() - c_.replayed;
-    const std::uint32_t room = room_behind(*c_.upstream_end, owed);
-    c_.client_end.allow(settled ? room : std::min(room, s_.waiting.reach(c_.first_window)));
+    const std::size_t owed = c_.connect_packet.size() + c_.client_leg.readable() - c_.replayed;
+    const std::uint32_t room = room_behind(*c_.broker_leg, owed);
+    c_.client_leg.allow(settled ? room : std::min(room, s_.waiting.reach(c_.first_window)));
 }
 
 // What the steps had to send may have told the windows already.
 void Session::update_windows(Instant now) {
-    c_.client_end.update_window(now, to_client_);
-    if (c_.upstream_end) c_.upstream_end->update_window(now, to_broker_);
+    c_.client_leg.update_window(now, to_client_);
+    if (c_.broker_leg) c_.broker_leg->update_window(now, to_broker_);
 }
 
 // A publisher that closes as soon as it has sent all is reset by the first answer, and what it has not sent
@@ -80,7 +75,7 @@ void Session::update_windows(Instant now) {
 // a moment.
 bool Session::holds_answer(Instant now) {
     if (c_.answer_held == kNever) return false;
-    if (now < c_.answer_held && !c_.client_end.peer_finished()) return true;
+    if (now < c_.answer_held && !c_.client_leg.peer_finished()) return true;
     c_.answer_held = kNever;
     return false;
 }
@@ -89,7 +84,7 @@ void Session::step_relayed(Instant now) {
     if (handle_failed_leg(now)) return;
     move_to_broker(now);
     if (!holds_answer(now)) move_to_client(now);
-    if (is_over(c_.client_end) && is_over(*c_.upstream_end)) {
+    if (c_.client_leg.over() && c_.broker_leg->over()) {
         count_ending(Counter::ClosedOrderly);
         c_.phase = Phase::Closing;
     }
@@ -97,15 +92,11 @@ void Session::step_relayed(Instant now) {
 
 // Why a leg is over that was reset or gave up; the client's first.
 std::optional<Counter> Session::failed_leg() const {
-    const auto failed = [](const tcp::Endpoint& e) {
-        return e.state() == tcp::State::Closed && e.failure() != tcp::Failure::None;
-    };
-    const auto timed_out = [](const tcp::Endpoint& e) { return e.failure() == tcp::Failure::TimedOut; };
-    if (failed(c_.client_end)) {
-        return timed_out(c_.client_end) ? Counter::ClosedClientTimeout : Counter::ClosedClientReset;
+    if (c_.client_leg.failed()) {
+        return c_.client_leg.timed_out() ? Counter::ClosedClientTimeout : Counter::ClosedClientReset;
     }
-    if (c_.upstream_end && failed(*c_.upstream_end)) {
-        return timed_out(*c_.upstream_end) ? Counter::ClosedBrokerTimeout : Counter::ClosedBrokerReset;
+    if (c_.broker_leg && c_.broker_leg->failed()) {
+        return c_.broker_leg->timed_out() ? Counter::ClosedBrokerTimeout : Counter::ClosedBrokerReset;
     }
     return std::nullopt;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "session/parts.h"
-#include "sluice/tcp/isn.h"
 
 namespace sluice::session {
 
@@ -12,15 +11,6 @@ tcp::Segment without_text(const tcp::Segment& segment) {
     bare.flags.psh = bare.flags.fin = false;
     bare.payload = bare.payload_tail = {};
     return bare;
-}
-
-void count_statistics(CounterSet& counters, const tcp::Endpoint::Statistics& s) {
-    counters.add(Counter::TcpRetransmits, s.retransmits);
-    counters.add(Counter::TcpTimeouts, s.timeouts);
-    counters.add(Counter::TcpChallengeAcks, s.challenge_acks);
-    counters.add(Counter::TcpPawsRejected, s.paws_rejected);
-    counters.add(Counter::TcpOutOfWindow, s.out_of_window);
-    counters.add(Counter::TcpMissingTimestamps, s.missing_timestamps);
 }
 
 const char* to_string(Phase phase) {
@@ -39,52 +29,31 @@ const char* to_string(Phase phase) {
     return "?";
 }
 
-tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint32_t listener_index,
-                                    const FourTuple& tuple, std::uint16_t port_mss, const SipKey& key) {
-    const backend::Listener& listener = snapshot.listeners[listener_index];
-    const backend::Offer& offer = listener.offer;
-    tcp::EndpointOptions options;
-    options.receive_mss = offer.mss == 0 ? port_mss : std::min(port_mss, offer.mss);
-    options.send_mss_limit = port_mss;
-    options.default_send_mss = tcp::default_mss(tuple.remote.address.family());
-    // The largest CONNECT must fit, or it could never be read whole.
-    options.receive_buffer =
-        std::max(listener.connect_window, static_cast<std::uint32_t>(listener.max_connect_size));
-    options.receive_window = offer.window;
-    options.window_scale = offer.window_scale;
-    options.sack = offer.sack;
-    options.timestamps = offer.timestamps;
-    options.timestamp_offset = tcp::timestamp_offset(key, tuple);
-    options.time_wait = kLinger;
-    options.fin_wait_2 = kHalfClosed;
-    return options;
-}
-
 void Session::open(Instant now, const tcp::Segment& syn, tcp::Seq initial) {
-    c_.client_end.listen(initial);
-    c_.client_end.on_segment(now, syn, to_client_);
-    c_.client_mss = c_.client_end.position().peer_mss;
+    c_.client_leg.listen(initial);
+    c_.client_leg.on_segment(now, syn, to_client_);
+    c_.client_mss = c_.client_leg.position().peer_mss;
     advance(now);
 }
 
 void Session::open(Instant now, const tcp::SynCookies::Opening& opening) {
-    c_.client_end.resume_handshake(now, opening.initial_sequence, opening.syn);
-    c_.client_mss = c_.client_end.position().peer_mss;
+    c_.client_leg.resume_handshake(now, opening);
+    c_.client_mss = c_.client_leg.position().peer_mss;
 }
 
-void Session::ClientLeg::send(const tcp::Segment& segment) {
+void Session::ClientOutput::send(const tcp::Segment& segment) {
     const Connection& c = session_.c_;
     if (!segment.flags.syn || !c.cookie_note) return session_.s_.transmitter.to_client(c, segment);
     session_.s_.transmitter.to_client(c, tcp::with_cookie_note(segment, *c.cookie_note));
 }
 
 bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
-    if (splice_before(now, c_.client_end, to_client_, segment)) return false;
+    if (splice_before(now, c_.client_leg, to_client_, segment)) return false;
     if (c_.lease) s_.stats.traffic(broker().position).to_broker.count(1, 0);
-    const std::size_t unread = c_.client_end.readable();
-    c_.client_end.on_segment(now, c_.phase == Phase::Delivering ? without_text(segment) : segment,
+    const std::size_t unread = c_.client_leg.readable();
+    c_.client_leg.on_segment(now, c_.phase == Phase::Delivering ? without_text(segment) : segment,
                              to_client_);
-    if (c_.client_end.readable() > unread) {
+    if (c_.client_leg.readable() > unread) {
         c_.last_heard = now;
         c_.last_traffic = now;
         if (c_.answer_held != kNever) c_.answer_held = std::min(now + kStillSending, c_.answer_due);
@@ -94,16 +63,16 @@ bool Session::on_client_segment(Instant now, const tcp::Segment& segment) {
 }
 
 bool Session::on_broker_segment(Instant now, const tcp::Segment& segment) {
-    if (!c_.upstream_end) return true;
-    if (splice_before(now, *c_.upstream_end, to_broker_, segment)) return false;
+    if (!c_.broker_leg) return true;
+    if (splice_before(now, *c_.broker_leg, to_broker_, segment)) return false;
     s_.stats.traffic(broker().position).to_client.count(1, 0);
     const bool closing_in_order = c_.phase == Phase::Delivering && may_close_in_order();
     const bool speaks = segment.payload_size() != 0;
     const bool takes = c_.phase != Phase::Delivering || (closing_in_order && !speaks);
-    c_.upstream_end->on_segment(now, takes ? segment : without_text(segment), to_broker_);
+    c_.broker_leg->on_segment(now, takes ? segment : without_text(segment), to_broker_);
     // As a closed socket answers.
-    if (closing_in_order && speaks && c_.upstream_end->all_acknowledged()) {
-        c_.upstream_end->abort(now, to_broker_);
+    if (closing_in_order && speaks && c_.broker_leg->all_acknowledged()) {
+        c_.broker_leg->abort(now, to_broker_);
     }
     advance(now);
     return true;
@@ -117,19 +86,18 @@ void Session::on_broker_unreachable(Instant now) {
 }
 
 void Session::on_client_path_mss(Instant now, std::uint16_t mss) {
-    c_.client_end.on_path_mss(now, mss, to_client_);
+    c_.client_leg.on_path_mss(now, mss, to_client_);
     advance(now);
 }
 
 void Session::on_broker_path_mss(Instant now, std::uint16_t mss) {
-    if (c_.upstream_end) c_.upstream_end->on_path_mss(now, mss, to_broker_);
+    if (c_.broker_leg) c_.broker_leg->on_path_mss(now, mss, to_broker_);
     advance(now);
 }
 
 void Session::on_timer(Instant now) {
-    if (c_.client_end.next_deadline() <= now) c_.client_end.on_timer(now, to_client_);
-    if (c_.upstream_end && c_.upstream_end->next_deadline() <= now)
-        c_.upstream_end->on_timer(now, to_broker_);
+    c_.client_leg.on_timer(now, to_client_);
+    if (c_.broker_leg) c_.broker_leg->on_timer(now, to_broker_);
     advance(now);
     if (c_.phase != Phase::Spliced && c_.phase != Phase::Ended && phase_deadline() <= now) {
         on_phase_deadline(now);
@@ -145,8 +113,8 @@ void Session::count_ending(Counter reason) {
 }
 
 Instant Session::deadline() const {
-    Instant earliest = std::min(c_.client_end.next_deadline(), phase_deadline());
-    if (c_.upstream_end) earliest = std::min(earliest, c_.upstream_end->next_deadline());
+    Instant earliest = std::min(c_.client_leg.next_deadline(), phase_deadline());
+    if (c_.broker_leg) earliest = std::min(earliest, c_.broker_leg->next_deadline());
     return earliest;
 }
 
@@ -172,20 +140,19 @@ void Session::advance(Instant now) {
 }
 
 void Session::step_handshake(Instant now) {
-    const tcp::State state = c_.client_end.state();
-    if (state == tcp::State::Closed) {
+    if (c_.client_leg.closed()) {
         count(Counter::ClientHandshakeFailed);
         end(now);
     }
-    if (!tcp::is_synchronized(state)) return;
+    if (!c_.client_leg.established()) return;
     count(Counter::ClientAccepted);
     c_.phase = Phase::AwaitConnect;
 }
 
 // Both legs are through with each other and answer stragglers until their endpoints say that it is enough.
 void Session::step_closing(Instant now) {
-    const bool client_closed = c_.client_end.state() == tcp::State::Closed;
-    const bool upstream_closed = !c_.upstream_end || c_.upstream_end->state() == tcp::State::Closed;
+    const bool client_closed = c_.client_leg.closed();
+    const bool upstream_closed = !c_.broker_leg || c_.broker_leg->closed();
     if (client_closed && upstream_closed) end(now);
 }
 

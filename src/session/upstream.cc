@@ -4,33 +4,12 @@
 
 #include "session/parts.h"
 #include "sluice/mqtt/connack.h"
+#include "sluice/session/leg_options.h"
 #include "sluice/session/session.h"
 #include "sluice/tcp/isn.h"
 
 namespace sluice::session {
 namespace {
-
-// The upstream SYN asks for what the client agreed to, so that no option differs between the legs; when the
-// client took none, the broker is offered none.
-tcp::EndpointOptions upstream_options(const Connection& c, std::uint16_t broker_mss,
-                                      const std::optional<nat::LastUse>& last, Instant now) {
-    const tcp::Endpoint::Position client = c.client_end.position();
-    tcp::EndpointOptions options;
-    options.receive_mss = std::min(broker_mss, c.client_mss);
-    options.send_mss_limit = broker_mss;
-    options.default_send_mss = tcp::default_mss(c.upstream.remote.address.family());
-    options.receive_buffer = kBrokerBuffer;
-    options.receive_window = c.client_end.spare_window();
-    options.send_buffer = kBrokerBuffer;
-    options.window_scale = client.window_scale ? std::optional(client.send_scale) : std::nullopt;
-    options.sack = client.sack;
-    options.timestamps = client.timestamps;
-    // One clock for all connections, except where this tuple's last one was ahead of it.
-    options.timestamp_offset = last ? tcp::timestamp_offset_after(last->timestamp, now) : 0;
-    options.time_wait = kLinger;
-    options.fin_wait_2 = kHalfClosed;
-    return options;
-}
 
 Counter counter_of(backend::ProbeFailure failure) {
     switch (failure) {
@@ -70,7 +49,7 @@ void Session::try_next(Instant now) {
         reason = Counter::RefusedSourcePorts;
         refusal = mqtt::Refusal::QuotaExceeded;
     }
-    if (c_.client_end.state() == tcp::State::Closed) {  // nobody is left to be told
+    if (c_.client_leg.closed()) {  // nobody is left to be told
         count_ending(Counter::ClientGoneWhileConnecting);
         end(now);
         return;
@@ -91,15 +70,15 @@ bool Session::attempt(Instant now, std::uint32_t index) {
     s_.chooser.sent(now, broker);
     count_load(1);
     const std::optional<nat::LastUse> last = sources.last_use(*c_.lease, now);
-    c_.upstream_end.emplace(
-        upstream_options(c_, s_.transmitter.broker_mss(c_.upstream.local.address), last, now));
+    c_.broker_leg.emplace(broker_options(c_, s_.transmitter.broker_mss(c_.upstream.local.address), last, now),
+                          s_.codecs != nullptr ? s_.codecs->for_broker(c_.pool, index) : nullptr);
     c_.replayed = 0;
     c_.phase = Phase::Connecting;
     c_.asked = now;
     c_.attempt_deadline = now + pool().attempt_timeout;
     tcp::Seq first = tcp::initial_sequence(s_.isn_key, c_.upstream, now);
     if (last) first = tcp::sequence_after(tcp::Seq(last->sequence), first);
-    c_.upstream_end->connect(now, first, to_broker_);
+    c_.broker_leg->connect(now, first, to_broker_);
     return true;
 }
 
@@ -113,7 +92,7 @@ void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     if (c_.phase == Phase::Connecting) {
         s_.transmitter.attempt_failed(broker().position, failure, c_.asked);
     }
-    c_.upstream_end->abort(now, to_broker_);
+    c_.broker_leg->abort(now, to_broker_);
     give_up_upstream(now);
     if (c_.tried_count <= pool().retries) count(Counter::UpstreamRetried);
     try_next(now);
@@ -129,9 +108,9 @@ bool Session::another_broker_left(Instant now) {
 // Gives back what the broker's leg holds. Its last words, if any, were sent by the caller.
 void Session::give_up_upstream(Instant now) {
     if (!c_.lease) return;
-    count_statistics(s_.counters, c_.upstream_end->statistics());
-    const tcp::Endpoint::Position end = c_.upstream_end->position();
-    c_.upstream_end.reset();
+    c_.broker_leg->count_statistics(s_.counters);
+    const auto end = c_.broker_leg->position();
+    c_.broker_leg.reset();
     s_.source_pools[c_.pool].release(
         *c_.lease, now, {.sequence = end.send_next.value(), .timestamp = end.last_timestamp_sent});
     c_.lease.reset();
@@ -140,14 +119,12 @@ void Session::give_up_upstream(Instant now) {
 }
 
 void Session::step_connecting(Instant now) {
-    const tcp::State state = c_.upstream_end->state();
-    if (state == tcp::State::Closed) {
-        attempt_failed(now, c_.upstream_end->failure() == tcp::Failure::Refused
-                                ? backend::ProbeFailure::Refused
-                                : backend::ProbeFailure::Silent);
+    if (c_.broker_leg->closed()) {
+        attempt_failed(
+            now, c_.broker_leg->refused() ? backend::ProbeFailure::Refused : backend::ProbeFailure::Silent);
         return;
     }
-    if (!tcp::is_synchronized(state)) return;
+    if (!c_.broker_leg->established()) return;
     count(Counter::UpstreamEstablished);
     s_.stats.connected(broker().position, now - c_.asked);
     // Where probes send a CONNECT, a broker must do more to be well than take connections.
@@ -164,10 +141,10 @@ void Session::replay(Instant now) {
     const std::size_t connect = c_.connect_packet.size();
     while (true) {
         const bool behind = c_.replayed >= connect;
-        const ByteView next = behind ? c_.client_end.peek(c_.replayed - connect)
+        const ByteView next = behind ? c_.client_leg.peek(c_.replayed - connect)
                                      : ByteView(c_.connect_packet).subspan(c_.replayed);
         if (next.empty()) return;
-        const std::size_t taken = c_.upstream_end->write(now, next, to_broker_);
+        const std::size_t taken = c_.broker_leg->write(now, next, to_broker_);
         c_.replayed += taken;
         s_.stats.traffic(broker().position).to_broker.count(0, taken);
         if (!behind && c_.replayed == connect) c_.asked = now;
@@ -179,7 +156,7 @@ void Session::replay(Instant now) {
 void Session::let_go_of_replayed(Instant now) {
     const std::size_t given = c_.replayed - std::min(c_.replayed, c_.connect_packet.size());
     c_.replayed -= given;
-    c_.client_end.consume(now, given, to_client_);
+    c_.client_leg.consume(now, given, to_client_);
     c_.bytes_from_client += given;
     count(Counter::RelayBytesToBroker, given);
 }
@@ -192,7 +169,7 @@ void Session::step_replaying(Instant now) {
         replay(now);
     }
     if (!read_connack(now)) return;
-    if (c_.replayed > c_.connect_packet.size() && !c_.client_end.peer_finished()) {
+    if (c_.replayed > c_.connect_packet.size() && !c_.client_leg.peer_finished()) {
         c_.answer_held = now + kStillSending;
         c_.answer_due = now + kAnswerDue;
     }
@@ -207,12 +184,12 @@ void Session::step_replaying(Instant now) {
 // A broker that closes or resets instead of answering, be it within its answer, has not taken the client.
 // True when that is the client's to hear, because no other broker can go on.
 bool Session::left_without_answer(Instant now) {
-    const bool over = c_.upstream_end->state() == tcp::State::Closed;
-    if (!over && !c_.upstream_end->peer_finished()) return false;
+    const bool over = c_.broker_leg->closed();
+    if (!over && !c_.broker_leg->peer_finished() && !c_.broker_leg->failed()) return false;
     if (c_.heard_auth) return true;
     if (!over) {
         attempt_failed(now, backend::ProbeFailure::Closed);
-    } else if (c_.upstream_end->failure() == tcp::Failure::TimedOut) {
+    } else if (c_.broker_leg->timed_out()) {
         attempt_failed(now, backend::ProbeFailure::Silent);
     } else {
         attempt_failed(now, backend::ProbeFailure::Refused);
@@ -222,13 +199,13 @@ bool Session::left_without_answer(Instant now) {
 
 // True when the broker's answer is known, whatever it is, and its bytes may pass to the client.
 bool Session::read_connack(Instant now) {
-    if (c_.upstream_end->readable() == 0) return left_without_answer(now);
+    if (c_.broker_leg->readable() == 0) return left_without_answer(now);
     std::vector<std::byte> scratch;
-    const ByteView bytes = contiguous(*c_.upstream_end, scratch);
+    const ByteView bytes = c_.broker_leg->contiguous(scratch);
     const mqtt::ConnackResult result = mqtt::read_connack(bytes, *c_.version, kMaxConnackSize);
     if (std::holds_alternative<mqtt::NeedMore>(result)) return left_without_answer(now);
     if (const auto* auth = std::get_if<mqtt::Auth>(&result)) {
-        if (c_.client_end.state() == tcp::State::Closed) return true;  // nobody will answer it
+        if (c_.client_leg.closed()) return true;  // nobody will answer it
         return pass_auth(now, bytes.first(auth->size)) && read_connack(now);
     }
     const auto* connack = std::get_if<mqtt::Connack>(&result);
@@ -253,7 +230,7 @@ bool Session::read_connack(Instant now) {
     }
     if (!connack->try_another(*c_.version) || c_.heard_auth || !another_broker_left(now)) return true;
     count(Counter::ConnackRetried);
-    c_.upstream_end->abort(now, to_broker_);
+    c_.broker_leg->abort(now, to_broker_);
     give_up_upstream(now);
     try_next(now);
     return false;
@@ -262,12 +239,12 @@ bool Session::read_connack(Instant now) {
 // Enhanced authentication (MQTT 5 section 4.12): the client answers, and the CONNACK is still to come. Once
 // it has heard this broker, no other one can go on with it.
 bool Session::pass_auth(Instant now, ByteView packet) {
-    if (c_.client_end.writable() < packet.size()) return false;
-    c_.client_end.write(now, packet, to_client_);
+    if (c_.client_leg.writable() < packet.size()) return false;
+    c_.client_leg.write(now, packet, to_client_);
     c_.bytes_from_broker += packet.size();
     count(Counter::RelayBytesToClient, packet.size());
     s_.stats.traffic(broker().position).to_client.count(0, packet.size());
-    c_.upstream_end->consume(now, packet.size(), to_broker_);
+    c_.broker_leg->consume(now, packet.size(), to_broker_);
     let_go_of_replayed(now);
     c_.heard_auth = true;
     c_.asked = kNever;

@@ -29,7 +29,7 @@ bool is_waiting(Phase phase) {
 }
 
 Holding holding_of(const Connection& c) {
-    return {.bytes = c.client_end.buffer_bytes() + (c.upstream_end ? c.upstream_end->buffer_bytes() : 0) +
+    return {.bytes = c.client_leg.buffer_bytes() + (c.broker_leg ? c.broker_leg->buffer_bytes() : 0) +
                      c.connect_packet.capacity() + c.client_id.size(),
             .asks_broker = c.phase == Phase::Connecting || c.phase == Phase::Replaying};
 }

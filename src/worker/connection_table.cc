@@ -126,7 +126,7 @@ void ConnectionTable::follow_client(session::Connection& c, const Arrival& arriv
                                     const tcp::Segment& segment) {
     if (c.path.port == arrival.port && c.path.mac == arrival.source_mac) return;
     if (arrival.source_mac.is_multicast()) return;  // a group is nobody to send to
-    if (!is_clients_own(c.client_end.position(), segment)) return counters_.add(Counter::PathsDoubted);
+    if (!is_clients_own(c.client_leg.position(), segment)) return counters_.add(Counter::PathsDoubted);
     c.path = {arrival.port, arrival.source_mac};
 }
 
@@ -136,7 +136,7 @@ void ConnectionTable::follow_client(session::Connection& c, const Arrival& arriv
 bool ConnectionTable::make_room(Instant now, Reference old, std::uint64_t hash, const tcp::Segment& syn) {
     if (old.is_spliced()) return spliced_.make_room(now, old, syn);
     const session::Connection& c = slab_[old.number()];
-    if (c.client_end.state() == tcp::State::Closed && c.phase != session::Phase::Closing) {
+    if (c.client_leg.closed() && c.phase != session::Phase::Closing) {
         flow_table_.erase_client(hash, old);
         return true;
     }
@@ -150,10 +150,9 @@ bool ConnectionTable::make_room(Instant now, Reference old, std::uint64_t hash, 
 // has used.
 bool ConnectionTable::makes_room_for(const session::Connection& old, const tcp::Segment& syn) const {
     if (old.phase != session::Phase::Closing) return false;
-    const tcp::State state = old.client_end.state();
-    if (state == tcp::State::Closed) return true;
-    if (state != tcp::State::TimeWait) return false;
-    const tcp::Endpoint::Position used = old.client_end.position();
+    if (old.client_leg.closed()) return true;
+    if (!old.client_leg.over()) return false;
+    const tcp::Endpoint::Position used = old.client_leg.position();
     const auto last = used.timestamps ? std::optional(used.last_timestamp_received) : std::nullopt;
     return tcp::begins_later(syn, used.receive_next, last);
 }
@@ -182,21 +181,21 @@ bool ConnectionTable::meets_attempt(Reference found, const tcp::Segment& segment
 
 // ICMP is easily forged; RFC 5927 section 4.1 wants the quoted sequence number to be one that is in flight.
 void ConnectionTable::on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu) {
-    const auto in_flight = [&](const tcp::Endpoint& end) {
-        const tcp::Endpoint::Position p = end.position();
+    const auto in_flight = [&](const session::Leg& leg) {
+        const tcp::Endpoint::Position p = leg.position();
         const tcp::Seq seq{quoted.sequence};
         return seq.at_or_after(p.send_unacked) && seq.before(p.send_next);
     };
     const auto not_ours = [&] { counters_.add(Counter::DropIcmpUnhandled); };
     const auto mss = static_cast<std::uint16_t>(mtu - (quoted.tuple.local.address.is_v4() ? 40 : 60));
     if (const std::uint32_t id = relayed_broker(quoted.tuple); id != flow::kNoEntry) {
-        if (!slab_[id].upstream_end || !in_flight(*slab_[id].upstream_end)) return not_ours();
+        if (!slab_[id].broker_leg || !in_flight(*slab_[id].broker_leg)) return not_ours();
         counters_.add(Counter::IcmpTooBigApplied);
         drive(now, id, [&](session::Session& s) { s.on_broker_path_mss(now, mss); });
         return;
     }
     const std::uint32_t id = relayed_client(quoted.tuple);
-    if (id == flow::kNoEntry || !in_flight(slab_[id].client_end)) return not_ours();
+    if (id == flow::kNoEntry || !in_flight(slab_[id].client_leg)) return not_ours();
     counters_.add(Counter::IcmpTooBigApplied);
     drive(now, id, [&](session::Session& s) { s.on_client_path_mss(now, mss); });
 }
@@ -204,7 +203,7 @@ void ConnectionTable::on_packet_too_big(Instant now, const QuotedSegment& quoted
 void ConnectionTable::on_unreachable(Instant now, const QuotedSegment& quoted) {
     const std::uint32_t id = relayed_broker(quoted.tuple);
     if (id == flow::kNoEntry || slab_[id].phase != session::Phase::Connecting ||
-        slab_[id].upstream_end->position().send_unacked != tcp::Seq{quoted.sequence}) {
+        slab_[id].broker_leg->position().send_unacked != tcp::Seq{quoted.sequence}) {
         counters_.add(Counter::DropIcmpUnhandled);
         return;
     }
@@ -445,8 +444,8 @@ std::uint32_t ConnectionTable::list(Instant now, std::uint32_t from, std::span<C
     std::uint32_t id = slab_.next(from);
     for (; id != flow::kNoEntry && written < out.size(); id = slab_.next(id + 1)) {
         const session::Connection& c = slab_[id];
-        const auto packets_in = [](const tcp::Endpoint& end) {
-            return static_cast<std::uint32_t>(end.statistics().segments_in);
+        const auto packets_in = [](const session::Leg& leg) {
+            return static_cast<std::uint32_t>(leg.segments_in());
         };
         ConnectionRow& row = out[written++];
         row = {.id = Reference(Reference::Kind::Relayed, id).raw(),
@@ -463,8 +462,8 @@ std::uint32_t ConnectionTable::list(Instant now, std::uint32_t from, std::span<C
                .client_id_shown = 0,
                .bytes_from_client = c.bytes_from_client,
                .bytes_from_broker = c.bytes_from_broker,
-               .packets_from_client = packets_in(c.client_end),
-               .packets_from_broker = c.upstream_end ? packets_in(*c.upstream_end) : 0,
+               .packets_from_client = packets_in(c.client_leg),
+               .packets_from_broker = c.broker_leg ? packets_in(*c.broker_leg) : 0,
                .age = now - c.opened,
                .idle = now - std::max(c.last_heard, c.last_traffic)};
         row.client_id_shown =
@@ -480,8 +479,8 @@ std::uint64_t ConnectionTable::used_bytes() const {
     for (std::uint32_t id = slab_.next(0); id != flow::kNoEntry && n < kSample;
          id = slab_.next(id + 1), ++n) {
         const session::Connection& c = slab_[id];
-        sum += sizeof c + flow::TimerWheel::kBytesPerTimer + c.client_end.memory_bytes() +
-               (c.upstream_end ? c.upstream_end->memory_bytes() : 0) + c.client_id.capacity() +
+        sum += sizeof c + flow::TimerWheel::kBytesPerTimer + c.client_leg.memory_bytes() +
+               (c.broker_leg ? c.broker_leg->memory_bytes() : 0) + c.client_id.capacity() +
                c.connect_packet.capacity();
     }
     return n == 0 ? 0 : sum * slab_.size() / n;

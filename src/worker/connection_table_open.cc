@@ -4,6 +4,7 @@
 // more.
 #include <algorithm>
 
+#include "sluice/session/leg_options.h"
 #include "sluice/tcp/frame.h"
 #include "sluice/tcp/isn.h"
 #include "worker/connection_table.h"
@@ -91,8 +92,9 @@ std::uint32_t ConnectionTable::hold(Instant now, std::uint32_t listener, const F
                                     const Arrival& arrival, const tcp::EndpointOptions& options,
                                     std::uint64_t hash) {
     const std::uint32_t pool = context_.snapshot->listeners[listener].pool;
-    const std::uint32_t id = slab_.insert(tuple, session::ClientPath{arrival.port, arrival.source_mac},
-                                          listener, pool, options, now);
+    const std::uint32_t id =
+        slab_.insert(tuple, session::ClientPath{arrival.port, arrival.source_mac}, listener, pool, options,
+                     context_.codecs != nullptr ? context_.codecs->for_client(listener) : nullptr, now);
     slab_[id].id = id;
     flow_table_.insert_client(hash, {Reference::Kind::Relayed, id});
     ways_.join_client(now, tuple);

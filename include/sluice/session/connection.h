@@ -5,8 +5,10 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sluice/base/address.h"
@@ -14,8 +16,8 @@
 #include "sluice/base/time.h"
 #include "sluice/mqtt/connect.h"
 #include "sluice/nat/source_pool.h"
+#include "sluice/session/leg.h"
 #include "sluice/session/whereabouts.h"
-#include "sluice/tcp/endpoint.h"
 
 namespace sluice::session {
 
@@ -62,12 +64,14 @@ struct ClientPath {
 
 struct Connection {
     Connection(const FourTuple& client_, const ClientPath& path_, std::uint32_t listener_,
-               std::uint32_t pool_, const tcp::EndpointOptions& options, Instant now)
+               std::uint32_t pool_, const tcp::EndpointOptions& options, std::unique_ptr<CodecChain> codecs,
+               Instant now)
         : listener(listener_),
           pool(pool_),
           client(client_),
+          identity(client_.remote),
           path(path_),
-          client_end(options),
+          client_leg(options, std::move(codecs)),
           client_mss(options.send_mss_limit),
           first_window(options.receive_window.value_or(0)),
           opened(now),
@@ -80,8 +84,11 @@ struct Connection {
     std::uint32_t pool;
 
     FourTuple client;  // local: the listener
+    // Who the client is: the address it sends from, or the one that its stream has named. Limits, routes,
+    // logs and listings go by it; packets by `client`.
+    SocketAddress identity;
     ClientPath path;
-    tcp::Endpoint client_end;
+    Leg client_leg;
     std::uint16_t client_mss;  // largest payload the client takes, from its SYN and its port's MTU
     // Bytes from its SYN on that the client was promised room for before anything was known of its broker.
     std::uint32_t first_window;
@@ -92,7 +99,7 @@ struct Connection {
     std::uint32_t backend = kNoBackend;  // index in the pool
     std::optional<nat::Lease> lease;
     FourTuple upstream;  // local: the leased source
-    std::optional<tcp::Endpoint> upstream_end;
+    std::optional<Leg> broker_leg;
 
     // From the CONNECT.
     std::optional<mqtt::Version> version;

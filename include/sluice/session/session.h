@@ -72,15 +72,11 @@ struct SessionContext {
     Transmitter& transmitter;
     const Whereabouts& whereabouts;
     const WaitingRoom& waiting;
+    CodecSource* codecs;  // nullptr: no leg has any
     SipKey isn_key;
     SipKey session_key;
     std::uint32_t worker = 0;
 };
-
-// What the endpoint towards a client offers: no more than what its pools can be spliced with.
-// port_mss: largest payload on the client's port. tuple: local is the listener.
-tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint32_t listener,
-                                    const FourTuple& tuple, std::uint16_t port_mss, const SipKey& key);
 
 // SessionName::scope of a client that has this balancing key in the pool.
 std::uint64_t session_scope(const backend::Pool& pool, std::optional<std::uint64_t> key);
@@ -164,7 +160,8 @@ class Session {
     void count_undelivered();
     void end(Instant now);
     // quiet_point.cc: from two endpoints to one record
-    bool splice_before(Instant now, tcp::Endpoint& receiver, tcp::Output& out, const tcp::Segment& segment);
+    bool splice_before(Instant now, Leg& receiver, tcp::Output& out, const tcp::Segment& segment);
+    bool can_be_one_record();
     bool try_splice(Instant now);
     splice::Joint joint(const LinkDestination& broker_hop) const;
 
@@ -175,13 +172,13 @@ class Session {
     void count(Counter id, std::uint64_t n = 1) { s_.counters.add(id, n); }
     void count_ending(Counter reason);
 
-    struct ClientLeg final : tcp::Output {
-        explicit ClientLeg(Session& session) : session_(session) {}
+    struct ClientOutput final : tcp::Output {
+        explicit ClientOutput(Session& session) : session_(session) {}
         void send(const tcp::Segment& segment) override;
         Session& session_;
     };
-    struct BrokerLeg final : tcp::Output {
-        explicit BrokerLeg(Session& session) : session_(session) {}
+    struct BrokerOutput final : tcp::Output {
+        explicit BrokerOutput(Session& session) : session_(session) {}
         void send(const tcp::Segment& segment) override {
             session_.s_.transmitter.to_broker(session_.c_, segment);
         }
@@ -190,8 +187,8 @@ class Session {
 
     Connection& c_;
     SessionContext& s_;
-    ClientLeg to_client_{*this};
-    BrokerLeg to_broker_{*this};
+    ClientOutput to_client_{*this};
+    BrokerOutput to_broker_{*this};
 };
 
 }  // namespace sluice::session

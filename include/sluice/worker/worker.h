@@ -43,8 +43,9 @@ struct WorkerResources {
     port::FramePool& frames;
     HandoverRings& handover;
     backend::LoadTable& load;
-    session::CommonMemory& connect_memory;  // of all workers
-    const backend::Snapshot* snapshot;      // the first one
+    session::CommonMemory& connect_memory;   // of all workers
+    const backend::Snapshot* snapshot;       // the first one
+    session::CodecSource* codecs = nullptr;  // of all connections' legs; nullptr: no leg has any
 };
 
 class Worker {

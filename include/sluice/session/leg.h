@@ -1,0 +1,158 @@
+// One of a connection's two legs as the session sees it: a stream of text in each direction, how it ends, and
+// whether it holds anything. Below it are a TCP endpoint and, where the stream is not the text itself, a
+// chain of codecs. Whatever else comes between TCP and MQTT is plugged in here.
+//
+// A leg is pure as its endpoint is: time and segments come in, segments go out through tcp::Output, and the
+// owner asks next_deadline(). After every call he looks at what has changed; there are no callbacks.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "sluice/base/bytes.h"
+#include "sluice/base/counters.h"
+#include "sluice/base/time.h"
+#include "sluice/session/codec.h"
+#include "sluice/tcp/endpoint.h"
+#include "sluice/tcp/syn_cookie.h"
+
+namespace sluice::session {
+
+// What a leg leaves behind when it rests.
+struct RestingLeg {
+    tcp::Endpoint::Position position;
+    std::unique_ptr<CodecChain> codecs;  // nullptr: none
+};
+
+class Leg {
+  public:
+    // codecs: nullptr where the stream is the text.
+    explicit Leg(const tcp::EndpointOptions& options, std::unique_ptr<CodecChain> codecs = nullptr)
+        : endpoint_(options), codecs_(std::move(codecs)) {}
+    // A leg that goes on where one came to rest. options: those that it had.
+    Leg(const tcp::EndpointOptions& options, RestingLeg resting, Instant now)
+        : endpoint_(tcp::Endpoint::resume(options, resting.position, now)),
+          codecs_(std::move(resting.codecs)),
+          started_(true) {}
+
+    // --- opening, one of them, once ---
+    void listen(tcp::Seq initial) { endpoint_.listen(initial); }
+    void connect(Instant now, tcp::Seq initial, tcp::Output& out) { endpoint_.connect(now, initial, out); }
+    void resume_handshake(Instant now, const tcp::SynCookies::Opening& opening) {
+        endpoint_.resume_handshake(now, opening.initial_sequence, opening.syn);
+    }
+
+    // --- input ---
+    void on_segment(Instant now, const tcp::Segment& segment, tcp::Output& out) {
+        endpoint_.on_segment(now, segment, out);
+        if (codecs_) pump(now, out);
+    }
+    // As tcp::Endpoint has it.
+    void anticipate(Instant now, const tcp::Segment& ack, tcp::Output& out) {
+        endpoint_.anticipate(now, ack, out);
+    }
+    // ICMP: largest payload that the path takes.
+    void on_path_mss(Instant now, std::uint16_t mss, tcp::Output& out) {
+        endpoint_.on_path_mss(now, mss, out);
+    }
+    // Harmless before the deadline.
+    void on_timer(Instant now, tcp::Output& out);
+    // kNever when nothing is pending.
+    Instant next_deadline() const {
+        return codecs_ ? std::min(endpoint_.next_deadline(), codecs_->next_deadline())
+                       : endpoint_.next_deadline();
+    }
+
+    // --- text ---
+    // Bytes that can be read: in all, and the piece that starts `offset` bytes in (empty at the end). Valid
+    // until the next non-const call.
+    std::size_t readable() const { return codecs_ ? codecs_->text().size() : endpoint_.readable(); }
+    ByteView peek(std::size_t offset = 0) const;
+    // All of them in one piece: the leg's own memory, or `scratch` where they are in two.
+    ByteView contiguous(std::vector<std::byte>& scratch) const;
+    void consume(Instant now, std::size_t bytes, tcp::Output& out);
+    // Takes up to writable() bytes and returns how many; 0 after shutdown().
+    std::size_t write(Instant now, ByteView text, tcp::Output& out);
+    std::size_t writable() const;
+    // The peer has said that nothing follows; what came before may still be readable.
+    bool peer_finished() const {
+        return codecs_ ? ended_ || codecs_->text_ended() : endpoint_.peer_finished();
+    }
+    // Likewise, and everything was consumed.
+    bool at_end() const { return codecs_ ? peer_finished() && readable() == 0 : endpoint_.at_end(); }
+    // Half-close, behind everything that was written. Idempotent.
+    void shutdown(Instant now, tcp::Output& out);
+    bool shutdown_called() const { return codecs_ ? shut_ : endpoint_.shutdown_called(); }
+    // Reset, when there is somebody to tell; then it is closed.
+    void abort(Instant now, tcp::Output& out) { endpoint_.abort(now, out); }
+    // Everything written has been acknowledged, and the end as well once it was called for.
+    bool all_acknowledged() const {
+        return endpoint_.all_acknowledged() && (!codecs_ || codecs_->all_sent());
+    }
+    // Text acknowledged to the peer and not read, and text that its peer never acknowledged before it was
+    // closed. With codecs the second counts as TCP carried it.
+    std::uint64_t undelivered() const { return readable() + endpoint_.statistics().bytes_abandoned; }
+
+    // --- windows, as tcp::Endpoint has them; in bytes of the stream ---
+    void allow(std::optional<std::uint32_t> bytes) { endpoint_.allow(bytes); }
+    void update_window(Instant now, tcp::Output& out) { endpoint_.update_window(now, out); }
+    void acknowledge(Instant now, tcp::Output& out) { endpoint_.acknowledge(now, out); }
+    std::uint32_t spare_window() const { return endpoint_.spare_window(); }
+
+    // --- state ---
+    tcp::State state() const { return endpoint_.state(); }
+    // Over, and answers nobody any more.
+    bool closed() const { return state() == tcp::State::Closed; }
+    // Over; it may still answer stragglers (TIME-WAIT).
+    bool over() const { return closed() || state() == tcp::State::TimeWait; }
+    bool established() const { return tcp::is_synchronized(state()); }
+    // It is over, or as good as that, without both ends having finished. Of these:
+    bool failed() const;
+    bool refused() const { return endpoint_.failure() == tcp::Failure::Refused; }
+    bool timed_out() const { return endpoint_.failure() == tcp::Failure::TimedOut; }
+    // The text is the stream from here on, both ways.
+    bool transparent() const { return !codecs_ || codecs_->transparent(); }
+    // Nothing is held or on its way in either direction, but for an ACK that may be owed.
+    bool quiet() const { return endpoint_.quiet() && (!codecs_ || codecs_->quiet()); }
+    // Who the client is, where codecs know better than its address.
+    std::optional<SocketAddress> identity() const { return codecs_ ? codecs_->identity() : std::nullopt; }
+    tcp::Endpoint::Position position() const { return endpoint_.position(); }
+    std::uint64_t segments_in() const { return endpoint_.statistics().segments_in; }
+    // Adds what the endpoint has counted; once, at its end.
+    void count_statistics(CounterSet& counters) const;
+
+    // --- rest ---
+    // Requires quiet(). Sends the ACK that is owed; this leg is not used any more.
+    RestingLeg rest(Instant now, tcp::Output& out);
+
+    // In bytes, without the object itself.
+    std::size_t memory_bytes() const {
+        return endpoint_.memory_bytes() + (codecs_ ? codecs_->memory_bytes() : 0);
+    }
+    // Of these, what grows and shrinks with the bytes that are held.
+    std::size_t buffer_bytes() const {
+        return endpoint_.buffer_bytes() + (codecs_ ? codecs_->buffer_bytes() : 0);
+    }
+
+  private:
+    // Text that is decoded ahead of its reader; more stays in the endpoint, whose window then closes.
+    static constexpr std::size_t kDecodedAhead = 64 * 1024;
+
+    void pump(Instant now, tcp::Output& out);
+    void decode(Instant now, tcp::Output& out);
+    void flush(Instant now, tcp::Output& out);
+
+    tcp::Endpoint endpoint_;
+    std::unique_ptr<CodecChain> codecs_;
+    // With codecs:
+    bool started_ = false;
+    bool ended_ = false;  // they were told of the stream's end
+    bool shut_ = false;   // shutdown() was called; TCP is told when everything before it was taken
+};
+
+}  // namespace sluice::session

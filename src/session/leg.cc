@@ -1,0 +1,121 @@
+#include "sluice/session/leg.h"
+
+#include <algorithm>
+
+namespace sluice::session {
+
+ByteView Leg::peek(std::size_t offset) const {
+    if (!codecs_) return endpoint_.peek(offset);
+    const ByteView text = codecs_->text().bytes();
+    return text.subspan(std::min(offset, text.size()));
+}
+
+ByteView Leg::contiguous(std::vector<std::byte>& scratch) const {
+    const ByteView first = peek();
+    if (first.size() == readable()) return first;
+    const ByteView rest = peek(first.size());
+    scratch.assign(first.begin(), first.end());
+    scratch.insert(scratch.end(), rest.begin(), rest.end());
+    return scratch;
+}
+
+void Leg::consume(Instant now, std::size_t bytes, tcp::Output& out) {
+    if (!codecs_) return endpoint_.consume(now, bytes, out);
+    codecs_->drop_text(bytes);
+    pump(now, out);
+}
+
+std::size_t Leg::write(Instant now, ByteView text, tcp::Output& out) {
+    if (!codecs_) return endpoint_.write(now, text, out);
+    const ByteView taken = text.first(std::min(text.size(), writable()));
+    if (taken.empty()) return 0;
+    codecs_->encode(now, taken);
+    flush(now, out);
+    return taken.size();
+}
+
+// What encoding adds is held back here until TCP has room; until then no more is taken.
+std::size_t Leg::writable() const {
+    if (!codecs_) return endpoint_.writable();
+    return shut_ || !codecs_->takes_text() || !codecs_->all_sent() ? 0 : endpoint_.writable();
+}
+
+void Leg::shutdown(Instant now, tcp::Output& out) {
+    if (!codecs_) return endpoint_.shutdown(now, out);
+    if (shut_) return;
+    shut_ = true;
+    if (codecs_->takes_text()) codecs_->finish(now);
+    flush(now, out);
+}
+
+void Leg::on_timer(Instant now, tcp::Output& out) {
+    if (endpoint_.next_deadline() <= now) endpoint_.on_timer(now, out);
+    if (!codecs_) return;
+    if (codecs_->next_deadline() <= now) codecs_->on_timer(now);
+    pump(now, out);
+}
+
+bool Leg::failed() const {
+    return (closed() && endpoint_.failure() != tcp::Failure::None) || (codecs_ && codecs_->failed());
+}
+
+void Leg::count_statistics(CounterSet& counters) const {
+    const tcp::Endpoint::Statistics& s = endpoint_.statistics();
+    counters.add(Counter::TcpRetransmits, s.retransmits);
+    counters.add(Counter::TcpTimeouts, s.timeouts);
+    counters.add(Counter::TcpChallengeAcks, s.challenge_acks);
+    counters.add(Counter::TcpPawsRejected, s.paws_rejected);
+    counters.add(Counter::TcpOutOfWindow, s.out_of_window);
+    counters.add(Counter::TcpMissingTimestamps, s.missing_timestamps);
+}
+
+RestingLeg Leg::rest(Instant now, tcp::Output& out) {
+    endpoint_.acknowledge(now, out);
+    if (codecs_) codecs_->shrink();
+    return {.position = endpoint_.position(), .codecs = std::move(codecs_)};
+}
+
+// Moves what can be moved between TCP and the codecs, in both directions.
+void Leg::pump(Instant now, tcp::Output& out) {
+    if (!started_ && established()) {
+        started_ = true;
+        codecs_->start(now);
+    }
+    if (started_) decode(now, out);
+    flush(now, out);
+    // Who cannot be understood is told what the codec had to say, and that this was all.
+    if (codecs_->failed()) shutdown(now, out);
+}
+
+void Leg::decode(Instant now, tcp::Output& out) {
+    bool more = true;
+    std::vector<std::byte> scratch;
+    while (more && endpoint_.readable() != 0 && !codecs_->failed() &&
+           codecs_->text().size() < kDecodedAhead) {
+        ByteView arrived = endpoint_.peek();
+        std::size_t taken = codecs_->decode(now, arrived);
+        if (taken == 0 && arrived.size() < endpoint_.readable()) {  // its ring wraps within a unit
+            arrived = tcp::contiguous(endpoint_, scratch);
+            taken = codecs_->decode(now, arrived);
+        }
+        endpoint_.consume(now, taken, out);
+        more = taken != 0;
+    }
+    if (!more || endpoint_.readable() == 0) {
+        if (endpoint_.peer_finished() && !ended_) {
+            ended_ = true;
+            codecs_->end_of_stream(now);
+        }
+    }
+}
+
+void Leg::flush(Instant now, tcp::Output& out) {
+    while (codecs_->stream().size() != 0) {
+        const std::size_t taken = endpoint_.write(now, codecs_->stream().bytes(), out);
+        if (taken == 0) return;
+        codecs_->drop_stream(taken);
+    }
+    if (shut_) endpoint_.shutdown(now, out);
+}
+
+}  // namespace sluice::session
