@@ -224,6 +224,7 @@ Endpoint::Position Endpoint::Impl::position() const {
             .send_window = snd_wnd,
             .last_timestamp_sent = last_tsval,
             .last_timestamp_received = ts_recent,
+            .last_timestamp_at = ts_recent_at,
             .send_mss = send_mss(),
             .peer_mss = peer_mss,
             .receive_mss = options.receive_mss,

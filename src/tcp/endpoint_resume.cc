@@ -34,7 +34,7 @@ void Endpoint::Impl::resume(const Position& at, Instant now) {
     reassembly.start(rcv_nxt);
     last_ack_sent = rcv_nxt;
     ts_recent = at.last_timestamp_received;
-    ts_recent_at = now;
+    ts_recent_at = at.last_timestamp_at;
     last_tsval = at.last_timestamp_sent;
 }
 

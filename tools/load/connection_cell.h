@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "sluice/tcp/endpoint.h"
+#include "sluice/tcp/resting_position.h"
 
 namespace sluice::load {
 
@@ -17,52 +18,39 @@ class ConnectionCell {
         Awake,   // an endpoint does the work: place() says which
         Asleep,  // the position is here
     };
-    Phase phase() const { return static_cast<Phase>(flags_ & kPhase); }
+    Phase phase() const { return static_cast<Phase>(kept_.note() & kPhase); }
     // Of Awake.
-    std::uint32_t place() const { return place_or_window_; }
-    void wake(std::uint32_t place) {
-        set_phase(Phase::Awake);
-        place_or_window_ = place;
-    }
+    std::uint32_t place() const { return kept_.number(); }
+    void wake(std::uint32_t place) { keep(tcp::RestingPosition::of_number(place), Phase::Awake); }
     // position: of a quiet endpoint, so that nothing is in flight.
-    void sleep(const tcp::Endpoint::Position& position);
-    // Of Asleep. receive_mss: what was announced, the same for all connections of a family.
-    tcp::Endpoint::Position position(std::uint16_t receive_mss) const;
+    void sleep(const tcp::Endpoint::Position& position) {
+        keep(tcp::RestingPosition(position), Phase::Asleep);
+    }
+    // Of Asleep. receive_mss: what was announced, the same for all connections of a family. No cell sleeps
+    // for days, so the last timestamp may be taken for one of just now.
+    tcp::Endpoint::Position position(std::uint16_t receive_mss, Instant now) const {
+        return kept_.position(receive_mss, now);
+    }
 
     // The connection is over. Its last number stays: the next one on the same tuple begins behind it.
     void free(tcp::Seq last) {
-        flags_ = kUsed;
-        send_next_ = last.value();
+        kept_ = tcp::RestingPosition::of_number(last.value());
+        kept_.set_note(kUsed);
     }
     // Of Free.
-    bool used() const { return (flags_ & kUsed) != 0; }
-    tcp::Seq last_sequence() const { return tcp::Seq(send_next_); }
+    bool used() const { return kept_.note() == kUsed; }
+    tcp::Seq last_sequence() const { return tcp::Seq(kept_.number()); }
 
   private:
     static constexpr std::uint8_t kPhase = 0x03;
     static constexpr std::uint8_t kUsed = 0x04;
-    static constexpr std::uint8_t kWindowScale = 0x08;
-    static constexpr std::uint8_t kTimestamps = 0x10;
-    static constexpr std::uint8_t kSack = 0x20;
 
-    static constexpr Duration kRttUnit = std::chrono::microseconds(100);
-    static std::uint16_t in_units(Duration rtt);
-
-    void set_phase(Phase phase) {
-        flags_ = static_cast<std::uint8_t>((flags_ & ~kPhase) | static_cast<unsigned>(phase));
+    void keep(const tcp::RestingPosition& what, Phase phase) {
+        kept_ = what;
+        kept_.set_note(static_cast<std::uint8_t>(phase));
     }
 
-    std::uint32_t send_next_ = 0;
-    std::uint32_t receive_next_ = 0;
-    std::uint32_t receive_edge_ = 0;
-    std::uint32_t place_or_window_ = 0;  // SND.WND while asleep
-    std::uint32_t timestamp_sent_ = 0;
-    std::uint32_t timestamp_received_ = 0;
-    std::uint16_t peer_mss_ = 0;
-    std::uint8_t scales_ = 0;  // of the windows: the peer's in the upper half, ours in the lower
-    std::uint8_t flags_ = 0;
-    std::uint16_t smoothed_rtt_ = 0;  // in kRttUnit, rounded up, at most what fits
-    std::uint16_t rtt_variation_ = 0;
+    tcp::RestingPosition kept_;  // of Asleep; else a number in place of it
 };
 static_assert(sizeof(ConnectionCell) == 32 && std::is_trivially_copyable_v<ConnectionCell>);
 

@@ -31,12 +31,13 @@ bool PacketTransport::open(Instant now, Id id) {
         release(a);
         if (!a.in_hand) erase(last);
     }
+    const tcp::Seq first = first_sequence(now, id);
     const std::uint32_t place = make(id, tcp::Endpoint(endpoint_options(id)));
     Awake& a = awake_[place];
     a.limit = now + options_.connect_limit;
     ++totals_.connections;
     Wire wire(*this, now, id);
-    a.endpoint.connect(now, first_sequence(now, id), wire);
+    a.endpoint.connect(now, first, wire);
     if (wire.unreachable) end(now, a, End::Unreachable);
     settle(now, place);
     return true;
@@ -102,7 +103,7 @@ std::uint32_t PacketTransport::wake(Instant now, Id id) {
     ++wakes_;
     const tcp::EndpointOptions& options = endpoint_options(id);
     const std::uint32_t place =
-        make(id, tcp::Endpoint::resume(options, cell.position(options.receive_mss), now));
+        make(id, tcp::Endpoint::resume(options, cell.position(options.receive_mss, now), now));
     awake_[place].told_open = true;
     return place;
 }

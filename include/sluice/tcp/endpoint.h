@@ -172,6 +172,7 @@ class Endpoint {
         std::uint32_t send_window;              // SND.WND in bytes, scaled
         std::uint32_t last_timestamp_sent;      // last TSval that left
         std::uint32_t last_timestamp_received;  // TS.Recent
+        Instant last_timestamp_at{};            // when it was received
         std::uint16_t send_mss;                 // effective, options deducted
         std::uint16_t peer_mss;     // the same before options: what the peer, our limit and the path allow
         std::uint16_t receive_mss;  // announced to the peer: the largest payload, before options, it may send
@@ -192,8 +193,8 @@ class Endpoint {
     void acknowledge(Instant now, Output& out);
     // An endpoint that goes on where another one was. `at` is the other's position() while it was quiet() and
     // had acknowledge()d, and the other is not used any more. options: those that it had, its
-    // timestamp_offset above all. In between nothing needs to be kept but the position, for at most 24 days
-    // (RFC 7323 section 5.5: older timestamps cannot be compared).
+    // timestamp_offset above all. In between nothing needs to be kept but the position (resting_position.h),
+    // for as long as one likes.
     //
     // The congestion window starts as after a handshake (RFC 5681 section 4.1 wants it no larger after a
     // pause). Statistics start at zero, and so do the limits on challenge ACKs: of an owner that resumes for

@@ -23,7 +23,8 @@ bool same(const Endpoint::Position& a, const Endpoint::Position& b) {
     return a.send_next == b.send_next && a.send_unacked == b.send_unacked &&
            a.receive_next == b.receive_next && a.receive_edge == b.receive_edge &&
            a.send_window == b.send_window && a.last_timestamp_sent == b.last_timestamp_sent &&
-           a.last_timestamp_received == b.last_timestamp_received && a.send_mss == b.send_mss &&
+           a.last_timestamp_received == b.last_timestamp_received &&
+           a.last_timestamp_at == b.last_timestamp_at && a.send_mss == b.send_mss &&
            a.peer_mss == b.peer_mss && a.receive_mss == b.receive_mss && a.send_scale == b.send_scale &&
            a.receive_scale == b.receive_scale && a.window_scale == b.window_scale &&
            a.timestamps == b.timestamps && a.sack == b.sack && a.smoothed_rtt == b.smoothed_rtt &&
@@ -180,6 +181,40 @@ TEST(ResumeStory, AnOldTimestampIsStillRefused) {
     k->expect({.seq = 1, .ack = 1});
     EXPECT_EQ(k->endpoint().statistics().paws_rejected, 1U);
     EXPECT_EQ(k->endpoint().readable(), 0U);
+}
+
+// RFC 7323 section 5.5: what is older than 24 days cannot be compared, and a rest makes it no younger.
+TEST(ResumeStory, ATimestampIsForgottenAfter24DaysWhateverWasInBetween) {
+    for (const bool rests : {false, true}) {
+        Kit k(full_options());
+        k.open(full_syn());
+        k.recv({.data = "abc"});
+        EXPECT_EQ(k.read(), "abc");
+        k.advance(1s);
+        (void)k.drain();
+        const std::uint32_t old = k.peer_clock() - 5000;
+        const auto say_old = [&] {
+            k.recv({.seq = 4,
+                    .data = "x",
+                    .timestamps = wire::TcpTimestamps{.value = old, .echo = k.last_timestamp()}});
+        };
+        for (int day = 0; day < 23; ++day) {
+            k.advance(24h);
+            say_old();
+            k.expect({.seq = 1, .ack = 4});
+            EXPECT_EQ(k.endpoint().statistics().paws_rejected, rests ? 1U : day + 1U);
+            if (rests) k.sleep_and_resume();
+        }
+        k.advance(23h);
+        say_old();
+        EXPECT_EQ(k.read(), "");
+        (void)k.drain();
+        if (rests) k.sleep_and_resume();
+        k.advance(2h);
+        say_old();
+        EXPECT_EQ(k.read(), "x");
+        (void)k.drain();
+    }
 }
 
 TEST(ResumeStory, TimestampsGoOnWithTheSameOffset) {
