@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "sluice/wire/ip.h"
+#include "sluice/wire/tcp.h"
 
 namespace sluice::wire {
 namespace {
@@ -91,7 +92,7 @@ bool tcp_checksum_valid(const IpAddress& source, const IpAddress& destination, B
 }
 
 bool is_partial_checksum(const IpAddress& source, const IpAddress& destination, ByteView segment) {
-    return load16(segment.data() + 16) ==
+    return load16(segment.data() + kTcpChecksumAt) ==
            pseudo_header_sum(source, destination, kProtocolTcp, segment.size());
 }
 

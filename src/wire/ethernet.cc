@@ -22,8 +22,8 @@ std::optional<EthernetView> EthernetView::parse(ByteView frame) {
 
 std::size_t write_ethernet_header(const EthernetHeader& header, ByteSpan out) {
     store_mac(out.data(), header.destination);
-    store_mac(out.data() + 6, header.source);
-    store16(out.data() + 12, header.ether_type);
+    store_mac(out.data() + kEthernetSourceAt, header.source);
+    store16(out.data() + kEtherTypeAt, header.ether_type);
     return kEthernetHeaderSize;
 }
 

@@ -67,7 +67,7 @@ std::size_t write_tcp_frame(const FrameAddresses& addresses, const TcpHeader& he
     write_tcp_header(header, segment);
     const auto rest = std::ranges::copy(payload, segment.data() + header_size).out;
     std::ranges::copy(payload_tail, rest);
-    store16(segment.data() + 16,
+    store16(segment.data() + kTcpChecksumAt,
             transport_checksum(addresses.source, addresses.destination, kProtocolTcp, segment));
     return at + size;
 }

@@ -11,10 +11,9 @@ namespace sluice::wire {
 std::optional<Ipv4View> Ipv4View::parse(ByteView bytes, IpError& error) {
     error = IpError::Ipv4Malformed;
     if (bytes.size() < kIpv4HeaderSize) return std::nullopt;
-    const std::uint8_t first = load8(bytes.data());
-    if (first >> 4U != 4) return std::nullopt;
-    const std::size_t header_size = (first & 0x0fU) * std::size_t{4};
-    const std::size_t total_length = load16(bytes.data() + 2);
+    if (ip_version(bytes.data()) != 4) return std::nullopt;
+    const std::size_t header_size = ipv4_header_size(bytes.data());
+    const std::size_t total_length = load16(bytes.data() + kIpv4LengthAt);
     if (header_size < kIpv4HeaderSize || total_length < header_size) return std::nullopt;
     if (total_length > bytes.size()) {
         error = IpError::Truncated;
@@ -46,19 +45,20 @@ std::size_t write_ipv4_header(const Ipv4Header& header, std::size_t payload_size
         sum += half;
     };
     put(0, 0x4500U | header.traffic_class);  // version 4, five words
-    put(2, static_cast<std::uint32_t>(kIpv4HeaderSize + payload_size));
-    put(4, header.identification);
-    put(6, (header.dont_fragment ? 0x4000U : 0U) | (header.more_fragments ? 0x2000U : 0U) |
-               (header.fragment_offset / 8U));
-    put(8, std::uint32_t{header.ttl} << 8U | header.protocol);
-    for (const auto& [at, address] :
-         {std::pair(12, header.source.v4_value()), std::pair(16, header.destination.v4_value())}) {
-        put(static_cast<std::size_t>(at), address >> 16U);
-        put(static_cast<std::size_t>(at) + 2, address & 0xffffU);
+    put(kIpv4LengthAt, static_cast<std::uint32_t>(kIpv4HeaderSize + payload_size));
+    put(kIpv4IdentificationAt, header.identification);
+    put(kIpv4FragmentAt, (header.dont_fragment ? kIpv4DontFragment : 0U) |
+                             (header.more_fragments ? kIpv4MoreFragments : 0U) |
+                             (header.fragment_offset / 8U));
+    put(kIpv4TtlAt, std::uint32_t{header.ttl} << 8U | header.protocol);
+    for (const auto& [at, address] : {std::pair(kIpv4SourceAt, header.source.v4_value()),
+                                      std::pair(kIpv4DestinationAt, header.destination.v4_value())}) {
+        put(at, address >> 16U);
+        put(at + 2, address & 0xffffU);
     }
     sum = (sum & 0xffffU) + (sum >> 16U);
     sum += sum >> 16U;
-    store16(p + 10, checksum_finish(static_cast<std::uint16_t>(sum)));
+    store16(p + kIpv4ChecksumAt, checksum_finish(static_cast<std::uint16_t>(sum)));
     return kIpv4HeaderSize;
 }
 

@@ -7,7 +7,7 @@ namespace sluice::wire {
 
 std::optional<Ipv6View> Ipv6View::parse(ByteView bytes, IpError& error) {
     error = IpError::Ipv6Malformed;
-    if (bytes.size() < kIpv6HeaderSize || load8(bytes.data()) >> 4U != 6) return std::nullopt;
+    if (bytes.size() < kIpv6HeaderSize || ip_version(bytes.data()) != 6) return std::nullopt;
     const Ipv6View whole(bytes);
     // A mapped address would be taken for an IPv4 peer by everything above.
     if (whole.source().is_v4() || whole.destination().is_v4()) return std::nullopt;
@@ -48,11 +48,11 @@ bool is_ipv6_extension(std::uint8_t next_header) {
 std::size_t write_ipv6_header(const Ipv6Header& header, std::size_t payload_size, ByteSpan out) {
     std::byte* const p = out.data();
     store32(p, 0x60000000U | (std::uint32_t{header.traffic_class} << 20U) | (header.flow_label & 0xfffffU));
-    store16(p + 4, static_cast<std::uint16_t>(payload_size));
-    store8(p + 6, header.next_header);
-    store8(p + 7, header.hop_limit);
-    std::memcpy(p + 8, header.source.bytes().data(), 16);
-    std::memcpy(p + 24, header.destination.bytes().data(), 16);
+    store16(p + kIpv6LengthAt, static_cast<std::uint16_t>(payload_size));
+    store8(p + kIpv6NextHeaderAt, header.next_header);
+    store8(p + kIpv6HopLimitAt, header.hop_limit);
+    std::memcpy(p + kIpv6SourceAt, header.source.bytes().data(), 16);
+    std::memcpy(p + kIpv6DestinationAt, header.destination.bytes().data(), 16);
     return kIpv6HeaderSize;
 }
 

@@ -146,15 +146,18 @@ bool Reassembly::finish(Packet& packet, IpFamily family, std::vector<std::byte>&
     std::memcpy(out.data() + size, packet.data.data(), packet.data.size());
     std::byte* const ip = out.data();
     if (family == IpFamily::V4) {
-        if (congested) store8(ip + 1, static_cast<std::uint8_t>(load8(ip + 1) | 3U));
-        store16(ip + 2, static_cast<std::uint16_t>(out.size()));
-        store16(ip + 6, load16(ip + 6) & 0x4000U);  // of the fragment's fields only "don't fragment" stays
-        store16(ip + 10, 0);
-        store16(ip + 10, checksum_finish(checksum_sum({ip, size})));
+        if (congested) {
+            store8(ip + kIpv4TrafficClassAt, static_cast<std::uint8_t>(load8(ip + kIpv4TrafficClassAt) | 3U));
+        }
+        store16(ip + kIpv4LengthAt, static_cast<std::uint16_t>(out.size()));
+        // Of the fragment's fields only this one stays.
+        store16(ip + kIpv4FragmentAt, load16(ip + kIpv4FragmentAt) & kIpv4DontFragment);
+        store16(ip + kIpv4ChecksumAt, 0);
+        store16(ip + kIpv4ChecksumAt, checksum_finish(checksum_sum({ip, size})));
     } else {
         if (congested) store8(ip + 1, static_cast<std::uint8_t>(load8(ip + 1) | 0x30U));
-        store16(ip + 4, static_cast<std::uint16_t>(packet.data.size()));
-        store8(ip + 6, packet.protocol);
+        store16(ip + kIpv6LengthAt, static_cast<std::uint16_t>(packet.data.size()));
+        store8(ip + kIpv6NextHeaderAt, packet.protocol);
     }
     return true;
 }

@@ -54,14 +54,14 @@ std::size_t write_tcp_header(const TcpHeader& header, ByteSpan out) {
     const std::size_t size = kTcpHeaderSize + write_tcp_options(header.options, out.subspan(kTcpHeaderSize));
     std::byte* const p = out.data();
     store16(p, header.source_port);
-    store16(p + 2, header.destination_port);
-    store32(p + 4, header.sequence);
-    store32(p + 8, header.acknowledgement);
-    store8(p + 12, static_cast<std::uint8_t>(size / 4U << 4U));
-    store8(p + 13, header.flags.to_byte());
-    store16(p + 14, header.window);
-    store16(p + 16, 0);
-    store16(p + 18, header.urgent_pointer);
+    store16(p + kTcpDestinationPortAt, header.destination_port);
+    store32(p + kTcpSequenceAt, header.sequence);
+    store32(p + kTcpAcknowledgementAt, header.acknowledgement);
+    store8(p + kTcpDataOffsetAt, static_cast<std::uint8_t>(size / 4U << 4U));
+    store8(p + kTcpFlagsAt, header.flags.to_byte());
+    store16(p + kTcpWindowAt, header.window);
+    store16(p + kTcpChecksumAt, 0);
+    store16(p + kTcpUrgentPointerAt, header.urgent_pointer);
     return size;
 }
 

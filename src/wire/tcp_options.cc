@@ -7,34 +7,25 @@
 namespace sluice::wire {
 namespace {
 
-constexpr std::uint8_t kEnd = 0;
-constexpr std::uint8_t kNop = 1;
-constexpr std::uint8_t kMss = 2;
-constexpr std::uint8_t kWindowScale = 3;
-constexpr std::uint8_t kSackPermitted = 4;
-constexpr std::uint8_t kSack = 5;
-constexpr std::uint8_t kTimestamps = 8;
-
 constexpr std::size_t kMaxOptionBytes = 40;
-constexpr std::size_t kSackBlockSize = 8;
 
 // One option that lies inside the header: kind, and its data without kind and length.
 void read_option(std::uint8_t kind, ByteView data, TcpOptions& options) {
     const std::byte* const p = data.data();
     switch (kind) {
-        case kMss:
+        case kTcpOptionMss:
             if (data.size() == 2) options.mss = load16(p);
             return;
-        case kWindowScale:
+        case kTcpOptionWindowScale:
             if (data.size() == 1) options.window_scale = load8(p);
             return;
-        case kSackPermitted:
+        case kTcpOptionSackPermitted:
             if (data.empty()) options.sack_permitted = true;
             return;
-        case kTimestamps:
+        case kTcpOptionTimestamps:
             if (data.size() == 8) options.timestamps = TcpTimestamps{load32(p), load32(p + 4)};
             return;
-        case kSack: {
+        case kTcpOptionSack: {
             const std::size_t count = data.size() / kSackBlockSize;
             if (count == 0 || count > kMaxSackBlocks || data.size() % kSackBlockSize != 0) return;
             options.sack = {};
@@ -90,8 +81,8 @@ class Writer {
 };
 
 void write_nops(Writer& w) {
-    w.byte(kNop);
-    w.byte(kNop);
+    w.byte(kTcpOptionNop);
+    w.byte(kTcpOptionNop);
 }
 
 }  // namespace
@@ -108,8 +99,8 @@ bool read_tcp_options(ByteView option_bytes, TcpOptions& options) {
     }
     while (!option_bytes.empty()) {
         const std::uint8_t kind = load8(option_bytes.data());
-        if (kind == kEnd) break;
-        if (kind == kNop) {
+        if (kind == kTcpOptionEnd) break;
+        if (kind == kTcpOptionNop) {
             option_bytes = option_bytes.subspan(1);
             continue;
         }
@@ -131,28 +122,28 @@ std::size_t tcp_options_size(const TcpOptions& options) {
 std::size_t write_tcp_options(const TcpOptions& options, ByteSpan out) {
     Writer w(out.data());
     if (options.mss) {
-        w.option(kMss, 2);
+        w.option(kTcpOptionMss, 2);
         w.half(*options.mss);
     }
     if (options.sack_permitted) {
         if (!options.timestamps) write_nops(w);
-        w.option(kSackPermitted, 0);
+        w.option(kTcpOptionSackPermitted, 0);
     } else if (options.timestamps) {
         write_nops(w);
     }
     if (options.timestamps) {
-        w.option(kTimestamps, 8);
+        w.option(kTcpOptionTimestamps, 8);
         w.word(options.timestamps->value);
         w.word(options.timestamps->echo);
     }
     if (options.window_scale) {
-        w.byte(kNop);
-        w.option(kWindowScale, 1);
+        w.byte(kTcpOptionNop);
+        w.option(kTcpOptionWindowScale, 1);
         w.byte(*options.window_scale);
     }
     if (const std::size_t blocks = sack_blocks_that_fit(options); blocks > 0) {
         write_nops(w);
-        w.option(kSack, blocks * kSackBlockSize);
+        w.option(kTcpOptionSack, blocks * kSackBlockSize);
         for (std::size_t i = 0; i < blocks; ++i) {
             w.word(options.sack[i].left);
             w.word(options.sack[i].right);

@@ -6,6 +6,7 @@
 #include "sluice/wire/ip.h"
 #include "sluice/wire/ipv4.h"
 #include "sluice/wire/ipv6.h"
+#include "sluice/wire/tcp.h"
 
 namespace sluice::wire {
 namespace {
@@ -15,32 +16,33 @@ constexpr std::size_t kQuotedTcpSize = 8;  // ports and sequence: "64 bits of da
 TcpQuote make_quote(const IpAddress& source, const IpAddress& destination, const std::byte* tcp,
                     std::size_t size) {
     return {.source = {source, load16(tcp)},
-            .destination = {destination, load16(tcp + 2)},
-            .sequence = load32(tcp + 4),
+            .destination = {destination, load16(tcp + kTcpDestinationPortAt)},
+            .sequence = load32(tcp + kTcpSequenceAt),
             .size = static_cast<std::uint16_t>(std::min<std::size_t>(size, 0xffff))};
 }
 
 std::optional<TcpQuote> parse_v4(ByteView quoted) {
     if (quoted.size() < kIpv4HeaderSize) return std::nullopt;
     const std::byte* const p = quoted.data();
-    const std::size_t header_size = (load8(p) & 0x0fU) * std::size_t{4};
-    const bool later_fragment = (load16(p + 6) & 0x1fffU) != 0;
-    if (load8(p) >> 4U != 4 || header_size < kIpv4HeaderSize || load8(p + 9) != kProtocolTcp ||
+    const std::size_t header_size = ipv4_header_size(p);
+    const bool later_fragment = (load16(p + kIpv4FragmentAt) & kIpv4FragmentOffset) != 0;
+    if (ip_version(p) != 4 || header_size < kIpv4HeaderSize || load8(p + kIpv4ProtocolAt) != kProtocolTcp ||
         later_fragment || quoted.size() < header_size + kQuotedTcpSize) {
         return std::nullopt;
     }
-    return make_quote(IpAddress::v4(quoted.subspan<12, 4>()), IpAddress::v4(quoted.subspan<16, 4>()),
-                      p + header_size, load16(p + 2));
+    return make_quote(IpAddress::v4(quoted.subspan<kIpv4SourceAt, 4>()),
+                      IpAddress::v4(quoted.subspan<kIpv4DestinationAt, 4>()), p + header_size,
+                      load16(p + kIpv4LengthAt));
 }
 
 std::optional<TcpQuote> parse_v6(ByteView quoted) {
     if (quoted.size() < kIpv6HeaderSize + kQuotedTcpSize) return std::nullopt;
     const std::byte* const p = quoted.data();
-    if (load8(p) >> 4U != 6 || load8(p + 6) != kProtocolTcp) return std::nullopt;
-    const IpAddress source = IpAddress::v6(quoted.subspan<8, 16>());
-    const IpAddress destination = IpAddress::v6(quoted.subspan<24, 16>());
+    if (ip_version(p) != 6 || load8(p + kIpv6NextHeaderAt) != kProtocolTcp) return std::nullopt;
+    const IpAddress source = IpAddress::v6(quoted.subspan<kIpv6SourceAt, 16>());
+    const IpAddress destination = IpAddress::v6(quoted.subspan<kIpv6DestinationAt, 16>());
     if (source.is_v4() || destination.is_v4()) return std::nullopt;  // as Ipv6View
-    return make_quote(source, destination, p + kIpv6HeaderSize, kIpv6HeaderSize + load16(p + 4));
+    return make_quote(source, destination, p + kIpv6HeaderSize, kIpv6HeaderSize + load16(p + kIpv6LengthAt));
 }
 
 }  // namespace

@@ -14,6 +14,10 @@ namespace sluice::wire {
 
 inline constexpr std::size_t kEthernetHeaderSize = 14;
 
+// Where its fields begin, in bytes; the destination is the first.
+inline constexpr std::size_t kEthernetSourceAt = 6;
+inline constexpr std::size_t kEtherTypeAt = 12;
+
 inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
 inline constexpr std::uint16_t kEtherTypeArp = 0x0806;
 inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
@@ -41,8 +45,8 @@ class EthernetView {
     static std::optional<EthernetView> parse(ByteView frame);
 
     MacAddress destination() const { return load_mac(bytes_.data()); }
-    MacAddress source() const { return load_mac(bytes_.data() + 6); }
-    std::uint16_t ether_type() const { return load16(bytes_.data() + 12); }
+    MacAddress source() const { return load_mac(bytes_.data() + kEthernetSourceAt); }
+    std::uint16_t ether_type() const { return load16(bytes_.data() + kEtherTypeAt); }
     // Everything after the header, padding of short frames included: the IP length tells them apart.
     ByteView payload() const { return bytes_.subspan(kEthernetHeaderSize); }
     EthernetHeader header() const { return {destination(), source(), ether_type()}; }

@@ -1,8 +1,11 @@
 // What both IP versions share: protocol numbers, and the reasons for which a received packet is refused.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "sluice/base/bytes.h"
 
 namespace sluice::wire {
 
@@ -11,6 +14,9 @@ inline constexpr std::uint8_t kProtocolIcmp = 1;
 inline constexpr std::uint8_t kProtocolTcp = 6;
 inline constexpr std::uint8_t kProtocolUdp = 17;
 inline constexpr std::uint8_t kProtocolIcmpv6 = 58;
+
+// The field that both headers begin with.
+inline unsigned ip_version(const std::byte* ip) { return load8(ip) >> 4U; }
 
 // Why a packet was refused. Each value has its own drop counter: drop_ethernet_type, drop_ipv4_malformed,
 // drop_ipv4_checksum, drop_ipv4_fragment, drop_ipv6_malformed, drop_ipv6_extension, drop_ip_truncated.

@@ -14,6 +14,13 @@ namespace sluice::wire {
 
 inline constexpr std::size_t kIpv6HeaderSize = 40;
 
+// Where its fields begin, in bytes; version, traffic class and flow label are the first 32 bits.
+inline constexpr std::size_t kIpv6LengthAt = 4;
+inline constexpr std::size_t kIpv6NextHeaderAt = 6;
+inline constexpr std::size_t kIpv6HopLimitAt = 7;
+inline constexpr std::size_t kIpv6SourceAt = 8;
+inline constexpr std::size_t kIpv6DestinationAt = 24;
+
 // The header as values, host byte order. The payload length is the writer's business.
 struct Ipv6Header {
     std::uint8_t traffic_class = 0;
@@ -36,11 +43,11 @@ class Ipv6View {
 
     std::uint8_t traffic_class() const { return static_cast<std::uint8_t>(load16(bytes_.data()) >> 4U); }
     std::uint32_t flow_label() const { return load32(bytes_.data()) & 0xfffffU; }
-    std::uint16_t payload_length() const { return load16(bytes_.data() + 4); }
-    std::uint8_t next_header() const { return load8(bytes_.data() + 6); }
-    std::uint8_t hop_limit() const { return load8(bytes_.data() + 7); }
-    IpAddress source() const { return IpAddress::v6(bytes_.subspan<8, 16>()); }
-    IpAddress destination() const { return IpAddress::v6(bytes_.subspan<24, 16>()); }
+    std::uint16_t payload_length() const { return load16(bytes_.data() + kIpv6LengthAt); }
+    std::uint8_t next_header() const { return load8(bytes_.data() + kIpv6NextHeaderAt); }
+    std::uint8_t hop_limit() const { return load8(bytes_.data() + kIpv6HopLimitAt); }
+    IpAddress source() const { return IpAddress::v6(bytes_.subspan<kIpv6SourceAt, 16>()); }
+    IpAddress destination() const { return IpAddress::v6(bytes_.subspan<kIpv6DestinationAt, 16>()); }
     ByteView payload() const { return bytes_.subspan(kIpv6HeaderSize); }
     ByteView bytes() const { return bytes_; }  // trimmed to the payload length
     Ipv6Header header() const;

@@ -15,8 +15,32 @@ namespace sluice::wire {
 inline constexpr std::size_t kTcpHeaderSize = 20;     // without options
 inline constexpr std::size_t kTcpMaxHeaderSize = 60;  // data offset is 4 bits of 32-bit words
 
-// The control bits, as they stand in byte 13 of the header. ECN bits are carried, not interpreted.
+// Where its fields begin, in bytes; the source port is the first.
+inline constexpr std::size_t kTcpDestinationPortAt = 2;
+inline constexpr std::size_t kTcpSequenceAt = 4;
+inline constexpr std::size_t kTcpAcknowledgementAt = 8;
+inline constexpr std::size_t kTcpDataOffsetAt = 12;
+inline constexpr std::size_t kTcpFlagsAt = 13;
+inline constexpr std::size_t kTcpWindowAt = 14;
+inline constexpr std::size_t kTcpChecksumAt = 16;
+inline constexpr std::size_t kTcpUrgentPointerAt = 18;
+
+// Of a header whose fixed part is there: what it says of its size, options included, in bytes.
+inline std::size_t tcp_header_size(const std::byte* tcp) {
+    return static_cast<std::size_t>(load8(tcp + kTcpDataOffsetAt) >> 4U) * 4;
+}
+
+// The control bits, as they stand in a byte of the header. ECN bits are carried, not interpreted.
 struct TcpFlags {
+    static constexpr std::uint8_t kFin = 0x01;
+    static constexpr std::uint8_t kSyn = 0x02;
+    static constexpr std::uint8_t kRst = 0x04;
+    static constexpr std::uint8_t kPsh = 0x08;
+    static constexpr std::uint8_t kAck = 0x10;
+    static constexpr std::uint8_t kUrg = 0x20;
+    static constexpr std::uint8_t kEce = 0x40;
+    static constexpr std::uint8_t kCwr = 0x80;
+
     bool fin = false;
     bool syn = false;
     bool rst = false;
@@ -27,19 +51,19 @@ struct TcpFlags {
     bool cwr = false;
 
     static constexpr TcpFlags from_byte(std::uint8_t b) {
-        return {.fin = (b & 0x01U) != 0,
-                .syn = (b & 0x02U) != 0,
-                .rst = (b & 0x04U) != 0,
-                .psh = (b & 0x08U) != 0,
-                .ack = (b & 0x10U) != 0,
-                .urg = (b & 0x20U) != 0,
-                .ece = (b & 0x40U) != 0,
-                .cwr = (b & 0x80U) != 0};
+        return {.fin = (b & kFin) != 0,
+                .syn = (b & kSyn) != 0,
+                .rst = (b & kRst) != 0,
+                .psh = (b & kPsh) != 0,
+                .ack = (b & kAck) != 0,
+                .urg = (b & kUrg) != 0,
+                .ece = (b & kEce) != 0,
+                .cwr = (b & kCwr) != 0};
     }
     constexpr std::uint8_t to_byte() const {
-        return static_cast<std::uint8_t>((fin ? 0x01U : 0U) | (syn ? 0x02U : 0U) | (rst ? 0x04U : 0U) |
-                                         (psh ? 0x08U : 0U) | (ack ? 0x10U : 0U) | (urg ? 0x20U : 0U) |
-                                         (ece ? 0x40U : 0U) | (cwr ? 0x80U : 0U));
+        return static_cast<std::uint8_t>((fin ? kFin : 0U) | (syn ? kSyn : 0U) | (rst ? kRst : 0U) |
+                                         (psh ? kPsh : 0U) | (ack ? kAck : 0U) | (urg ? kUrg : 0U) |
+                                         (ece ? kEce : 0U) | (cwr ? kCwr : 0U));
     }
     friend bool operator==(const TcpFlags&, const TcpFlags&) = default;
 };
@@ -67,14 +91,14 @@ class TcpView {
     static std::optional<TcpView> parse(ByteView segment);
 
     std::uint16_t source_port() const { return load16(bytes_.data()); }
-    std::uint16_t destination_port() const { return load16(bytes_.data() + 2); }
-    std::uint32_t sequence() const { return load32(bytes_.data() + 4); }
-    std::uint32_t acknowledgement() const { return load32(bytes_.data() + 8); }
-    std::size_t header_size() const { return static_cast<std::size_t>(load8(bytes_.data() + 12) >> 4U) * 4; }
-    TcpFlags flags() const { return TcpFlags::from_byte(load8(bytes_.data() + 13)); }
-    std::uint16_t window() const { return load16(bytes_.data() + 14); }
-    std::uint16_t checksum() const { return load16(bytes_.data() + 16); }
-    std::uint16_t urgent_pointer() const { return load16(bytes_.data() + 18); }
+    std::uint16_t destination_port() const { return load16(bytes_.data() + kTcpDestinationPortAt); }
+    std::uint32_t sequence() const { return load32(bytes_.data() + kTcpSequenceAt); }
+    std::uint32_t acknowledgement() const { return load32(bytes_.data() + kTcpAcknowledgementAt); }
+    std::size_t header_size() const { return tcp_header_size(bytes_.data()); }
+    TcpFlags flags() const { return TcpFlags::from_byte(load8(bytes_.data() + kTcpFlagsAt)); }
+    std::uint16_t window() const { return load16(bytes_.data() + kTcpWindowAt); }
+    std::uint16_t checksum() const { return load16(bytes_.data() + kTcpChecksumAt); }
+    std::uint16_t urgent_pointer() const { return load16(bytes_.data() + kTcpUrgentPointerAt); }
     ByteView option_bytes() const { return bytes_.subspan(kTcpHeaderSize, header_size() - kTcpHeaderSize); }
     ByteView payload() const { return bytes_.subspan(header_size()); }
     ByteView bytes() const { return bytes_; }

@@ -10,8 +10,19 @@
 
 namespace sluice::wire {
 
-inline constexpr std::uint8_t kMaxWindowScale = 14;  // RFC 7323 section 2.3
-inline constexpr std::size_t kMaxSackBlocks = 4;     // 40 option bytes hold four; three beside timestamps
+// Kinds (IANA "TCP Option Kind Numbers"). Only the first two have no length behind them.
+inline constexpr std::uint8_t kTcpOptionEnd = 0;
+inline constexpr std::uint8_t kTcpOptionNop = 1;
+inline constexpr std::uint8_t kTcpOptionMss = 2;
+inline constexpr std::uint8_t kTcpOptionWindowScale = 3;
+inline constexpr std::uint8_t kTcpOptionSackPermitted = 4;
+inline constexpr std::uint8_t kTcpOptionSack = 5;
+inline constexpr std::uint8_t kTcpOptionTimestamps = 8;
+
+inline constexpr std::size_t kSackBlockSize = 8;
+inline constexpr std::size_t kTimestampsOptionSize = 10;  // kind and length included
+inline constexpr std::uint8_t kMaxWindowScale = 14;       // RFC 7323 section 2.3
+inline constexpr std::size_t kMaxSackBlocks = 4;  // 40 option bytes hold four; three beside timestamps
 
 struct TcpTimestamps {
     std::uint32_t value = 0;  // TSval
