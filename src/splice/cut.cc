@@ -10,15 +10,17 @@ namespace {
 
 // Stores a 16-bit field of an IPv4 header, and what that makes of the header's checksum.
 void replace_in_ipv4(std::byte* ip, std::size_t at, std::uint16_t value) {
-    store16(ip + 10, wire::checksum_update16(load16(ip + 10), load16(ip + at), value));
+    store16(ip + wire::kIpv4ChecksumAt,
+            wire::checksum_update16(load16(ip + wire::kIpv4ChecksumAt), load16(ip + at), value));
     store16(ip + at, value);
 }
 
 void move_urgent_pointer(std::byte* tcp, wire::TcpFlags& flags, std::size_t by) {
     if (!flags.urg) return;
-    const std::size_t urgent = load16(tcp + 18);
+    const std::size_t urgent = load16(tcp + wire::kTcpUrgentPointerAt);
     flags.urg = urgent > by;
-    store16(tcp + 18, flags.urg ? static_cast<std::uint16_t>(urgent - by) : std::uint16_t{0});
+    store16(tcp + wire::kTcpUrgentPointerAt,
+            flags.urg ? static_cast<std::uint16_t>(urgent - by) : std::uint16_t{0});
 }
 
 }  // namespace
@@ -60,25 +62,27 @@ void Cut<kFamily>::finish(std::byte* frame, std::size_t piece, std::size_t paylo
     std::byte* const ip = frame + wire::kEthernetHeaderSize;
     const std::size_t size = headers_ - wire::kEthernetHeaderSize + payload;
     if constexpr (kFamily == IpFamily::V4) {
-        replace_in_ipv4(ip, 2, static_cast<std::uint16_t>(size));
-        replace_in_ipv4(ip, 4, static_cast<std::uint16_t>(load16(ip + 4) + piece));
+        replace_in_ipv4(ip, wire::kIpv4LengthAt, static_cast<std::uint16_t>(size));
+        replace_in_ipv4(ip, wire::kIpv4IdentificationAt,
+                        static_cast<std::uint16_t>(load16(ip + wire::kIpv4IdentificationAt) + piece));
     } else {
-        store16(ip + 4, static_cast<std::uint16_t>(size - wire::kIpv6HeaderSize));
+        store16(ip + wire::kIpv6LengthAt, static_cast<std::uint16_t>(size - wire::kIpv6HeaderSize));
     }
     std::byte* const tcp = ip + (packet_.tcp() - packet_.ip());
     const std::size_t offset = piece * room_;
-    wire::TcpFlags flags = wire::TcpFlags::from_byte(load8(tcp + 13));
+    wire::TcpFlags flags = wire::TcpFlags::from_byte(load8(tcp + wire::kTcpFlagsAt));
     move_urgent_pointer(tcp, flags, offset);
     const bool last = piece + 1 == pieces_;
     flags.fin = flags.fin && last;
     flags.psh = flags.psh && last;
     flags.cwr = flags.cwr && piece == 0;
-    store8(tcp + 13, flags.to_byte());
-    store32(tcp + 4, load32(tcp + 4) + static_cast<std::uint32_t>(offset));
-    store16(tcp + 16, 0);
+    store8(tcp + wire::kTcpFlagsAt, flags.to_byte());
+    store32(tcp + wire::kTcpSequenceAt,
+            load32(tcp + wire::kTcpSequenceAt) + static_cast<std::uint32_t>(offset));
+    store16(tcp + wire::kTcpChecksumAt, 0);
     const FourTuple tuple = packet_.tuple();
     const ByteView segment(tcp, static_cast<std::size_t>(frame + headers_ + payload - tcp));
-    store16(tcp + 16,
+    store16(tcp + wire::kTcpChecksumAt,
             wire::transport_checksum(tuple.remote.address, tuple.local.address, wire::kProtocolTcp, segment));
 }
 
@@ -86,8 +90,9 @@ template class Cut<IpFamily::V4>;
 template class Cut<IpFamily::V6>;
 
 void allow_fragments(const Packet<IpFamily::V4>& packet) {
-    constexpr std::uint16_t kDontFragment = 0x4000;
-    replace_in_ipv4(packet.ip(), 6, static_cast<std::uint16_t>(load16(packet.ip() + 6) & ~kDontFragment));
+    const std::uint16_t field = load16(packet.ip() + wire::kIpv4FragmentAt);
+    replace_in_ipv4(packet.ip(), wire::kIpv4FragmentAt,
+                    static_cast<std::uint16_t>(field & ~wire::kIpv4DontFragment));
 }
 
 }  // namespace sluice::splice

@@ -35,7 +35,7 @@ bool is_early_copy(const Record<kFamily>& record, Direction direction, const Pac
     const wire::TcpFlags flags = packet.flags();
     if (flags.rst || !flags.ack) return false;
     const DirectionState& to_client = record.core.way(Direction::ToClient);
-    const tcp::Seq acknowledges(load32(packet.tcp() + 8));
+    const tcp::Seq acknowledges(load32(packet.tcp() + wire::kTcpAcknowledgementAt));
     if (direction == Direction::ToBroker) {
         const bool advances = acknowledges.since(to_client.acked) <= to_client.next.since(to_client.acked) &&
                               acknowledges != to_client.acked;

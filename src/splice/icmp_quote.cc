@@ -18,14 +18,14 @@ template <IpFamily kFamily>
 void restore_addresses(const Ends<kFamily>& origin, std::byte* ip) {
     if constexpr (kFamily == IpFamily::V4) {
         ChecksumDelta delta;
-        delta.replace32(load32(ip + 12), load32(origin.remote.data()));
-        delta.replace32(load32(ip + 16), load32(origin.local.data()));
-        store16(ip + 10, delta.apply(load16(ip + 10)));
-        std::memcpy(ip + 12, origin.remote.data(), 4);
-        std::memcpy(ip + 16, origin.local.data(), 4);
+        delta.replace32(load32(ip + wire::kIpv4SourceAt), load32(origin.remote.data()));
+        delta.replace32(load32(ip + wire::kIpv4DestinationAt), load32(origin.local.data()));
+        store16(ip + wire::kIpv4ChecksumAt, delta.apply(load16(ip + wire::kIpv4ChecksumAt)));
+        std::memcpy(ip + wire::kIpv4SourceAt, origin.remote.data(), 4);
+        std::memcpy(ip + wire::kIpv4DestinationAt, origin.local.data(), 4);
     } else {
-        std::memcpy(ip + 8, origin.remote.data(), 16);
-        std::memcpy(ip + 24, origin.local.data(), 16);
+        std::memcpy(ip + wire::kIpv6SourceAt, origin.remote.data(), 16);
+        std::memcpy(ip + wire::kIpv6DestinationAt, origin.local.data(), 16);
     }
 }
 
@@ -40,15 +40,15 @@ void restore_segment(const Core& core, Direction direction, ByteSpan segment) {
         delta.replace32(before, before + by);
         store32(tcp + at, before + by);
     };
-    shift(4, 0 - way.sequence_delta);
+    shift(wire::kTcpSequenceAt, 0 - way.sequence_delta);
     if (segment.size() < wire::kTcpHeaderSize) return;
 
-    const bool ack = wire::TcpFlags::from_byte(load8(tcp + 13)).ack;
+    const bool ack = wire::TcpFlags::from_byte(load8(tcp + wire::kTcpFlagsAt)).ack;
     const Shifts shifts{.sequence = 0,
                         .acknowledgement = ack ? back.sequence_delta : 0,
                         .timestamp = 0 - way.timestamp_delta,
                         .echo = ack ? back.timestamp_delta : 0};
-    shift(8, shifts.acknowledgement);
+    shift(wire::kTcpAcknowledgementAt, shifts.acknowledgement);
     if (const auto view = wire::TcpView::parse(segment); view) {
         const ByteSpan options = segment.subspan(wire::kTcpHeaderSize, view->option_bytes().size());
         if (core.timestamps()) {
@@ -57,7 +57,7 @@ void restore_segment(const Core& core, Direction direction, ByteSpan segment) {
             shift_options<false>(options, shifts, delta);
         }
     }
-    store16(tcp + 16, delta.apply(load16(tcp + 16)));
+    store16(tcp + wire::kTcpChecksumAt, delta.apply(load16(tcp + wire::kTcpChecksumAt)));
 }
 
 }  // namespace
@@ -75,11 +75,11 @@ QuoteVerdict translate_icmp_quote(const Record<kFamily>& record, Direction direc
 
     const Ends<kFamily>& origin = record.leg(opposite(direction));
     const std::size_t ip_size =
-        kFamily == IpFamily::V4 ? (load8(quote.data()) & 0x0fU) * std::size_t{4} : wire::kIpv6HeaderSize;
+        kFamily == IpFamily::V4 ? wire::ipv4_header_size(quote.data()) : wire::kIpv6HeaderSize;
     restore_addresses(origin, quote.data());
     const ByteSpan segment = quote.subspan(ip_size);
     std::memcpy(segment.data(), origin.remote_port.data(), 2);
-    std::memcpy(segment.data() + 2, origin.local_port.data(), 2);
+    std::memcpy(segment.data() + wire::kTcpDestinationPortAt, origin.local_port.data(), 2);
     restore_segment(record.core, direction, segment);
     return QuoteVerdict::Translated;
 }

@@ -1,15 +1,9 @@
 #include "sluice/splice/options.h"
 
+#include "sluice/wire/tcp_options.h"
+
 namespace sluice::splice {
 namespace {
-
-constexpr std::uint8_t kEnd = 0;
-constexpr std::uint8_t kNop = 1;
-constexpr std::uint8_t kSack = 5;
-constexpr std::uint8_t kTimestamps = 8;
-
-constexpr std::size_t kTimestampsSize = 10;  // kind and length included
-constexpr std::size_t kBlockSize = 8;
 
 // Adds `shift` to the 32-bit field `at` bytes into the options, whatever its alignment. Returns what now
 // stands there.
@@ -26,7 +20,7 @@ std::uint32_t shift_field(ByteSpan options, std::size_t at, std::uint32_t shift,
     return after;
 }
 
-bool holds_blocks(std::size_t length) { return length > 2 && (length - 2) % kBlockSize == 0; }
+bool holds_blocks(std::size_t length) { return length > 2 && (length - 2) % wire::kSackBlockSize == 0; }
 
 }  // namespace
 
@@ -36,8 +30,8 @@ ShiftedOptions shift_options(ByteSpan options, const Shifts& shifts, ChecksumDel
     std::size_t at = 0;
     while (at < options.size()) {
         const std::uint8_t kind = load8(options.data() + at);
-        if (kind == kEnd) break;
-        if (kind == kNop) {
+        if (kind == wire::kTcpOptionEnd) break;
+        if (kind == wire::kTcpOptionNop) {
             ++at;
             continue;
         }
@@ -48,11 +42,12 @@ ShiftedOptions shift_options(ByteSpan options, const Shifts& shifts, ChecksumDel
             result.well_formed = false;
             break;
         }
-        if (kind == kSack && holds_blocks(length)) {
+        if (kind == wire::kTcpOptionSack && holds_blocks(length)) {
             for (std::size_t edge = 2; edge < length; edge += 4) {
                 shift_field(options, at + edge, shifts.acknowledgement, delta);
             }
-        } else if (kWithTimestamps && kind == kTimestamps && length == kTimestampsSize) {
+        } else if (kWithTimestamps && kind == wire::kTcpOptionTimestamps &&
+                   length == wire::kTimestampsOptionSize) {
             result.timestamps = true;
             result.timestamp = shift_field(options, at + 2, shifts.timestamp, delta);
             shift_field(options, at + 6, shifts.echo, delta);

@@ -35,24 +35,25 @@ class Packet {
     // parse() in place. False: the packet is as it was.
     bool read(ByteSpan frame) {
         constexpr std::size_t kLeast = wire::kEthernetHeaderSize + kIpHeaderSize + wire::kTcpHeaderSize;
-        if (frame.size() < kLeast || load16(frame.data() + 12) != kEtherType) return false;
+        if (frame.size() < kLeast || load16(frame.data() + wire::kEtherTypeAt) != kEtherType) return false;
         const std::byte* const ip = frame.data() + wire::kEthernetHeaderSize;
         std::size_t header = kIpHeaderSize;
         std::size_t total = 0;
         if constexpr (kV4) {
-            header = (load8(ip) & 0x0fU) * std::size_t{4};
-            total = load16(ip + 2);
-            const bool fragment = (load16(ip + 6) & 0x3fffU) != 0;
-            if (load8(ip) >> 4U != 4 || header < kIpHeaderSize || fragment) return false;
-            if (load8(ip + 9) != wire::kProtocolTcp) return false;
+            header = wire::ipv4_header_size(ip);
+            total = load16(ip + wire::kIpv4LengthAt);
+            const bool fragment = wire::is_ipv4_fragment(ip);
+            if (wire::ip_version(ip) != 4 || header < kIpHeaderSize || fragment) return false;
+            if (load8(ip + wire::kIpv4ProtocolAt) != wire::kProtocolTcp) return false;
         } else {
-            total = kIpHeaderSize + load16(ip + 4);
-            if (load8(ip) >> 4U != 6 || load8(ip + 6) != wire::kProtocolTcp) return false;
+            total = kIpHeaderSize + load16(ip + wire::kIpv6LengthAt);
+            if (wire::ip_version(ip) != 6) return false;
+            if (load8(ip + wire::kIpv6NextHeaderAt) != wire::kProtocolTcp) return false;
         }
         if (total > frame.size() - wire::kEthernetHeaderSize || total < header + wire::kTcpHeaderSize) {
             return false;
         }
-        const std::size_t tcp_header = (load8(ip + header + 12) >> 4U) * std::size_t{4};
+        const std::size_t tcp_header = wire::tcp_header_size(ip + header);
         if (tcp_header < wire::kTcpHeaderSize || tcp_header > total - header) return false;
         frame_ = frame.data();
         ip_header_size_ = static_cast<std::uint32_t>(header);
@@ -65,9 +66,7 @@ class Packet {
     std::byte* tcp() const { return ip() + ip_header_size_; }
     std::size_t size() const { return ip_header_size_ + segment_size_; }  // of the IP packet
     std::size_t segment_size() const { return segment_size_; }            // TCP header and payload
-    std::size_t tcp_header_size() const {
-        return static_cast<std::size_t>(load8(tcp() + 12) >> 4U) * std::size_t{4};
-    }
+    std::size_t tcp_header_size() const { return wire::tcp_header_size(tcp()); }
     std::uint32_t payload_size() const {
         return static_cast<std::uint32_t>(segment_size_ - tcp_header_size());
     }
@@ -79,12 +78,12 @@ class Packet {
         std::memcpy(leg.remote.data(), addresses, leg.remote.size());
         std::memcpy(leg.local.data(), addresses + leg.remote.size(), leg.local.size());
         std::memcpy(leg.remote_port.data(), tcp(), 2);
-        std::memcpy(leg.local_port.data(), tcp() + 2, 2);
+        std::memcpy(leg.local_port.data(), tcp() + wire::kTcpDestinationPortAt, 2);
         return leg;
     }
     FourTuple tuple() const { return ends().tuple(); }
-    wire::TcpFlags flags() const { return wire::TcpFlags::from_byte(load8(tcp() + 13)); }
-    tcp::Seq sequence() const { return tcp::Seq(load32(tcp() + 4)); }
+    wire::TcpFlags flags() const { return wire::TcpFlags::from_byte(load8(tcp() + wire::kTcpFlagsAt)); }
+    tcp::Seq sequence() const { return tcp::Seq(load32(tcp() + wire::kTcpSequenceAt)); }
     ByteView segment() const { return {tcp(), segment_size_}; }
     // True when addresses and ports are those of a packet that arrives by this leg.
     bool arrives_by(const Ends<kFamily>& leg) const {
@@ -92,7 +91,7 @@ class Packet {
         return std::memcmp(addresses, leg.remote.data(), leg.remote.size()) == 0 &&
                std::memcmp(addresses + leg.remote.size(), leg.local.data(), leg.local.size()) == 0 &&
                std::memcmp(tcp(), leg.remote_port.data(), 2) == 0 &&
-               std::memcmp(tcp() + 2, leg.local_port.data(), 2) == 0;
+               std::memcmp(tcp() + wire::kTcpDestinationPortAt, leg.local_port.data(), 2) == 0;
     }
 
   private:
@@ -100,7 +99,7 @@ class Packet {
     static constexpr std::uint16_t kEtherType = kV4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6;
     static constexpr std::size_t kIpHeaderSize = kV4 ? wire::kIpv4HeaderSize : wire::kIpv6HeaderSize;
     // Where the source address stands; the destination follows it.
-    static constexpr std::size_t kAddressesAt = kV4 ? 12 : 8;
+    static constexpr std::size_t kAddressesAt = kV4 ? wire::kIpv4SourceAt : wire::kIpv6SourceAt;
 
     std::byte* frame_ = nullptr;
     std::uint32_t ip_header_size_ = 0;

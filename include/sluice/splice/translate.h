@@ -109,9 +109,9 @@ tcp::Segment bare_ack(const Core& core, Direction direction, Ask ask);
 
 namespace detail {
 
-inline constexpr std::uint8_t kFin = 0x01;
-inline constexpr std::uint8_t kRst = 0x04;
-inline constexpr std::uint8_t kAck = 0x10;
+inline constexpr std::uint8_t kFin = wire::TcpFlags::kFin;
+inline constexpr std::uint8_t kRst = wire::TcpFlags::kRst;
+inline constexpr std::uint8_t kAck = wire::TcpFlags::kAck;
 
 // What tracking must know of a segment.
 struct SegmentFacts {
@@ -119,7 +119,7 @@ struct SegmentFacts {
     tcp::Seq acknowledges;  // in the sender's own numbering
     std::uint32_t payload;  // bytes
     std::uint16_t window;   // as it arrived
-    std::uint8_t flags;     // as in byte 13 of the header
+    std::uint8_t flags;     // as TcpFlags::to_byte()
 };
 
 // How far beyond the receiver's window a sender may go on: to probe a closed one, by one unit of the scale in
@@ -207,7 +207,7 @@ inline void count(Core& core, Direction direction, std::uint32_t payload, bool b
 
 template <IpFamily kFamily>
 std::byte* hop_limit(const Packet<kFamily>& packet) {
-    return packet.ip() + (kFamily == IpFamily::V4 ? 8 : 7);
+    return packet.ip() + (kFamily == IpFamily::V4 ? wire::kIpv4TtlAt : wire::kIpv6HopLimitAt);
 }
 
 template <IpFamily kFamily>
@@ -215,7 +215,7 @@ template <IpFamily kFamily>
                                                    const Ends<kFamily>& leg, const MacAddress& own_mac) {
     std::byte* const ethernet = packet.ethernet();
     std::memcpy(ethernet, way.mac.bytes.data(), 6);
-    std::memcpy(ethernet + 6, own_mac.bytes.data(), 6);
+    std::memcpy(ethernet + wire::kEthernetSourceAt, own_mac.bytes.data(), 6);
 
     std::byte* const ip = packet.ip();
     std::byte* const limit = hop_limit(packet);
@@ -223,14 +223,14 @@ template <IpFamily kFamily>
     if constexpr (kFamily == IpFamily::V4) {
         ChecksumDelta delta;
         delta.replace16(0x0100, 0);  // the TTL is the upper half of its word
-        delta.replace32(load32(ip + 12), load32(leg.local.data()));
-        delta.replace32(load32(ip + 16), load32(leg.remote.data()));
-        store16(ip + 10, delta.apply(load16(ip + 10)));
-        std::memcpy(ip + 12, leg.local.data(), 4);
-        std::memcpy(ip + 16, leg.remote.data(), 4);
+        delta.replace32(load32(ip + wire::kIpv4SourceAt), load32(leg.local.data()));
+        delta.replace32(load32(ip + wire::kIpv4DestinationAt), load32(leg.remote.data()));
+        store16(ip + wire::kIpv4ChecksumAt, delta.apply(load16(ip + wire::kIpv4ChecksumAt)));
+        std::memcpy(ip + wire::kIpv4SourceAt, leg.local.data(), 4);
+        std::memcpy(ip + wire::kIpv4DestinationAt, leg.remote.data(), 4);
     } else {
-        std::memcpy(ip + 8, leg.local.data(), 16);
-        std::memcpy(ip + 24, leg.remote.data(), 16);
+        std::memcpy(ip + wire::kIpv6SourceAt, leg.local.data(), 16);
+        std::memcpy(ip + wire::kIpv6DestinationAt, leg.remote.data(), 16);
     }
 }
 
@@ -262,7 +262,7 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
     const DirectionState& back = core.way(opposite(direction));
     const Ends<kFamily>& leg = record.leg(direction);
     std::byte* const tcp = packet.tcp();
-    const std::uint8_t flags = load8(tcp + 13);
+    const std::uint8_t flags = load8(tcp + wire::kTcpFlagsAt);
     const std::uint32_t if_ack = (flags & detail::kAck) != 0 ? 0xffffffffU : 0;
     const Shifts shifts{.sequence = way.sequence_delta,
                         .acknowledgement = (0 - back.sequence_delta) & if_ack,
@@ -270,26 +270,26 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
                         .echo = (0 - back.timestamp_delta) & if_ack};
     ChecksumDelta delta(way.checksum_delta);
     const std::size_t header_size = packet.tcp_header_size();
-    const ShiftedOptions options =
-        detail::rewrite_options<kTimestamps>(tcp + 20, header_size - 20, shifts, delta);
+    const ShiftedOptions options = detail::rewrite_options<kTimestamps>(
+        tcp + wire::kTcpHeaderSize, header_size - wire::kTcpHeaderSize, shifts, delta);
     if (!options.well_formed) [[unlikely]] {
         return Verdict::DropOptions;
     }
 
     detail::rewrite_network(packet, way, leg, own_mac);
-    const std::uint32_t sequence = load32(tcp + 4);
-    const std::uint32_t acknowledgement = load32(tcp + 8);
-    const std::uint16_t window = load16(tcp + 14);
+    const std::uint32_t sequence = load32(tcp + wire::kTcpSequenceAt);
+    const std::uint32_t acknowledgement = load32(tcp + wire::kTcpAcknowledgementAt);
+    const std::uint16_t window = load16(tcp + wire::kTcpWindowAt);
     const std::uint16_t new_window = convert_window(window, back.their_scale, way.our_scale);
     delta.replace32(sequence, sequence + shifts.sequence);
     delta.replace32(acknowledgement, acknowledgement + shifts.acknowledgement);
     delta.replace16(window, new_window);
     std::memcpy(tcp, leg.local_port.data(), 2);
-    std::memcpy(tcp + 2, leg.remote_port.data(), 2);
-    store32(tcp + 4, sequence + shifts.sequence);
-    store32(tcp + 8, acknowledgement + shifts.acknowledgement);
-    store16(tcp + 14, new_window);
-    store16(tcp + 16, delta.apply(load16(tcp + 16)));
+    std::memcpy(tcp + wire::kTcpDestinationPortAt, leg.remote_port.data(), 2);
+    store32(tcp + wire::kTcpSequenceAt, sequence + shifts.sequence);
+    store32(tcp + wire::kTcpAcknowledgementAt, acknowledgement + shifts.acknowledgement);
+    store16(tcp + wire::kTcpWindowAt, new_window);
+    store16(tcp + wire::kTcpChecksumAt, delta.apply(load16(tcp + wire::kTcpChecksumAt)));
 
     const detail::SegmentFacts passage{.begin = tcp::Seq(sequence + shifts.sequence),
                                        .acknowledges = tcp::Seq(acknowledgement),
@@ -314,11 +314,12 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
 template <IpFamily kFamily>
 bool is_plausible(const Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet) {
     const DirectionState& way = record.core.way(direction);
-    const detail::SegmentFacts passage{.begin = packet.sequence().advance(way.sequence_delta),
-                                       .acknowledges = tcp::Seq(load32(packet.tcp() + 8)),
-                                       .payload = 0,
-                                       .window = 0,
-                                       .flags = load8(packet.tcp() + 13)};
+    const detail::SegmentFacts passage{
+        .begin = packet.sequence().advance(way.sequence_delta),
+        .acknowledges = tcp::Seq(load32(packet.tcp() + wire::kTcpAcknowledgementAt)),
+        .payload = 0,
+        .window = 0,
+        .flags = load8(packet.tcp() + wire::kTcpFlagsAt)};
     const bool reset = (passage.flags & detail::kRst) != 0;  // who leaves need not be followed
     return !reset && detail::is_believed(way, record.core.way(opposite(direction)), passage);
 }
