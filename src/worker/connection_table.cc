@@ -4,6 +4,7 @@
 
 #include "sluice/tcp/frame.h"
 #include "sluice/tcp/isn.h"
+#include "sluice/wire/path_mtu.h"
 
 namespace sluice::worker {
 namespace {
@@ -187,7 +188,7 @@ void ConnectionTable::on_packet_too_big(Instant now, const QuotedSegment& quoted
         return seq.at_or_after(p.send_unacked) && seq.before(p.send_next);
     };
     const auto not_ours = [&] { counters_.add(Counter::DropIcmpUnhandled); };
-    const auto mss = static_cast<std::uint16_t>(mtu - (quoted.tuple.local.address.is_v4() ? 40 : 60));
+    const std::uint16_t mss = wire::mss_of(quoted.tuple.local.address.family(), mtu);
     if (const std::uint32_t id = relayed_broker(quoted.tuple); id != flow::kNoEntry) {
         if (!slab_[id].broker_leg || !in_flight(*slab_[id].broker_leg)) return not_ours();
         counters_.add(Counter::IcmpTooBigApplied);

@@ -45,7 +45,7 @@ void Forwarder::classify(const port::Frame& frame, Sight& sight, bool judged) co
     sight.kind = Sight::Kind::Nothing;
     if (frame.length < wire::kEthernetHeaderSize || frame.multi_segment) return;
     if (!exits_[frame.port].mac.is_at(frame.data)) return;
-    const std::uint16_t type = load16(frame.data + 12);
+    const std::uint16_t type = load16(frame.data + wire::kEtherTypeAt);
     if (type == wire::kEtherTypeIpv4) {
         classify_as<IpFamily::V4>(frame, sight, sight.v4, judged);
     } else if (type == wire::kEtherTypeIpv6) {
@@ -251,7 +251,7 @@ template <IpFamily kFamily>
 void Forwarder::follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
                               const port::Frame& frame) {
     splice::DirectionState& way = record.core.way(Direction::ToClient);
-    const std::byte* const source = packet.ethernet() + 6;
+    const std::byte* const source = packet.ethernet() + wire::kEthernetSourceAt;
     if (way.port == frame.port && way.mac.is_at(source)) return;
     if ((load8(source) & 1U) != 0) return;  // a group is nobody to send to
     if (!splice::is_plausible(record, Direction::ToBroker, packet) || !is_sound(packet)) {

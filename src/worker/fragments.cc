@@ -5,6 +5,7 @@
 
 #include "sluice/wire/ethernet.h"
 #include "sluice/wire/ip.h"
+#include "sluice/wire/ipv4.h"
 #include "sluice/wire/ipv6.h"
 
 namespace sluice::worker {
@@ -12,7 +13,7 @@ namespace {
 
 // Where a fragment came from, in a word: its neighbor's MAC address and the port.
 std::uint64_t origin_of(const port::Frame& frame) {
-    const std::byte* const source = frame.data + 6;
+    const std::byte* const source = frame.data + wire::kEthernetSourceAt;
     return std::uint64_t{load32(source)} << 32U | std::uint64_t{load16(source + 4)} << 16U | frame.port;
 }
 MacAddress mac_of(std::uint64_t origin) {
@@ -24,7 +25,8 @@ MacAddress mac_of(std::uint64_t origin) {
 
 bool is_tcp(const wire::Reassembly::Remains& remains) {
     const std::byte* const ip = remains.first.data();
-    return load8(ip + (remains.source.is_v4() ? 9 : wire::kIpv6HeaderSize)) == wire::kProtocolTcp;
+    return load8(ip + (remains.source.is_v4() ? wire::kIpv4ProtocolAt : wire::kIpv6HeaderSize)) ==
+           wire::kProtocolTcp;
 }
 
 }  // namespace

@@ -9,7 +9,6 @@ namespace sluice::worker {
 namespace {
 
 constexpr std::size_t kTagSize = 4;
-constexpr std::size_t kTypeAt = 12;
 constexpr std::uint16_t kTypeTag = 0x8100;
 constexpr std::uint16_t kTypeServiceTag = 0x88a8;
 constexpr std::uint16_t kVlan = 0x0fff;  // beside three bits of priority and one of drop eligibility
@@ -17,8 +16,9 @@ constexpr int kMostTags = 2;
 
 bool has_priority_tag(const port::Frame& frame) {
     if (frame.length < wire::kEthernetHeaderSize + kTagSize) return false;
-    const std::uint16_t type = load16(frame.data + kTypeAt);
-    return (type == kTypeTag || type == kTypeServiceTag) && (load16(frame.data + kTypeAt + 2) & kVlan) == 0;
+    const std::uint16_t type = load16(frame.data + wire::kEtherTypeAt);
+    return (type == kTypeTag || type == kTypeServiceTag) &&
+           (load16(frame.data + wire::kEtherTypeAt + 2) & kVlan) == 0;
 }
 
 // The first `kept` bytes move over the `size` behind them.
@@ -33,15 +33,17 @@ void close_gap(port::Frame& frame, std::size_t kept, std::size_t size) {
 
 bool take_off_priority_tags(port::Frame& frame) {
     int taken = 0;
-    for (; taken < kMostTags && has_priority_tag(frame); ++taken) close_gap(frame, kTypeAt, kTagSize);
+    for (; taken < kMostTags && has_priority_tag(frame); ++taken)
+        close_gap(frame, wire::kEtherTypeAt, kTagSize);
     return taken != 0;
 }
 
 void take_off_extensions(port::Frame& frame, const wire::Ipv6Chain& chain) {
     close_gap(frame, wire::kEthernetHeaderSize + wire::kIpv6HeaderSize, chain.size);
     std::byte* const ip = frame.data + wire::kEthernetHeaderSize;
-    store16(ip + 4, static_cast<std::uint16_t>(load16(ip + 4) - chain.size));
-    store8(ip + 6, chain.next_header);
+    store16(ip + wire::kIpv6LengthAt,
+            static_cast<std::uint16_t>(load16(ip + wire::kIpv6LengthAt) - chain.size));
+    store8(ip + wire::kIpv6NextHeaderAt, chain.next_header);
 }
 
 }  // namespace sluice::worker

@@ -7,18 +7,16 @@
 #include <ctime>
 
 #include "sluice/tcp/isn.h"
+#include "sluice/wire/path_mtu.h"
 
 namespace sluice::load {
 namespace {
 
 constexpr std::size_t kTogether = 64;  // as many waits for memory overlap
 constexpr Duration kNap = 50us;        // where the port cannot be waited for
-constexpr std::uint32_t kTcpHeader = 20;
-
-std::uint32_t headers(IpFamily family) { return (family == IpFamily::V4 ? 20U : 40U) + kTcpHeader; }
 
 tcp::EndpointOptions sized(tcp::EndpointOptions options, std::uint16_t mtu, IpFamily family) {
-    options.receive_mss = static_cast<std::uint16_t>(mtu - headers(family));
+    options.receive_mss = wire::mss_of(family, mtu);
     options.send_mss_limit = options.receive_mss;
     options.default_send_mss = tcp::default_mss(family);
     options.timestamp_offset = 0;
@@ -205,10 +203,10 @@ void PacketTransport::on_too_big(Instant now, const FourTuple& tuple, tcp::Seq s
     Awake& a = awake_[place];
     const tcp::Endpoint::Position at = a.endpoint.position();
     if (!sequence.in_window(at.send_unacked, at.send_next.since(at.send_unacked))) return;
-    const std::uint32_t size = headers(names_.family(*id));
-    if (mtu <= size || mtu > 0xffff) return;
-    Wire wire(*this, now, *id);
-    a.endpoint.on_path_mss(now, static_cast<std::uint16_t>(mtu - size), wire);
+    const IpFamily family = names_.family(*id);
+    if (mtu <= wire::tcpip_header_size(family) || mtu > 0xffff) return;
+    Wire sender(*this, now, *id);
+    a.endpoint.on_path_mss(now, wire::mss_of(family, static_cast<std::uint16_t>(mtu)), sender);
     settle(now, place);
 }
 

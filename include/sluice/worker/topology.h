@@ -14,6 +14,7 @@
 #include "sluice/backend/registry.h"
 #include "sluice/base/address.h"
 #include "sluice/config/model.h"
+#include "sluice/wire/path_mtu.h"
 
 namespace sluice::worker {
 
@@ -24,10 +25,7 @@ struct PortFacts {
     std::vector<IpPrefix> networks;   // interface addresses with their prefix
     std::vector<IpAddress> gateways;  // at most one per family
 
-    // Largest TCP payload of an unfragmented packet without options (RFC 6691).
-    std::uint16_t mss(IpFamily family) const {
-        return static_cast<std::uint16_t>(mtu - (family == IpFamily::V4 ? 40 : 60));
-    }
+    std::uint16_t mss(IpFamily family) const { return wire::mss_of(family, mtu); }
 };
 
 // Where a packet for an address is to be handed: out of this port, to this neighbor.
