@@ -15,7 +15,8 @@
 namespace sluice::daemon {
 namespace {
 
-constexpr std::size_t kChunk = 512;  // rows of one inspection
+constexpr std::size_t kChunk = 512;          // rows of one inspection
+constexpr std::size_t kLoggedClientId = 64;  // bytes of a client ID in the connection log
 
 class ListInspection final : public worker::Inspection {
   public:
@@ -23,18 +24,18 @@ class ListInspection final : public worker::Inspection {
     void run(worker::Worker& worker) override { next_ = worker.list_connections(next_, rows_, written_); }
 
     bool at_end() const { return next_ == flow::kNoEntry; }
-    std::span<const worker::ConnectionRow> rows() const { return std::span(rows_).first(written_); }
+    std::span<const worker::ListedConnection> rows() const { return std::span(rows_).first(written_); }
 
   private:
     std::uint32_t next_ = 0;
     std::size_t written_ = 0;
-    std::vector<worker::ConnectionRow> rows_;
+    std::vector<worker::ListedConnection> rows_;
 };
 
 // Some of them at a time: each is two packets to be sent.
 class KillInspection final : public worker::Inspection {
   public:
-    using Victim = std::pair<std::uint32_t, FourTuple>;  // as ConnectionRow has id and client
+    using Victim = std::pair<std::uint32_t, FourTuple>;  // as ListedConnection has id and client
 
     explicit KillInspection(std::vector<Victim> victims) : victims_(std::move(victims)) {}
     void run(worker::Worker& worker) override {
@@ -58,11 +59,7 @@ constexpr std::array kPhases{
     session::Phase::Replaying,  session::Phase::Relayed,      session::Phase::Spliced,
     session::Phase::Delivering, session::Phase::Refusing,     session::Phase::Closing};
 
-bool is_leased(const worker::ConnectionRow& row) { return !row.upstream.local.address.is_unspecified(); }
-
-std::string_view shown_client_id(const worker::ConnectionRow& row) {
-    return {row.client_id.data(), row.client_id_shown};
-}
+bool is_leased(const worker::ListedConnection& row) { return !row.upstream.local.address.is_unspecified(); }
 
 // A filter whose names have been looked up.
 class Matcher {
@@ -72,7 +69,7 @@ class Matcher {
         if (filter.backend) find_backend(*filter.backend, snapshot);
     }
 
-    bool operator()(const worker::ConnectionRow& row) const {
+    bool operator()(const worker::ListedConnection& row) const {
         if (phase_ && row.phase != *phase_) return false;
         if (filter_.backend && !is_wanted_backend(row)) return false;
         if (filter_.address && !is_wanted(row.client.remote) &&
@@ -82,7 +79,7 @@ class Matcher {
         // Before its CONNECT a client has no client ID, which is not an empty one.
         if (filter_.client_id && row.mqtt_version == 0) return false;
         // Of a longer client ID only the beginning is known; it is compared as far as it goes.
-        const std::string_view shown = shown_client_id(row);
+        const std::string_view shown = row.shown_client_id();
         if (filter_.client_id && (filter_.client_id->size() != row.client_id_size ||
                                   shown != std::string_view(*filter_.client_id).substr(0, shown.size()))) {
             return false;
@@ -95,7 +92,7 @@ class Matcher {
         return true;
     }
     // Whether the client ID of a row that fits may go on otherwise than was asked.
-    bool is_guess(const worker::ConnectionRow& row) const {
+    bool is_guess(const worker::ListedConnection& row) const {
         const std::size_t asked = std::max(filter_.client_id ? filter_.client_id->size() : 0,
                                            filter_.client_id_prefix ? filter_.client_id_prefix->size() : 0);
         return asked > row.client_id_shown;
@@ -129,7 +126,7 @@ class Matcher {
         if (wanted_.empty()) throw admin::Refused("no backend is named '" + name + "'; see show backends");
     }
 
-    bool is_wanted_backend(const worker::ConnectionRow& row) const {
+    bool is_wanted_backend(const worker::ListedConnection& row) const {
         return std::ranges::find(wanted_, std::pair(row.pool, row.backend)) != wanted_.end();
     }
 
@@ -154,7 +151,7 @@ std::string version_name(std::uint8_t level) {
 
 }  // namespace
 
-admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::uint32_t worker) const {
+admin::ConnectionRow Control::describe(const worker::ListedConnection& row, std::uint32_t worker) const {
     const backend::Snapshot& snapshot = store_.newest();
     const backend::Pool& pool = snapshot.pools[row.pool];
     return {.id = row.id,
@@ -165,7 +162,7 @@ admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::ui
             .backend = row.backend == session::kNoBackend ? "" : pool.backends[row.backend].name,
             .client = row.client.remote,
             .source = is_leased(row) ? std::optional(row.upstream.local) : std::nullopt,
-            .client_id = std::string(shown_client_id(row)),
+            .client_id = std::string(row.shown_client_id()),
             .client_id_cut = row.client_id_size > row.client_id_shown,
             .version = version_name(row.mqtt_version),
             .keep_alive = row.keep_alive,
@@ -177,37 +174,38 @@ admin::ConnectionRow Control::describe(const worker::ConnectionRow& row, std::ui
             .idle = row.idle};
 }
 
-admin::ConnectionEnd Control::describe(const worker::Ending& ending) const {
+admin::ConnectionEnd Control::describe(const worker::EndedConnection& ended) const {
     const backend::Snapshot& snapshot = store_.newest();
-    const backend::Pool& pool = snapshot.pools[ending.pool];
-    const bool had_backend = ending.backend != session::kNoBackend;
-    return {.time = crew_.wall_clock(),
-            .reason = std::string(kCounterTable[static_cast<std::size_t>(ending.reason)].name),
-            .listener = snapshot.listeners[ending.listener].name,
-            .pool = ending.mqtt_version == 0 ? "" : pool.name,
-            .backend = had_backend ? pool.backends[ending.backend].name : "",
-            .client = ending.client,
-            .source = had_backend ? std::optional(ending.source) : std::nullopt,
-            .client_id = std::string(ending.client_id.data(), ending.client_id_shown),
-            .client_id_cut = ending.client_id_size > ending.client_id_shown,
-            .version = version_name(ending.mqtt_version),
-            .keep_alive = ending.keep_alive,
-            .persistent = ending.persistent,
-            .bytes_from_client = ending.bytes_from_client,
-            .bytes_from_broker = ending.bytes_from_broker,
-            .duration = ending.duration};
+    const backend::Pool& pool = snapshot.pools[ended.pool];
+    const bool had_backend = ended.backend != session::kNoBackend;
+    return {
+        .time = crew_.wall_clock(),
+        .reason = std::string(kCounterTable[static_cast<std::size_t>(ended.reason)].name),
+        .listener = snapshot.listeners[ended.listener].name,
+        .pool = ended.mqtt_version == 0 ? "" : pool.name,
+        .backend = had_backend ? pool.backends[ended.backend].name : "",
+        .client = ended.client.remote,
+        .source = had_backend ? std::optional(ended.upstream.local) : std::nullopt,
+        .client_id = std::string(ended.shown_client_id().substr(0, kLoggedClientId)),
+        .client_id_cut = ended.client_id_size > std::min<std::size_t>(ended.client_id_shown, kLoggedClientId),
+        .version = version_name(ended.mqtt_version),
+        .keep_alive = ended.keep_alive,
+        .persistent = ended.persistent,
+        .bytes_from_client = ended.bytes_from_client,
+        .bytes_from_broker = ended.bytes_from_broker,
+        .duration = ended.age};
 }
 
 // Calls visit(row, worker) for connections that fit, until it returns false.
 void Control::each_connection(
     const admin::ConnectionFilter& filter,
-    const std::function<bool(const worker::ConnectionRow& row, std::uint32_t worker)>& visit) {
+    const std::function<bool(const worker::ListedConnection& row, std::uint32_t worker)>& visit) {
     const Matcher matches(filter, store_.newest());
     for (std::uint32_t w = 0; w < link_->size(); ++w) {
         const auto inspection = std::make_shared<ListInspection>();
         do {
             link_->inspect(w, inspection);
-            for (const worker::ConnectionRow& row : inspection->rows()) {
+            for (const worker::ListedConnection& row : inspection->rows()) {
                 if (matches(row) && !visit(row, w)) return;
             }
         } while (!inspection->at_end());
@@ -216,7 +214,7 @@ void Control::each_connection(
 
 admin::ConnectionList Control::connections(const admin::ConnectionFilter& filter) {
     admin::ConnectionList list;
-    each_connection(filter, [&](const worker::ConnectionRow& row, std::uint32_t worker) {
+    each_connection(filter, [&](const worker::ListedConnection& row, std::uint32_t worker) {
         list.truncated = list.rows.size() == filter.limit;
         if (!list.truncated) list.rows.push_back(describe(row, worker));
         return !list.truncated;
@@ -237,7 +235,7 @@ std::uint64_t Control::kill_connections(const admin::ConnectionFilter& filter) {
     std::vector<std::vector<KillInspection::Victim>> victims(link_->size());
     std::size_t found = 0;
     std::size_t guesses = 0;
-    each_connection(filter, [&](const worker::ConnectionRow& row, std::uint32_t worker) {
+    each_connection(filter, [&](const worker::ListedConnection& row, std::uint32_t worker) {
         victims[worker].emplace_back(row.id, row.client);
         guesses += matches.is_guess(row) ? 1 : 0;
         return ++found < filter.limit;

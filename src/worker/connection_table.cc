@@ -311,24 +311,7 @@ void ConnectionTable::remove(std::uint32_t id) {
 }
 
 void ConnectionTable::tell_ending(const session::Connection& c) {
-    Ending ending{.reason = *c.ended_by,
-                  .listener = c.listener,
-                  .pool = c.pool,
-                  .backend = c.backend,
-                  .client = c.client.remote,
-                  .source = c.upstream.local,
-                  .mqtt_version = c.version ? static_cast<std::uint8_t>(*c.version) : std::uint8_t{0},
-                  .keep_alive = c.keep_alive,
-                  .persistent = c.persistent,
-                  .client_id = {},
-                  .client_id_size = static_cast<std::uint32_t>(c.client_id.size()),
-                  .client_id_shown = 0,
-                  .bytes_from_client = c.bytes_from_client,
-                  .bytes_from_broker = c.bytes_from_broker,
-                  .duration = now_ - c.opened};
-    ending.client_id_shown =
-        static_cast<std::uint32_t>(c.client_id.copy(ending.client_id.data(), ending.client_id.size()));
-    events_.post(ending);
+    events_.post(EndedConnection{session::summary_of(now_, c), *c.ended_by});
 }
 
 bool ConnectionTable::on_timer(Instant now) {
@@ -440,7 +423,7 @@ bool ConnectionTable::splice(const session::Connection& c, const splice::Joint& 
 
 // --- listing ---
 
-std::uint32_t ConnectionTable::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+std::uint32_t ConnectionTable::list(Instant now, std::uint32_t from, std::span<ListedConnection> out,
                                     std::size_t& written) const {
     std::uint32_t id = slab_.next(from);
     for (; id != flow::kNoEntry && written < out.size(); id = slab_.next(id + 1)) {
@@ -448,27 +431,16 @@ std::uint32_t ConnectionTable::list(Instant now, std::uint32_t from, std::span<C
         const auto packets_in = [](const session::Leg& leg) {
             return static_cast<std::uint32_t>(leg.segments_in());
         };
-        ConnectionRow& row = out[written++];
-        row = {.id = Reference(Reference::Kind::Relayed, id).raw(),
-               .phase = c.phase,
-               .listener = c.listener,
-               .pool = c.pool,
-               .backend = c.lease ? c.backend : session::kNoBackend,
-               .client = c.client,
-               .upstream = c.lease ? c.upstream : FourTuple{},
-               .mqtt_version = c.version ? static_cast<std::uint8_t>(*c.version) : std::uint8_t{0},
-               .keep_alive = c.keep_alive,
-               .client_id = {},
-               .client_id_size = static_cast<std::uint32_t>(c.client_id.size()),
-               .client_id_shown = 0,
-               .bytes_from_client = c.bytes_from_client,
-               .bytes_from_broker = c.bytes_from_broker,
-               .packets_from_client = packets_in(c.client_leg),
-               .packets_from_broker = c.broker_leg ? packets_in(*c.broker_leg) : 0,
-               .age = now - c.opened,
-               .idle = now - std::max(c.last_heard, c.last_traffic)};
-        row.client_id_shown =
-            static_cast<std::uint32_t>(c.client_id.copy(row.client_id.data(), row.client_id.size()));
+        ListedConnection& row = out[written++];
+        row = {session::summary_of(now, c),
+               Reference(Reference::Kind::Relayed, id).raw(),
+               c.phase,
+               packets_in(c.client_leg),
+               c.broker_leg ? packets_in(*c.broker_leg) : 0,
+               now - std::max(c.last_heard, c.last_traffic)};
+        if (c.lease) continue;
+        row.backend = session::kNoBackend;
+        row.upstream = {};
     }
     return id;
 }

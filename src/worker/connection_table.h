@@ -72,7 +72,7 @@ class ConnectionTable final : public session::Transmitter, public FailedNeighbor
     // Ends it in whatever phase; false when it is not this client's any more.
     bool kill(Instant now, std::uint32_t id, const FourTuple& client);
     // Those that have endpoints; as Spliced::list().
-    std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+    std::uint32_t list(Instant now, std::uint32_t from, std::span<ListedConnection> out,
                        std::size_t& written) const;
     std::uint32_t size() const { return slab_.size(); }
     // For whoever changes where their packets go; nothing else of them is anybody's.

@@ -26,14 +26,14 @@ class EventQueue {
     std::size_t receive(std::span<Event> out) { return events_.receive(out); }
 
     // For the connection log.
-    void post(const Ending& ending) {
+    void post(const EndedConnection& ending) {
         if (!endings_.send(ending)) counters_.add(Counter::ConnectionLogLost);
     }
-    std::size_t receive(std::span<Ending> out) { return endings_.receive(out); }
+    std::size_t receive(std::span<EndedConnection> out) { return endings_.receive(out); }
 
   private:
     Mailbox<Event> events_;
-    Mailbox<Ending> endings_;
+    Mailbox<EndedConnection> endings_;
     CounterSet& counters_;
 };
 

@@ -119,24 +119,7 @@ void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
     counters_.add(reason);
     stats_.ended(position(core), reason);
     if (!snapshot_->connection_log) return;
-    const splice::Label& label = table<kFamily>().label(id);
-    Ending ending{.reason = reason,
-                  .listener = core.listener,
-                  .pool = core.pool,
-                  .backend = core.backend,
-                  .client = record.leg(Direction::ToClient).tuple().remote,
-                  .source = record.leg(Direction::ToBroker).tuple().local,
-                  .mqtt_version = label.version,
-                  .keep_alive = core.keep_alive,
-                  .persistent = core.persistent(),
-                  .client_id = {},
-                  .client_id_size = label.size,
-                  .client_id_shown = static_cast<std::uint32_t>(label.shown().size()),
-                  .bytes_from_client = core.way(Direction::ToBroker).bytes(),
-                  .bytes_from_broker = core.way(Direction::ToClient).bytes(),
-                  .duration = now - Instant(std::chrono::seconds(core.opened))};
-    label.shown().copy(ending.client_id.data(), ending.client_id.size());
-    events_.post(ending);
+    events_.post(EndedConnection{session::summary_of(now, record, table<kFamily>().label(id)), reason});
 }
 
 template <IpFamily kFamily>
@@ -270,39 +253,24 @@ Instant Spliced::next_deadline() const {
 // --- listing ---
 
 template <IpFamily kFamily>
-ConnectionRow Spliced::row(Instant now, std::uint32_t id) const {
+ListedConnection Spliced::listed(Instant now, std::uint32_t id) const {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
-    const splice::Label& label = table<kFamily>().label(id);
     const splice::Core& core = record.core;
-    ConnectionRow row{.id = name_of<kFamily>(id).raw(),
-                      .phase = is_over(core) ? session::Phase::Closing : session::Phase::Spliced,
-                      .listener = core.listener,
-                      .pool = core.pool,
-                      .backend = core.backend,
-                      .client = record.leg(Direction::ToClient).tuple(),
-                      .upstream = record.leg(Direction::ToBroker).tuple(),
-                      .mqtt_version = label.version,
-                      .keep_alive = core.keep_alive,
-                      .client_id = {},
-                      .client_id_size = label.size,
-                      .client_id_shown = static_cast<std::uint32_t>(label.shown().size()),
-                      .bytes_from_client = core.way(Direction::ToBroker).bytes(),
-                      .bytes_from_broker = core.way(Direction::ToClient).bytes(),
-                      .packets_from_client = core.way(Direction::ToBroker).packets,
-                      .packets_from_broker = core.way(Direction::ToClient).packets,
-                      .age = now - Instant(std::chrono::seconds(core.opened)),
-                      .idle = since(now, core.last_heard)};
-    label.shown().copy(row.client_id.data(), row.client_id.size());
-    return row;
+    return {session::summary_of(now, record, table<kFamily>().label(id)),
+            name_of<kFamily>(id).raw(),
+            is_over(core) ? session::Phase::Closing : session::Phase::Spliced,
+            core.way(Direction::ToBroker).packets,
+            core.way(Direction::ToClient).packets,
+            since(now, core.last_heard)};
 }
 
-std::uint32_t Spliced::list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+std::uint32_t Spliced::list(Instant now, std::uint32_t from, std::span<ListedConnection> out,
                             std::size_t& written) const {
     const auto fill = [&]<IpFamily kFamily>() {
         const std::uint32_t first = name_of<kFamily>(0).raw();
         std::uint32_t id = table<kFamily>().next(from <= first ? 0 : from - first);
         for (; id != flow::kNoEntry && written < out.size(); id = table<kFamily>().next(id + 1)) {
-            out[written++] = row<kFamily>(now, id);
+            out[written++] = listed<kFamily>(now, id);
         }
         return id == flow::kNoEntry ? flow::kNoEntry : name_of<kFamily>(id).raw();
     };

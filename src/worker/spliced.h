@@ -118,7 +118,7 @@ class Spliced {
     std::uint64_t ended() const { return ended_; }
     std::uint32_t timers() const { return table4_.timers().size() + table6_.timers().size(); }
     // Rows of the references `from` and up; returns the one to go on from, or flow::kNoEntry at the end.
-    std::uint32_t list(Instant now, std::uint32_t from, std::span<ConnectionRow> out,
+    std::uint32_t list(Instant now, std::uint32_t from, std::span<ListedConnection> out,
                        std::size_t& written) const;
     std::uint64_t reserved_bytes() const;
     std::uint64_t used_bytes() const;
@@ -137,7 +137,7 @@ class Spliced {
     template <IpFamily kFamily>
     void end(Instant now, std::uint32_t id, Counter reason);
     template <IpFamily kFamily>
-    ConnectionRow row(Instant now, std::uint32_t id) const;
+    ListedConnection listed(Instant now, std::uint32_t id) const;
     // Who the quoted packet is of, and where it was going.
     struct Passing {
         Reference connection;

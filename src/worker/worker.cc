@@ -384,12 +384,12 @@ bool Worker::send(const Command& command) {
 }
 
 std::size_t Worker::receive(std::span<Event> out) { return impl_->events.receive(out); }
-std::size_t Worker::receive(std::span<Ending> out) { return impl_->events.receive(out); }
+std::size_t Worker::receive(std::span<EndedConnection> out) { return impl_->events.receive(out); }
 const CounterSet& Worker::counters() const { return impl_->counters; }
 const backend::BackendStats& Worker::stats() const { return impl_->stats; }
 std::uint32_t Worker::index() const { return impl_->options.index; }
 
-std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ConnectionRow> out,
+std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ListedConnection> out,
                                        std::size_t& written) const {
     written = 0;
     if (!Reference::from(from)->is_spliced()) {

@@ -144,9 +144,9 @@ class Control final : public admin::View, public admin::MetricsView {
     // connections.cc
     void each_connection(
         const admin::ConnectionFilter& filter,
-        const std::function<bool(const worker::ConnectionRow& row, std::uint32_t worker)>& visit);
-    admin::ConnectionEnd describe(const worker::Ending& ending) const;
-    admin::ConnectionRow describe(const worker::ConnectionRow& row, std::uint32_t worker) const;
+        const std::function<bool(const worker::ListedConnection& row, std::uint32_t worker)>& visit);
+    admin::ConnectionEnd describe(const worker::EndedConnection& ended) const;
+    admin::ConnectionRow describe(const worker::ListedConnection& row, std::uint32_t worker) const;
     // explain.cc
     backend::Routed route_of(const admin::Question& question, const backend::ClientFacts& client) const;
     std::optional<std::string> why_refused(const admin::Question& question,

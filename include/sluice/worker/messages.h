@@ -2,7 +2,6 @@
 // whatever is larger is a pointer to memory whose owner is named here.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -13,6 +12,7 @@
 #include "sluice/base/time.h"
 #include "sluice/neighbor/table.h"
 #include "sluice/session/connection.h"
+#include "sluice/session/summary.h"
 #include "sluice/worker/topology.h"
 
 namespace sluice::worker {
@@ -79,47 +79,16 @@ struct Event {
 };
 
 // Worker to control, for the connection log: a connection that has ended after its handshake.
-struct Ending {
-    static constexpr std::size_t kShownClientId = 64;
-
+struct EndedConnection : session::ConnectionSummary {
     Counter reason = Counter::ClosedOrderly;
-    std::uint32_t listener = 0;
-    std::uint32_t pool = 0;
-    std::uint32_t backend = session::kNoBackend;  // index in the pool; kNoBackend: it never had one
-    SocketAddress client;
-    SocketAddress source;           // leased; unspecified without a backend
-    std::uint8_t mqtt_version = 0;  // protocol level; 0: no CONNECT was read
-    std::uint16_t keep_alive = 0;   // seconds
-    bool persistent = false;
-    std::array<char, kShownClientId> client_id{};
-    std::uint32_t client_id_size = 0;   // whole size
-    std::uint32_t client_id_shown = 0;  // bytes of it in client_id
-    std::uint64_t bytes_from_client = 0;
-    std::uint64_t bytes_from_broker = 0;
-    Duration duration{0};
 };
 
-// One line of `show connections`.
-struct ConnectionRow {
-    static constexpr std::size_t kShownClientId = 128;
-
+// One line of `show connections`. Backend and source are told while it holds a lease.
+struct ListedConnection : session::ConnectionSummary {
     std::uint32_t id = 0;  // its worker's name for it, changed by the splice
     session::Phase phase = session::Phase::Handshake;
-    std::uint32_t listener = 0;
-    std::uint32_t pool = 0;
-    std::uint32_t backend = session::kNoBackend;  // index in the pool
-    FourTuple client;
-    FourTuple upstream;             // unspecified addresses until a lease was taken
-    std::uint8_t mqtt_version = 0;  // protocol level; 0 until CONNECT was read
-    std::uint16_t keep_alive = 0;   // seconds in force
-    std::array<char, kShownClientId> client_id{};
-    std::uint32_t client_id_size = 0;   // whole size, as far as it is known
-    std::uint32_t client_id_shown = 0;  // bytes of it in client_id
-    std::uint64_t bytes_from_client = 0;
-    std::uint64_t bytes_from_broker = 0;
     std::uint32_t packets_from_client = 0;  // modulo 2^32
     std::uint32_t packets_from_broker = 0;
-    Duration age{0};
     Duration idle{0};
 };
 

@@ -67,7 +67,7 @@ class Worker {
     // False when the mailbox is full; try again later.
     [[nodiscard]] bool send(const Command& command);
     std::size_t receive(std::span<Event> out);
-    std::size_t receive(std::span<Ending> out);
+    std::size_t receive(std::span<EndedConnection> out);
 
     // --- any thread ---
     const CounterSet& counters() const;
@@ -77,7 +77,7 @@ class Worker {
     // --- from within an Inspection only ---
     // Writes rows of connections numbered `from` (at first 0) and up; returns the number to go on from, or
     // flow::kNoEntry at the end.
-    std::uint32_t list_connections(std::uint32_t from, std::span<ConnectionRow> out,
+    std::uint32_t list_connections(std::uint32_t from, std::span<ListedConnection> out,
                                    std::size_t& written) const;
     std::vector<neighbor::Table::Entry> neighbors(std::uint16_t port) const;
     // Resets both ends of the connection that list_connections() called so; false when that is over, or its

@@ -346,7 +346,7 @@ TEST_P(Ending, AConnectionThatDeliversCanBeKilled) {
     Socket& client = publish(lab, noise(50000, 13));
     client.abort();
     lab.run(milliseconds(100));
-    const worker::ConnectionRow row = lab.rows().at(0);
+    const worker::ListedConnection row = lab.rows().at(0);
     EXPECT_EQ(row.phase, Phase::Delivering);
     EXPECT_TRUE(std::ranges::any_of(lab.workers,
                                     [&](const auto& w) { return w->kill_connection(row.id, row.client); }));

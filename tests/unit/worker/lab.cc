@@ -390,11 +390,11 @@ std::uint64_t Lab::count(Counter id) const {
     return sum;
 }
 
-std::vector<worker::ConnectionRow> Lab::rows() const {
-    std::vector<worker::ConnectionRow> all;
+std::vector<worker::ListedConnection> Lab::rows() const {
+    std::vector<worker::ListedConnection> all;
     for (const auto& w : workers) {
         for (std::uint32_t from = 0; from != flow::kNoEntry;) {
-            std::vector<worker::ConnectionRow> chunk(16);
+            std::vector<worker::ListedConnection> chunk(16);
             std::size_t written = 0;
             from = w->list_connections(from, chunk, written);
             all.insert(all.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(written));

@@ -109,7 +109,7 @@ class Lab {
     void command(const worker::Command& command);
 
     std::uint64_t count(Counter id) const;
-    std::vector<worker::ConnectionRow> rows() const;
+    std::vector<worker::ListedConnection> rows() const;
     worker::Worker::Usage usage() const;  // summed over workers
     // The broker that answered this client ID first.
     Broker* broker_of(const std::string& client_id);

@@ -24,7 +24,7 @@ TEST(Placement, AClientIsConnectedToABrokerAndBytesPassBothWays) {
     EXPECT_EQ(client.received, kConnackAccepted + "down");
 
     ASSERT_EQ(lab.rows().size(), 1U);
-    const worker::ConnectionRow row = lab.rows()[0];
+    const worker::ListedConnection row = lab.rows()[0];
     EXPECT_EQ(row.phase, session::Phase::Spliced);
     EXPECT_EQ(std::string_view(row.client_id.data(), row.client_id_size), "sensor-1");
     EXPECT_EQ(row.keep_alive, 60);

@@ -150,7 +150,7 @@ class Crowd {
             EXPECT_TRUE(m.broker->received.ends_with("up " + std::to_string(round_) + m.id)) << m.id;
             EXPECT_EQ(m.client->endpoint.state(), tcp::State::Established);
             EXPECT_EQ(m.broker->endpoint.state(), tcp::State::Established);
-            const worker::ConnectionRow now = row_of(*m.client);
+            const worker::ListedConnection now = row_of(*m.client);
             EXPECT_EQ(now.id, m.row.id);
             EXPECT_EQ(now.phase, m.row.phase);
             EXPECT_EQ(now.upstream, m.row.upstream);
@@ -180,9 +180,9 @@ class Crowd {
         std::string id;
         Socket* client;
         Socket* broker;
-        worker::ConnectionRow row;
+        worker::ListedConnection row;
     };
-    worker::ConnectionRow row_of(const Socket& client) const {
+    worker::ListedConnection row_of(const Socket& client) const {
         for (const auto& row : lab_.rows()) {
             if (row.client.remote == client.tuple.local) return row;
         }
@@ -402,7 +402,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Reload,
 
 // --- by the operator's hand ---
 
-const worker::ConnectionRow* row_of(const std::vector<worker::ConnectionRow>& rows, const Socket& client) {
+const worker::ListedConnection* row_of(const std::vector<worker::ListedConnection>& rows,
+                                       const Socket& client) {
     const auto found =
         std::ranges::find_if(rows, [&](const auto& r) { return r.client.remote == client.tuple.local; });
     return found == rows.end() ? nullptr : &*found;

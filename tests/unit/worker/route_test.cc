@@ -45,7 +45,7 @@ TEST(Route, LeadsToThePoolOfTheFirstThatFits) {
     EXPECT_FALSE(goes_to_third({.version = Version::V5, .client_id = "x"}));
     EXPECT_FALSE(goes_to_third({.version = Version::V311, .client_id = "x2"}));
     const auto rows = lab.rows();
-    EXPECT_EQ(std::ranges::count(rows, 1U, &worker::ConnectionRow::pool), 2);
+    EXPECT_EQ(std::ranges::count(rows, 1U, &worker::ListedConnection::pool), 2);
     for (const auto& visit : lab.brokers[2]->visits) {
         EXPECT_EQ(visit.source.address, *IpAddress::parse("10.2.0.30"));
     }

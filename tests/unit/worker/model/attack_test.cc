@@ -152,7 +152,7 @@ Setup Besieged::setup(const Siege& siege) {
 
 Besieged::Besieged(const Siege& siege) : lab(setup(siege)), siege_(siege), random_(siege.seed) {
     open();
-    const worker::ConnectionRow row = lab.rows().at(0);
+    const worker::ListedConnection row = lab.rows().at(0);
     EXPECT_EQ(row.phase, phase_of(siege.stage));
     legs_.push_back({.from = client_->tuple.local, .to = client_->tuple.remote, .port = 0});
     if (siege.stage != Stage::AwaitConnect) {

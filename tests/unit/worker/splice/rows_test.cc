@@ -6,15 +6,15 @@ namespace {
 
 using std::chrono::seconds;
 
-std::string shown(const worker::ConnectionRow& row) { return {row.client_id.data(), row.client_id_shown}; }
+std::string shown(const worker::ListedConnection& row) { return {row.client_id.data(), row.client_id_shown}; }
 
 TEST(SpliceRow, GoesOnFromTheRelayedOnes) {
     for (const bool ipv6 : {false, true}) {
         Story story(over(ipv6));
-        const worker::ConnectionRow before = story.lab.rows().at(0);
+        const worker::ListedConnection before = story.lab.rows().at(0);
         story.client(". 0:0");
         story.lab.run(seconds(5));
-        const worker::ConnectionRow after = story.lab.rows().at(0);
+        const worker::ListedConnection after = story.lab.rows().at(0);
         EXPECT_EQ(before.phase, session::Phase::Relayed);
         EXPECT_EQ(after.phase, session::Phase::Spliced);
         EXPECT_NE(after.id, before.id);
@@ -40,9 +40,9 @@ TEST(SpliceRow, GoesOnFromTheRelayedOnes) {
 // The segment whose ACK made the connection quiet, and whose text the record passed on, is one packet.
 TEST(SpliceRow, CountsThePacketThatMadeItQuietOnce) {
     Story story;
-    const worker::ConnectionRow before = story.lab.rows().at(0);
+    const worker::ListedConnection before = story.lab.rows().at(0);
     story.client("P. 0:14");
-    const worker::ConnectionRow after = story.lab.rows().at(0);
+    const worker::ListedConnection after = story.lab.rows().at(0);
     EXPECT_EQ(after.phase, session::Phase::Spliced);
     EXPECT_EQ(after.packets_from_client, before.packets_from_client + 1);
     EXPECT_EQ(after.packets_from_broker, before.packets_from_broker);
@@ -63,10 +63,10 @@ TEST(SpliceRow, CountsThePacketBeforeWhoseTextNoSpliceCameAboutOnce) {
                 story.client("P. 0:14 ack -4");  // so that it is the broker who makes it quiet
                 story.client(". 14:14");
             }
-            const worker::ConnectionRow before = story.lab.rows().at(0);
+            const worker::ListedConnection before = story.lab.rows().at(0);
             const std::uint64_t obstacles = story.lab.count(Counter::RelayedSack);
             story.says(side, by_broker ? "P. 0:5 ack 14" : "P. 0:14");
-            const worker::ConnectionRow after = story.lab.rows().at(0);
+            const worker::ListedConnection after = story.lab.rows().at(0);
             EXPECT_EQ(after.phase, session::Phase::Relayed);
             EXPECT_EQ(story.lab.count(Counter::RelayedSack), obstacles + 1);
             EXPECT_EQ(after.packets_from_client, before.packets_from_client + (by_broker ? 0 : 1));
@@ -86,9 +86,9 @@ TEST(SpliceRow, CountsThePacketThatFoundNoWayToTheBrokerOnce) {
     story.client("P. 0:10 ack -4");
     story.lab.run(seconds(4));
     story.broker(". 0:0 ack 10");
-    const worker::ConnectionRow before = story.lab.rows().at(0);
+    const worker::ListedConnection before = story.lab.rows().at(0);
     story.client("P. 10:20");
-    const worker::ConnectionRow after = story.lab.rows().at(0);
+    const worker::ListedConnection after = story.lab.rows().at(0);
     EXPECT_EQ(after.phase, session::Phase::Relayed);
     EXPECT_EQ(after.packets_from_client, before.packets_from_client + 1);
     EXPECT_EQ(after.bytes_from_client, before.bytes_from_client + 10);
@@ -96,14 +96,14 @@ TEST(SpliceRow, CountsThePacketThatFoundNoWayToTheBrokerOnce) {
 
 TEST(SpliceRow, CountsPacketsBytesAndSilence) {
     Spliced story;
-    const worker::ConnectionRow before = story.lab.rows().at(0);
+    const worker::ListedConnection before = story.lab.rows().at(0);
     story.lab.run(seconds(3));
     story.client_passes("P. 0:100");
     story.lab.run(seconds(2));
     story.broker_passes("P. 0:1000 ack 100");
     story.broker_passes("P. 1000:1500 ack 100");
     story.client_passes(". 100:100 ack 1500");
-    worker::ConnectionRow row = story.lab.rows().at(0);
+    worker::ListedConnection row = story.lab.rows().at(0);
     EXPECT_EQ(row.packets_from_client, before.packets_from_client + 2);
     EXPECT_EQ(row.packets_from_broker, before.packets_from_broker + 2);
     EXPECT_EQ(row.bytes_from_client, 120U);
@@ -125,7 +125,7 @@ TEST(SpliceRow, KeepsFortyFiveCharactersOfTheClientId) {
         Plot plot;
         plot.id = std::string(size - 1, 'x') + "y";
         Spliced story(plot);
-        const worker::ConnectionRow row = story.lab.rows().at(0);
+        const worker::ListedConnection row = story.lab.rows().at(0);
         EXPECT_EQ(row.client_id_size, size);
         EXPECT_EQ(shown(row), plot.id.substr(0, 45));
         story.expect_alive();
@@ -141,7 +141,7 @@ TEST(SpliceRow, StandsOnceInTheListWithTheOthers) {
         for (int i = 0; i < 20; ++i) lab.client();  // without a CONNECT yet
         lab.settle();
         std::map<SocketAddress, session::Phase> seen;
-        for (const worker::ConnectionRow& row : lab.rows()) {
+        for (const worker::ListedConnection& row : lab.rows()) {
             EXPECT_TRUE(seen.emplace(row.client.remote, row.phase).second);
         }
         EXPECT_EQ(seen.size(), 70U);

@@ -319,7 +319,7 @@ void Story::broker_passes(std::string_view line, Here here) {
 std::optional<session::Phase> Story::phase() const {
     const auto rows = lab.rows();
     const auto ours = std::ranges::find_if(
-        rows, [&](const worker::ConnectionRow& r) { return r.client.remote == leg(Side::Client).remote; });
+        rows, [&](const worker::ListedConnection& r) { return r.client.remote == leg(Side::Client).remote; });
     return ours == rows.end() ? std::nullopt : std::optional(ours->phase);
 }
 
