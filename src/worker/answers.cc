@@ -20,11 +20,12 @@ Answers::Kind Answers::kind_of(const tcp::Segment& segment) {
     return segment.payload_size() == 1 ? Kind::Probe : Kind::Bare;
 }
 
-Answers::Answers(const WorkerOptions& options, std::size_t ports, const FrameOutput& output)
-    : workers_(options.workers),
+Answers::Answers(const WorkerContext& context, const FrameOutput& output)
+    : workers_(context.options.workers),
       output_(output),
-      rates_(ports, std::vector<FairRate>(kParts.size(), FairRate(options.index_key, kLeast))) {
-    for (std::size_t port = 0; port < ports; ++port) set_speed(static_cast<std::uint16_t>(port), 0);
+      rates_(context.ports.size(),
+             std::vector<FairRate>(kParts.size(), FairRate(context.options.index_key, kLeast))) {
+    for (std::size_t port = 0; port < rates_.size(); ++port) set_speed(static_cast<std::uint16_t>(port), 0);
 }
 
 void Answers::set_speed(std::uint16_t port, std::uint32_t speed) {

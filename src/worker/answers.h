@@ -10,7 +10,7 @@
 #include "sluice/base/address.h"
 #include "sluice/base/fair_rate.h"
 #include "sluice/tcp/segment.h"
-#include "sluice/worker/worker.h"
+#include "worker/context.h"
 #include "worker/frame_output.h"
 
 namespace sluice::worker {
@@ -29,7 +29,7 @@ class Answers {
     static Kind kind_of(const tcp::Segment& segment);
 
     // output: whose batches show that a port carries no more.
-    Answers(const WorkerOptions& options, std::size_t ports, const FrameOutput& output);
+    Answers(const WorkerContext& context, const FrameOutput& output);
 
     // Mbit/s; 0: unknown, taken for 10,000. All workers together answer with a 16th of that in smallest
     // frames.

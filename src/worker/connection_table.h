@@ -14,9 +14,8 @@
 #include "sluice/session/session.h"
 #include "sluice/session/waiting_room.h"
 #include "sluice/tcp/syn_cookie.h"
-#include "sluice/worker/worker.h"
 #include "worker/answers.h"
-#include "worker/event_queue.h"
+#include "worker/context.h"
 #include "worker/flow_table.h"
 #include "worker/frame_output.h"
 #include "worker/session_news.h"
@@ -25,19 +24,10 @@
 
 namespace sluice::worker {
 
-// The way a packet came, which is the way back to whoever sent it.
-struct Arrival {
-    std::uint16_t port = 0;
-    MacAddress source_mac;
-};
-
 class ConnectionTable final : public session::Transmitter, public FailedNeighbors {
   public:
-    // listeners: shared with `spliced`, which takes connections over.
-    ConnectionTable(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
-                    Spliced& spliced, std::vector<ListenerLoad>& listeners, FrameOutput& output,
-                    Answers& answers, Ways& ways, CounterSet& counters, backend::BackendStats& stats,
-                    EventQueue& events, SessionNews& news, Instant now);
+    ConnectionTable(WorkerContext& context, FlowTable& flow_table, Spliced& spliced, FrameOutput& output,
+                    Answers& answers, Ways& ways, SessionNews& news, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
     // Both return false when the packet is a spliced connection's, now at the latest: to be translated.
@@ -58,7 +48,6 @@ class ConnectionTable final : public session::Transmitter, public FailedNeighbor
     Instant next_deadline() const { return wheel_.next_wakeup(); }
 
     // --- control ---
-    const backend::Snapshot* snapshot() const { return context_.snapshot; }
     void use(const backend::Snapshot* snapshot) {
         context_.snapshot = snapshot;
         waiting_.use(snapshot->connect_memory);
@@ -129,7 +118,7 @@ class ConnectionTable final : public session::Transmitter, public FailedNeighbor
     void tell_ending(const session::Connection& c);
     void remove(std::uint32_t id);
 
-    const WorkerOptions options_;
+    const WorkerOptions& options_;
     const Topology& topology_;
     FlowTable& flow_table_;
     Spliced& spliced_;

@@ -23,15 +23,15 @@ std::optional<Counter> reason_to_empty(const backend::Pool& pool, const backend:
 
 }  // namespace
 
-Evictor::Evictor(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
-                 ConnectionTable& connections, Spliced& spliced, Instant now)
-    : worker_(options.index),
-      load_(resources.load),
+Evictor::Evictor(const WorkerContext& context, FlowTable& flow_table, ConnectionTable& connections,
+                 Spliced& spliced, Instant now)
+    : worker_(context.options.index),
+      load_(context.load),
       flow_table_(flow_table),
       connections_(connections),
       spliced_(spliced),
-      random_(options.seed) {
-    use(now, *resources.snapshot);
+      random_(context.options.seed) {
+    use(now, *context.snapshot);
 }
 
 void Evictor::use(Instant now, const backend::Snapshot& snapshot) {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "sluice/base/random.h"
-#include "sluice/worker/worker.h"
 #include "worker/connection_table.h"
+#include "worker/context.h"
 #include "worker/flow_table.h"
 #include "worker/spliced.h"
 
@@ -17,8 +17,8 @@ namespace sluice::worker {
 
 class Evictor {
   public:
-    Evictor(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
-            ConnectionTable& connections, Spliced& spliced, Instant now);
+    Evictor(const WorkerContext& context, FlowTable& flow_table, ConnectionTable& connections,
+            Spliced& spliced, Instant now);
 
     void use(Instant now, const backend::Snapshot& snapshot);
     // True when there was anything to do.

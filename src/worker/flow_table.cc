@@ -13,12 +13,12 @@ splice::Ends<kFamily> local_end(const SocketAddress& address) {
 
 }  // namespace
 
-FlowTable::FlowTable(const WorkerOptions& options, const WorkerResources& resources)
-    : worker_(options.index),
-      workers_(options.workers),
-      random_(SplitMix64(options.seed).next()),  // not the numbers that others draw from the seed
-      index_(options.max_connections, options.index_key) {
-    use(*resources.snapshot, resources.topology);
+FlowTable::FlowTable(const WorkerContext& context)
+    : worker_(context.options.index),
+      workers_(context.options.workers),
+      random_(SplitMix64(context.options.seed).next()),  // not the numbers that others draw from the seed
+      index_(context.options.max_connections, context.options.index_key) {
+    use(*context.snapshot, context.topology);
 }
 
 void FlowTable::use(const backend::Snapshot& snapshot, const Topology& topology) {

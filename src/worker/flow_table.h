@@ -17,7 +17,7 @@
 #include "sluice/flow/client_index.h"
 #include "sluice/nat/source_pool.h"
 #include "sluice/splice/record.h"
-#include "sluice/worker/worker.h"
+#include "worker/context.h"
 #include "worker/reference.h"
 #include "worker/word_map.h"
 
@@ -31,7 +31,7 @@ struct PoolLease {
 
 class FlowTable {
   public:
-    FlowTable(const WorkerOptions& options, const WorkerResources& resources);
+    explicit FlowTable(const WorkerContext& context);
 
     // Follows a snapshot whose registry has changed. Whatever a connection may still use stays where it is.
     void use(const backend::Snapshot& snapshot, const Topology& topology);

@@ -8,11 +8,14 @@
 
 namespace sluice::worker {
 
-Forwarder::Forwarder(const WorkerResources& resources, FlowTable& flow_table, Spliced& spliced,
-                     FrameOutput& output, CounterSet& counters, backend::BackendStats& stats)
-    : flow_table_(flow_table), spliced_(spliced), output_(output), counters_(counters), stats_(stats) {
-    for (const PortFacts& port : resources.topology.ports()) exits_.push_back({port.mac, port.mtu});
-    use(*resources.snapshot);
+Forwarder::Forwarder(WorkerContext& context, FlowTable& flow_table, Spliced& spliced, FrameOutput& output)
+    : flow_table_(flow_table),
+      spliced_(spliced),
+      output_(output),
+      counters_(context.counters),
+      stats_(context.stats) {
+    for (const PortFacts& port : context.topology.ports()) exits_.push_back({port.mac, port.mtu});
+    use(*context.snapshot);
 }
 
 void Forwarder::use(const backend::Snapshot& snapshot) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sluice/splice/packet.h"
+#include "worker/context.h"
 #include "worker/flow_table.h"
 #include "worker/spliced.h"
 
@@ -22,8 +23,7 @@ class Forwarder {
   public:
     static constexpr std::size_t kBurst = 64;
 
-    Forwarder(const WorkerResources& resources, FlowTable& flow_table, Spliced& spliced, FrameOutput& output,
-              CounterSet& counters, backend::BackendStats& stats);
+    Forwarder(WorkerContext& context, FlowTable& flow_table, Spliced& spliced, FrameOutput& output);
 
     // From now on brokers are those of this picture.
     void use(const backend::Snapshot& snapshot);

@@ -31,8 +31,12 @@ bool is_tcp(const wire::Reassembly::Remains& remains) {
 
 }  // namespace
 
-Fragments::Fragments(FrameOutput& output, IcmpErrors& errors, CounterSet& counters)
-    : output_(output), errors_(errors), counters_(counters), v4_({.timeout = 30s}), v6_({.timeout = 60s}) {}
+Fragments::Fragments(WorkerContext& context, FrameOutput& output, IcmpErrors& errors)
+    : output_(output),
+      errors_(errors),
+      counters_(context.counters),
+      v4_({.timeout = 30s}),
+      v6_({.timeout = 60s}) {}
 
 std::optional<port::Frame> Fragments::add(Instant now, const port::Frame& frame,
                                           const wire::Fragment& fragment) {

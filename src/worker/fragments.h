@@ -6,6 +6,7 @@
 
 #include "sluice/base/counters.h"
 #include "sluice/wire/reassembly.h"
+#include "worker/context.h"
 #include "worker/frame_output.h"
 #include "worker/icmp_errors.h"
 
@@ -13,7 +14,7 @@ namespace sluice::worker {
 
 class Fragments {
   public:
-    Fragments(FrameOutput& output, IcmpErrors& errors, CounterSet& counters);
+    Fragments(WorkerContext& context, FrameOutput& output, IcmpErrors& errors);
 
     // frame: that of the fragment, which stays the caller's. A whole packet comes in a frame of its own, from
     // the same port, with the Ethernet header of this one; it is the caller's now.

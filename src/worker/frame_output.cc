@@ -18,11 +18,13 @@ void set_destination(const port::Frame& frame, const MacAddress& mac) { wire::st
 FrameOutput::Way::Way(FrameOutput& output_, std::uint16_t index_, port::Port& device_)
     : output(output_), index(index_), device(device_), table(neighbor::Options{}) {}
 
-FrameOutput::FrameOutput(const Topology& topology, std::span<port::Port* const> ports, port::FramePool& pool,
-                         CounterSet& counters, std::uint16_t queue)
-    : topology_(topology), pool_(pool), counters_(counters), queue_(queue) {
-    for (std::size_t i = 0; i < ports.size(); ++i) {
-        ways_.push_back(std::make_unique<Way>(*this, static_cast<std::uint16_t>(i), *ports[i]));
+FrameOutput::FrameOutput(WorkerContext& context)
+    : topology_(context.topology),
+      pool_(context.frames),
+      counters_(context.counters),
+      queue_(context.queue()) {
+    for (std::size_t i = 0; i < context.ports.size(); ++i) {
+        ways_.push_back(std::make_unique<Way>(*this, static_cast<std::uint16_t>(i), *context.ports[i]));
         ways_.back()->batch.reserve(kBacklog);
     }
 }

@@ -16,7 +16,7 @@
 #include "sluice/base/time.h"
 #include "sluice/neighbor/table.h"
 #include "sluice/port/port.h"
-#include "sluice/worker/topology.h"
+#include "worker/context.h"
 
 namespace sluice::worker {
 
@@ -48,9 +48,7 @@ class NeighborNews {
 
 class FrameOutput {
   public:
-    // queue: this worker's transmit queue on every port.
-    FrameOutput(const Topology& topology, std::span<port::Port* const> ports, port::FramePool& pool,
-                CounterSet& counters, std::uint16_t queue);
+    explicit FrameOutput(WorkerContext& context);
     ~FrameOutput();
     FrameOutput(const FrameOutput&) = delete;
     FrameOutput& operator=(const FrameOutput&) = delete;

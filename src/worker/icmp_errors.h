@@ -9,19 +9,19 @@
 #include "sluice/base/fair_rate.h"
 #include "sluice/splice/record.h"
 #include "sluice/wire/icmp.h"
+#include "worker/context.h"
 #include "worker/frame_output.h"
 
 namespace sluice::worker {
 
 class IcmpErrors {
   public:
-    // key: secret; whose share of the rate is whose.
-    IcmpErrors(const SipKey& key, const Topology& topology, FrameOutput& output, CounterSet& counters)
-        : topology_(topology),
+    IcmpErrors(WorkerContext& context, FrameOutput& output)
+        : topology_(context.topology),
           output_(output),
-          counters_(counters),
-          own_(key, kRate),
-          passed_on_(key, kRate) {}
+          counters_(context.counters),
+          own_(context.options.index_key, kRate),
+          passed_on_(context.options.index_key, kRate) {}
 
     // Who is told, by which way, and as whom.
     struct Receiver {

@@ -57,12 +57,11 @@ bool is_to_group(const IpAddress& destination) { return destination.is_v6() && d
 
 }  // namespace
 
-Input::Input(const WorkerOptions& options, const WorkerResources& resources, const FlowTable& flow_table,
-             Forwarder& forwarder, FrameOutput& output, ConnectionTable& connections, Prober& prober,
-             LocalProtocols& local, IcmpErrors& errors, CounterSet& counters, EventQueue& events)
-    : worker_(options.index),
-      topology_(resources.topology),
-      handover_(resources.handover),
+Input::Input(WorkerContext& context, const FlowTable& flow_table, Forwarder& forwarder, FrameOutput& output,
+             ConnectionTable& connections, Prober& prober, LocalProtocols& local, IcmpErrors& errors)
+    : worker_(context.options.index),
+      topology_(context.topology),
+      handover_(context.handover),
       flow_table_(flow_table),
       forwarder_(forwarder),
       output_(output),
@@ -70,12 +69,12 @@ Input::Input(const WorkerOptions& options, const WorkerResources& resources, con
       prober_(prober),
       local_(local),
       errors_(errors),
-      counters_(counters),
-      events_(events),
-      steering_(options.workers),
-      fragments_(output, errors, counters),
+      counters_(context.counters),
+      events_(context.events),
+      steering_(context.options.workers),
+      fragments_(context, output, errors),
       hints_(1, 4),
-      given_(options.workers, false) {}
+      given_(context.options.workers, false) {}
 
 bool Input::on_frame(Instant now, const port::Frame& received, bool handed_over) {
     port::Frame frame = received;

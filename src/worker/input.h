@@ -25,9 +25,8 @@ namespace sluice::worker {
 
 class Input {
   public:
-    Input(const WorkerOptions& options, const WorkerResources& resources, const FlowTable& flow_table,
-          Forwarder& forwarder, FrameOutput& output, ConnectionTable& connections, Prober& prober,
-          LocalProtocols& local, IcmpErrors& errors, CounterSet& counters, EventQueue& events);
+    Input(WorkerContext& context, const FlowTable& flow_table, Forwarder& forwarder, FrameOutput& output,
+          ConnectionTable& connections, Prober& prober, LocalProtocols& local, IcmpErrors& errors);
 
     // handed_over: another worker received the frame and found that this one owns it, or shares what it says.
     // True when the frame was passed on and is no longer the caller's to release.

@@ -11,16 +11,15 @@
 
 namespace sluice::worker {
 
-LocalProtocols::LocalProtocols(const Topology& topology, FrameOutput& output, Answers& answers,
-                               ConnectionTable& connections, Spliced& spliced, Prober& prober,
-                               CounterSet& counters)
-    : topology_(topology),
+LocalProtocols::LocalProtocols(WorkerContext& context, FrameOutput& output, Answers& answers,
+                               ConnectionTable& connections, Spliced& spliced, Prober& prober)
+    : topology_(context.topology),
       output_(output),
       answers_(answers),
       connections_(connections),
       spliced_(spliced),
       prober_(prober),
-      counters_(counters) {}
+      counters_(context.counters) {}
 
 bool LocalProtocols::owned_on(std::uint16_t port, const IpAddress& address) const {
     const OwnedAddress* owned = topology_.owned(address);

@@ -17,8 +17,8 @@ namespace sluice::worker {
 
 class LocalProtocols {
   public:
-    LocalProtocols(const Topology& topology, FrameOutput& output, Answers& answers,
-                   ConnectionTable& connections, Spliced& spliced, Prober& prober, CounterSet& counters);
+    LocalProtocols(WorkerContext& context, FrameOutput& output, Answers& answers,
+                   ConnectionTable& connections, Spliced& spliced, Prober& prober);
 
     // Both return true when every worker should learn what the packet says about a neighbor.
     // answer: false for a copy of a frame that another worker has answered; then it is only learned from.

@@ -22,26 +22,25 @@ std::string client_id(std::uint64_t number) {
 
 }  // namespace
 
-Prober::Prober(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
-               CounterSet& counters, EventQueue& events, Instant now)
-    : topology_(resources.topology),
+Prober::Prober(WorkerContext& context, FrameOutput& output, Instant now)
+    : context_(context),
+      topology_(context.topology),
       output_(output),
-      counters_(counters),
-      events_(events),
-      isn_key_(options.isn_key),
-      worker_(options.index),
-      workers_(options.workers),
-      random_(options.seed),
-      name_(SplitMix64(~options.seed).next()) {
+      counters_(context.counters),
+      events_(context.events),
+      isn_key_(context.options.isn_key),
+      worker_(context.options.index),
+      workers_(context.options.workers),
+      random_(context.options.seed),
+      name_(SplitMix64(~context.options.seed).next()) {
     by_port_.fill(kNoTarget);
     next_port_ = static_cast<std::uint16_t>(kFirstPort + random_.below(by_port_.size()));
-    use(now, resources.snapshot);
+    use(now, *context.snapshot);
 }
 
-void Prober::use(Instant now, const backend::Snapshot* snapshot) {
-    snapshot_ = snapshot;
+void Prober::use(Instant now, const backend::Snapshot& snapshot) {
     std::vector<std::optional<Aim>> aims(targets_.size());
-    for (const backend::Pool& pool : snapshot->pools) {
+    for (const backend::Pool& pool : snapshot.pools) {
         for (const backend::Backend& backend : pool.backends) {
             if (backend.standing != backend::Standing::Active || backend.position % workers_ != worker_)
                 continue;
@@ -137,9 +136,10 @@ std::uint16_t Prober::take_port(std::uint16_t target, const IpAddress& source) {
     for (std::size_t i = 0; i < by_port_.size(); ++i) {
         const std::uint16_t port = next_port_;
         next_port_ = port == kLastPort ? kFirstPort : static_cast<std::uint16_t>(port + 1);
-        const bool listens = std::ranges::any_of(snapshot_->listeners, [&](const backend::Listener& l) {
-            return l.address == SocketAddress{source, port};
-        });
+        const bool listens =
+            std::ranges::any_of(context_.snapshot->listeners, [&](const backend::Listener& l) {
+                return l.address == SocketAddress{source, port};
+            });
         if (port % workers_ != worker_ || by_port_[port - kFirstPort] != kNoTarget || listens) continue;
         by_port_[port - kFirstPort] = target;
         return port;

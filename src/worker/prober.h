@@ -13,7 +13,7 @@
 #include "sluice/base/counters.h"
 #include "sluice/base/random.h"
 #include "sluice/health/probe.h"
-#include "sluice/worker/worker.h"
+#include "worker/context.h"
 #include "worker/event_queue.h"
 #include "worker/frame_output.h"
 
@@ -24,12 +24,11 @@ class Prober {
     static constexpr std::uint16_t kFirstPort = 512;
     static constexpr std::uint16_t kLastPort = 1023;  // inclusive
 
-    Prober(const WorkerOptions& options, const WorkerResources& resources, FrameOutput& output,
-           CounterSet& counters, EventQueue& events, Instant now);
+    Prober(WorkerContext& context, FrameOutput& output, Instant now);
 
     // The backends are these from now on. Those that are new, or whose address or health settings changed,
     // are asked soon; a probe of one that is gone or changed ends by a reset; all others keep their rhythm.
-    void use(Instant now, const backend::Snapshot* snapshot);
+    void use(Instant now, const backend::Snapshot& snapshot);
     // Ends every probe, and starts none any more.
     void end_all(Instant now);
 
@@ -83,8 +82,8 @@ class Prober {
     void drive(Instant now, ProbedBackend& target, Step&& step);
     void settle(Instant now, ProbedBackend& target);
 
+    const WorkerContext& context_;
     const Topology& topology_;
-    const backend::Snapshot* snapshot_ = nullptr;  // control's
     FrameOutput& output_;
     CounterSet& counters_;
     EventQueue& events_;

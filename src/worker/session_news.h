@@ -7,7 +7,7 @@
 #include "sluice/base/counters.h"
 #include "sluice/base/time.h"
 #include "sluice/session/whereabouts.h"
-#include "sluice/worker/worker.h"
+#include "sluice/worker/options.h"
 
 namespace sluice::worker {
 

@@ -14,25 +14,25 @@ using splice::Direction;
 
 }  // namespace
 
-Spliced::Spliced(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
-                 FrameOutput& output, Ways& ways, std::vector<ListenerLoad>& listeners, CounterSet& counters,
-                 backend::BackendStats& stats, EventQueue& events, SessionNews& news, Instant now)
-    : topology_(resources.topology),
+Spliced::Spliced(WorkerContext& context, FlowTable& flow_table, FrameOutput& output, Ways& ways,
+                 SessionNews& news, Instant now)
+    : context_(context),
+      topology_(context.topology),
       flow_table_(flow_table),
       output_(output),
       ways_(ways),
-      listeners_(listeners),
-      load_(resources.load),
-      counters_(counters),
-      stats_(stats),
-      events_(events),
+      listeners_(context.listeners),
+      load_(context.load),
+      counters_(context.counters),
+      stats_(context.stats),
+      events_(context.events),
       news_(news),
-      worker_(options.index),
-      snapshot_(resources.snapshot),
-      table4_(options.max_connections, now),
-      table6_(options.max_connections, now),
-      memories_{LazyArray<Memory>(options.max_connections), LazyArray<Memory>(options.max_connections)},
-      errors_(options.index_key, resources.topology, output, counters) {}
+      worker_(context.options.index),
+      table4_(context.options.max_connections, now),
+      table6_(context.options.max_connections, now),
+      memories_{LazyArray<Memory>(context.options.max_connections),
+                LazyArray<Memory>(context.options.max_connections)},
+      errors_(context, output) {}
 
 // --- making and ending ---
 
@@ -66,7 +66,7 @@ bool Spliced::is_client(Reference reference, const FourTuple& client) const {
 
 Instant Spliced::deadline(Instant now, const splice::Core& core) const {
     const Duration limit =
-        session::idle_limit(core.keep_alive, snapshot_->listeners[core.listener].idle_timeout);
+        session::idle_limit(core.keep_alive, context_.snapshot->listeners[core.listener].idle_timeout);
     if (limit == Duration::zero()) return kNever;
     return now - since(now, core.last_heard) + limit;
 }
@@ -118,8 +118,9 @@ void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
     const splice::Core& core = record.core;
     counters_.add(reason);
     stats_.ended(position(core), reason);
-    if (!snapshot_->connection_log) return;
-    events_.post(EndedConnection{session::summary_of(now, record, table<kFamily>().label(id)), reason});
+    if (!context_.snapshot->connection_log) return;
+    context_.events.post(
+        EndedConnection{session::summary_of(now, record, table<kFamily>().label(id)), reason});
 }
 
 template <IpFamily kFamily>

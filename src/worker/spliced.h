@@ -13,8 +13,7 @@
 #include "sluice/splice/table.h"
 #include "sluice/splice/translate.h"
 #include "sluice/wire/icmp.h"
-#include "sluice/worker/worker.h"
-#include "worker/event_queue.h"
+#include "worker/context.h"
 #include "worker/flow_table.h"
 #include "worker/frame_output.h"
 #include "worker/icmp_errors.h"
@@ -25,30 +24,10 @@
 
 namespace sluice::worker {
 
-// A TCP packet that an ICMP error quotes: one that Sluice sent.
-struct QuotedSegment {
-    FourTuple tuple;  // local: the packet's source
-    std::uint32_t sequence = 0;
-    std::uint16_t size = 0;  // bytes of the IP packet
-};
-
-// Work on many connections goes in portions: timers that fire in one turn, so that packets are not kept
-// waiting, and endings whose resets fill the ports' batches.
-inline constexpr std::size_t kTimersPerTurn = 256;
-inline constexpr std::uint32_t kFlushEvery = 64;
-
-// How many connections a listener has now, in either form.
-struct ListenerLoad {
-    std::uint32_t half_open = 0;
-    std::uint32_t connections = 0;
-};
-
 class Spliced {
   public:
-    // listeners: shared with whoever accepts connections.
-    Spliced(const WorkerOptions& options, const WorkerResources& resources, FlowTable& flow_table,
-            FrameOutput& output, Ways& ways, std::vector<ListenerLoad>& listeners, CounterSet& counters,
-            backend::BackendStats& stats, EventQueue& events, SessionNews& news, Instant now);
+    Spliced(WorkerContext& context, FlowTable& flow_table, FrameOutput& output, Ways& ways, SessionNews& news,
+            Instant now);
 
     // What is told of a connection's session when it ends; of most, nothing.
     struct Memory {
@@ -107,7 +86,6 @@ class Spliced {
     bool on_timer(Instant now);
     Instant next_deadline() const;
 
-    void use(const backend::Snapshot* snapshot) { snapshot_ = snapshot; }
     // Resets both ends of all of them.
     void end_all(Instant now);
     // As ConnectionTable has them; of connections that are not over.
@@ -172,9 +150,10 @@ class Spliced {
     bool check_liveness(Instant now);
     // Of the record's broker, over all pools.
     std::uint32_t position(const splice::Core& core) const {
-        return snapshot_->pools[core.pool].backends[core.backend].position;
+        return context_.snapshot->pools[core.pool].backends[core.backend].position;
     }
 
+    const WorkerContext& context_;
     const Topology& topology_;
     FlowTable& flow_table_;
     FrameOutput& output_;
@@ -186,7 +165,6 @@ class Spliced {
     EventQueue& events_;
     SessionNews& news_;
     const std::uint32_t worker_;
-    const backend::Snapshot* snapshot_;
     splice::Table<IpFamily::V4> table4_;
     splice::Table<IpFamily::V6> table6_;
     std::array<LazyArray<Memory>, 2> memories_;  // by family, as the records are numbered

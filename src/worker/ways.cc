@@ -36,8 +36,11 @@ std::uint64_t place(std::uint16_t port, const MacAddress& mac) {
 
 }  // namespace
 
-Ways::Ways(const Topology& topology, FrameOutput& output, CounterSet& counters)
-    : topology_(topology), output_(output), counters_(counters), at_home_(topology.ports().size()) {
+Ways::Ways(WorkerContext& context, FrameOutput& output)
+    : topology_(context.topology),
+      output_(output),
+      counters_(context.counters),
+      at_home_(context.ports.size()) {
     output_.tell(*this);
 }
 

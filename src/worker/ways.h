@@ -15,7 +15,7 @@
 #include "sluice/base/counters.h"
 #include "sluice/base/time.h"
 #include "sluice/splice/record.h"
-#include "sluice/worker/topology.h"
+#include "worker/context.h"
 #include "worker/frame_output.h"
 
 namespace sluice::worker {
@@ -25,7 +25,7 @@ class Spliced;
 
 class Ways final : public NeighborNews {
   public:
-    Ways(const Topology& topology, FrameOutput& output, CounterSet& counters);
+    Ways(WorkerContext& context, FrameOutput& output);
 
     // --- who is there; each join has its leave ---
     // A client's connection, in whatever form, from its SYN to its end. tuple.local is Sluice's end.

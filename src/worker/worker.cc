@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "sluice/base/clock.h"
+#include "worker/context.h"
 #include "worker/evictor.h"
 #include "worker/forwarder.h"
 #include "worker/idle_policy.h"
@@ -18,20 +19,6 @@ namespace {
 constexpr std::size_t kCommands = 256;
 constexpr std::size_t kAnnouncementsPerTurn = 16;
 constexpr std::size_t kLeaseRowsAtOnce = 512;
-
-}  // namespace
-
-namespace {
-
-WorkerResources with_topology(const WorkerResources& given, const Topology& own) {
-    return {.topology = own,
-            .ports = given.ports,
-            .frames = given.frames,
-            .handover = given.handover,
-            .load = given.load,
-            .connect_memory = given.connect_memory,
-            .snapshot = given.snapshot};
-}
 
 }  // namespace
 
@@ -55,19 +42,13 @@ struct Worker::Impl {
     std::uint32_t list_leases(std::uint32_t from, std::vector<LeaseRow>& out) const;
 
     Worker& self;
-    const WorkerOptions options;
-    Topology topology;  // this worker's copy, which only it changes
-    const WorkerResources resources;
+    WorkerContext context;
     Intake intake;
-    CounterSet counters;
-    backend::BackendStats stats;
-    EventQueue events;
     Mailbox<Command> commands;
     FrameOutput output;
     Answers answers;
     Ways ways;
     FlowTable flow_table;
-    std::vector<ListenerLoad> listeners;
     SessionNews news;
     Spliced spliced;
     Forwarder forwarder;
@@ -85,36 +66,29 @@ struct Worker::Impl {
     std::vector<std::pair<std::uint16_t, IpAddress>> unannounced;
 };
 
-Worker::Impl::Impl(Worker& self_, const WorkerOptions& options_, const WorkerResources& resources_,
+Worker::Impl::Impl(Worker& self_, const WorkerOptions& options, const WorkerResources& resources,
                    Instant now_)
     : self(self_),
-      options(options_),
-      topology(resources_.topology),
-      resources(with_topology(resources_, topology)),
-      intake(resources.ports, static_cast<std::uint16_t>(options.index), resources.frames),
-      events(counters),
+      context(options, resources),
+      intake(context.ports, context.queue(), context.frames),
       commands(kCommands),
-      output(resources.topology, resources.ports, resources.frames, counters,
-             static_cast<std::uint16_t>(options.index)),
-      answers(options, resources.ports.size(), output),
-      ways(resources.topology, output, counters),
-      flow_table(options, resources),
-      listeners(resources.snapshot->listeners.size()),
-      news(options, resources.handover, counters),
-      spliced(options, resources, flow_table, output, ways, listeners, counters, stats, events, news, now_),
-      forwarder(resources, flow_table, spliced, output, counters, stats),
-      connections(options, resources, flow_table, spliced, listeners, output, answers, ways, counters, stats,
-                  events, news, now_),
-      evictor(options, resources, flow_table, connections, spliced, now_),
-      prober(options, resources, output, counters, events, now_),
-      local(resources.topology, output, answers, connections, spliced, prober, counters),
-      input(options, resources, flow_table, forwarder, output, connections, prober, local, spliced.errors(),
-            counters, events),
+      output(context),
+      answers(context, output),
+      ways(context, output),
+      flow_table(context),
+      news(context.options, context.handover, context.counters),
+      spliced(context, flow_table, output, ways, news, now_),
+      forwarder(context, flow_table, spliced, output),
+      connections(context, flow_table, spliced, output, answers, ways, news, now_),
+      evictor(context, flow_table, connections, spliced, now_),
+      prober(context, output, now_),
+      local(context, output, answers, connections, spliced, prober),
+      input(context, flow_table, forwarder, output, connections, prober, local, spliced.errors()),
       now(now_) {
     if (options.index != 0) return;
-    for (std::size_t i = 0; i < resources.ports.size(); ++i) {
+    for (std::size_t i = 0; i < context.ports.size(); ++i) {
         const auto port = static_cast<std::uint16_t>(i);
-        for (const IpAddress& a : resources.topology.addresses(port)) unannounced.emplace_back(port, a);
+        for (const IpAddress& a : context.topology.addresses(port)) unannounced.emplace_back(port, a);
     }
 }
 
@@ -137,14 +111,14 @@ bool Worker::Impl::step(Instant at) {
 bool Worker::Impl::receive() {
     bool any = false;
     intake.empty_queues();
-    for (std::size_t port = 0; port < resources.ports.size(); ++port) {
+    for (std::size_t port = 0; port < context.ports.size(); ++port) {
         const std::size_t n = intake.next(port, frames);
         if (n == 0) continue;
         const auto burst = std::span(frames).first(n);
         std::uint64_t bytes = 0;
         for (const port::Frame& frame : burst) bytes += frame.length;
-        counters.add(Counter::RxFrames, n);
-        counters.add(Counter::RxBytes, bytes);
+        context.counters.add(Counter::RxFrames, n);
+        context.counters.add(Counter::RxBytes, bytes);
         on_burst(burst, false);
         any = true;
     }
@@ -153,9 +127,9 @@ bool Worker::Impl::receive() {
 
 bool Worker::Impl::receive_handed_over() {
     bool any = false;
-    for (std::uint32_t from = 0; from < options.workers; ++from) {
-        if (from == options.index) continue;
-        const std::size_t n = resources.handover.ring(from, options.index).receive(frames);
+    for (std::uint32_t from = 0; from < context.options.workers; ++from) {
+        if (from == context.options.index) continue;
+        const std::size_t n = context.handover.ring(from, context.options.index).receive(frames);
         if (n == 0) continue;
         on_burst(std::span(frames).first(n), true);
         any = true;
@@ -174,7 +148,7 @@ void Worker::Impl::on_burst(std::span<const port::Frame> burst, bool handed_over
         done[n++] = burst[i];
     }
     forwarder.count();
-    if (n != 0) resources.frames.release(std::span(done).first(n));
+    if (n != 0) context.frames.release(std::span(done).first(n));
 }
 
 bool Worker::Impl::on_timers() {
@@ -225,37 +199,36 @@ void Worker::Impl::on_command(const Command& command) {
 }
 
 void Worker::Impl::use(const Command& command) {
-    const backend::Snapshot& before = *connections.snapshot();
+    const backend::Snapshot& before = *context.snapshot;
     const backend::Snapshot& next = *command.snapshot;
+    context.snapshot = &next;
     if (next.registry != before.registry) {
         if (command.topology != nullptr) use(*command.topology);
-        flow_table.use(next, topology);
+        flow_table.use(next, context.topology);
         forwarder.use(next);
-        // Those of removed listeners stay, as long as their connections count in them.
-        listeners.resize(std::max(listeners.size(), next.listeners.size()));
+        context.listeners.resize(std::max(context.listeners.size(), next.listeners.size()));
     }
     retired.push_back(before.generation);
     connections.use(&next);
-    spliced.use(&next);
     evictor.use(now, next);
-    prober.use(now, &next);
+    prober.use(now, next);
 }
 
 void Worker::Impl::use(const Topology& newer) {
-    for (std::size_t i = 0; i < resources.ports.size() && options.index == 0; ++i) {
+    for (std::size_t i = 0; i < context.ports.size() && context.options.index == 0; ++i) {
         const auto port = static_cast<std::uint16_t>(i);
         for (const IpAddress& a : newer.addresses(port)) {
-            if (topology.owned(a) == nullptr) unannounced.emplace_back(port, a);
+            if (context.topology.owned(a) == nullptr) unannounced.emplace_back(port, a);
         }
     }
-    topology = newer;
+    context.topology = newer;
 }
 
 // Control frees a snapshot on this word, so unlike other events it is kept until it is taken.
 bool Worker::Impl::tell_retired() {
     bool any = false;
     while (!retired.empty() &&
-           events.try_post({.kind = Event::Kind::SnapshotRetired, .generation = retired.front()})) {
+           context.events.try_post({.kind = Event::Kind::SnapshotRetired, .generation = retired.front()})) {
         retired.pop_front();
         any = true;
     }
@@ -266,7 +239,8 @@ bool Worker::Impl::announce() {
     const std::size_t n = std::min(unannounced.size(), kAnnouncementsPerTurn);
     for (std::size_t i = 0; i < n; ++i) {
         const auto& [port, address] = unannounced.back();
-        if (topology.owned(address) != nullptr) output.announce(port, address);  // it may have gone since
+        if (context.topology.owned(address) != nullptr)
+            output.announce(port, address);  // it may have gone since
         unannounced.pop_back();
     }
     return n != 0;
@@ -281,7 +255,7 @@ Instant Worker::Impl::next_deadline() const {
 Worker::Totals Worker::Impl::totals() const {
     Totals totals{.connections = connections.size() + spliced.size(),
                   .spliced = spliced.size(),
-                  .capacity = options.max_connections,
+                  .capacity = context.options.max_connections,
                   .half_open = 0,
                   .timers = connections.timers() + spliced.timers(),
                   .reserved_bytes = connections.reserved_bytes() + spliced.reserved_bytes() +
@@ -292,7 +266,7 @@ Worker::Totals Worker::Impl::totals() const {
                   .connect_bytes = connections.connect_bytes(),
                   .listeners = {},
                   .handshakes = {}};
-    for (const ListenerLoad& l : listeners) {
+    for (const ListenerLoad& l : context.listeners) {
         totals.half_open += l.half_open;
         totals.listeners.push_back(l.connections);
         totals.handshakes.push_back(l.half_open);
@@ -302,7 +276,7 @@ Worker::Totals Worker::Impl::totals() const {
 
 Worker::Usage Worker::Impl::usage() const {
     Usage usage{totals(), {}, {}};
-    const backend::Snapshot& snapshot = *connections.snapshot();
+    const backend::Snapshot& snapshot = *context.snapshot;
     for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
         const backend::Pool& pool = snapshot.pools[p];
         const nat::SourcePool& sources = flow_table.pools()[p];
@@ -324,7 +298,7 @@ Worker::Usage Worker::Impl::usage() const {
 // A number is a pool's with a backend's place in it, so that it means the same after a reload.
 std::uint32_t Worker::Impl::list_leases(std::uint32_t from, std::vector<LeaseRow>& out) const {
     constexpr std::uint32_t kPerPool = std::bit_ceil(backend::kMaxBackends);
-    const backend::Snapshot& snapshot = *connections.snapshot();
+    const backend::Snapshot& snapshot = *context.snapshot;
     const std::size_t enough = out.size() + kLeaseRowsAtOnce;
     std::uint32_t b = from % kPerPool;
     for (std::uint32_t p = from / kPerPool; p < snapshot.pools.size(); ++p, b = 0) {
@@ -353,20 +327,20 @@ bool Worker::step(Instant now) { return impl_->step(now); }
 Instant Worker::next_deadline() const { return impl_->next_deadline(); }
 
 void Worker::run(int wake_fd) {
-    HandoverRings& handover = impl_->resources.handover;
-    const std::uint32_t index = impl_->options.index;
+    HandoverRings& handover = impl_->context.handover;
+    const std::uint32_t index = impl_->context.options.index;
     handover.set_doorbell(index, wake_fd);
-    IdlePolicy rest(impl_->resources.ports, static_cast<std::uint16_t>(index), wake_fd);
-    const bool may_rest = impl_->options.idle == config::Idle::Adaptive;
+    IdlePolicy rest(impl_->context.ports, static_cast<std::uint16_t>(index), wake_fd);
+    const bool may_rest = impl_->context.options.idle == config::Idle::Adaptive;
     while (!impl_->stopped) {
         const Instant now = monotonic_now();
         if (step(now)) {
-            if (may_rest) rest.was_busy(now, impl_->counters.get(Counter::RxFrames));
+            if (may_rest) rest.was_busy(now, impl_->context.counters.get(Counter::RxFrames));
         } else if (may_rest && rest.is_due(now)) {
             // Between this and the look at the mailboxes nothing can slip in unseen (handover.h).
             handover.about_to_rest(index);
             bool letters = !impl_->commands.empty();
-            for (std::uint32_t from = 0; from < impl_->options.workers; ++from) {
+            for (std::uint32_t from = 0; from < impl_->context.options.workers; ++from) {
                 letters = letters || (from != index && !handover.ring(from, index).empty());
             }
             if (!letters) rest.until(now, next_deadline());
@@ -379,15 +353,15 @@ void Worker::run(int wake_fd) {
 
 bool Worker::send(const Command& command) {
     if (!impl_->commands.send(command)) return false;
-    impl_->resources.handover.wake_if_resting(impl_->options.index);
+    impl_->context.handover.wake_if_resting(impl_->context.options.index);
     return true;
 }
 
-std::size_t Worker::receive(std::span<Event> out) { return impl_->events.receive(out); }
-std::size_t Worker::receive(std::span<EndedConnection> out) { return impl_->events.receive(out); }
-const CounterSet& Worker::counters() const { return impl_->counters; }
-const backend::BackendStats& Worker::stats() const { return impl_->stats; }
-std::uint32_t Worker::index() const { return impl_->options.index; }
+std::size_t Worker::receive(std::span<Event> out) { return impl_->context.events.receive(out); }
+std::size_t Worker::receive(std::span<EndedConnection> out) { return impl_->context.events.receive(out); }
+const CounterSet& Worker::counters() const { return impl_->context.counters; }
+const backend::BackendStats& Worker::stats() const { return impl_->context.stats; }
+std::uint32_t Worker::index() const { return impl_->context.options.index; }
 
 std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ListedConnection> out,
                                        std::size_t& written) const {
@@ -417,7 +391,8 @@ std::vector<neighbor::Table::Entry> Worker::neighbors(std::uint16_t port) const 
 }
 
 std::optional<session::Stay> Worker::session_of(const session::SessionName& name) const {
-    const session::Stay* const stay = impl_->news.table().find(impl_->now, impl_->options.session_key, name);
+    const session::Stay* const stay =
+        impl_->news.table().find(impl_->now, impl_->context.options.session_key, name);
     return stay == nullptr ? std::nullopt : std::optional(*stay);
 }
 
