@@ -119,8 +119,7 @@ void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
     counters_.add(reason);
     stats_.ended(position(core), reason);
     if (!context_.snapshot->connection_log) return;
-    context_.events.post(
-        EndedConnection{session::summary_of(now, record, table<kFamily>().label(id)), reason});
+    events_.post(EndedConnection{session::summary_of(now, record, table<kFamily>().label(id)), reason});
 }
 
 template <IpFamily kFamily>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Keeps the floors: no file includes a higher room, a sibling, or DPDK or the clock where they may
-not be known.
+"""Keeps the floors: no file includes a higher room, a sibling, or the top of its own room, or DPDK or the
+clock where they may not be known.
 
     tests/check/layers.py [ROOT]
 
@@ -40,6 +40,9 @@ ONLY_FOR = {
     "sluice/base/clock.h": {"worker", "daemon", "load"},
     "sluice/base/kernel_address.h": {"base", "admin", "load"},
 }
+# Headers that stand at the top of their own room: what else is in it lies below, and only the source that is named may
+# include them. Others' rooms may, as their floors allow.
+TOP_OF_ROOM = {"sluice/worker/worker.h": "worker.cc"}
 
 DPDK_ROOMS = {"port", "worker", "daemon"}
 
@@ -77,6 +80,8 @@ def include_fault(top, path, room, bracket, target):
             return "not of the form sluice/ROOM/x.h with a room that has a floor"
         if room not in ONLY_FOR.get(target, {room}):
             return f"only {', '.join(sorted(ONLY_FOR[target]))} may include it"
+        if other == room and path.name != TOP_OF_ROOM.get(target, path.name):
+            return f"a leaf of {room} may not include the top of its room, only {TOP_OF_ROOM[target]} may"
         return None if may_include(room, other) else reason(room, other)
     if bracket == "<":
         return None

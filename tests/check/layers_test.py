@@ -16,7 +16,10 @@ CLEAN = {
     "include/sluice/backend/pool.h": '#pragma once\n#include "sluice/config/model.h"\n',
     "include/sluice/port/port.h": '#pragma once\n#include "sluice/wire/tcp.h"\n#include <rte_mbuf.h>\n',
     "src/daemon/loop.cc": '#include "sluice/base/clock.h"\n',
+    "include/sluice/worker/worker.h": '#pragma once\n#include "sluice/port/port.h"\n',
+    "src/daemon/main.cc": '#include "sluice/worker/worker.h"\n',
     "src/tcp/private.h": "#pragma once\n",
+    "src/worker/worker.cc": '#include "sluice/worker/worker.h"\n',
     "src/tcp/seq.cc": '#include "sluice/tcp/seq.h"\n#include "private.h"\n#include "tcp/private.h"\n',
 }
 
@@ -64,6 +67,14 @@ class LayersTest(unittest.TestCase):
 
     def test_port_includes_only_base_and_wire(self):
         self.expect_one_fault("src/port/x.cc", '#include "sluice/tcp/seq.h"\n', "may include only base, wire")
+
+    def test_leaf_that_includes_the_top_of_its_room_fails(self):
+        self.expect_one_fault("src/worker/leaf.h", '#pragma once\n#include "sluice/worker/worker.h"\n', "top of its room")
+
+    def test_public_leaf_that_includes_the_top_of_its_room_fails(self):
+        self.expect_one_fault(
+            "include/sluice/worker/leaf.h", '#pragma once\n#include "sluice/worker/worker.h"\n', "top of its room"
+        )
 
     def test_header_without_pragma_once_fails(self):
         self.expect_one_fault("include/sluice/base/x.h", "#include <cstdint>\n", "#pragma once")
