@@ -47,26 +47,16 @@ bool same_file(int a, int b) {
            first.st_ino == second.st_ino;
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 }  // namespace
 
 std::string to_line(const ConnectionEnd& end) {
-    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(end.duration).count();
-    Json json = {{"time", time_text(end.time)},
-                 {"reason", end.reason},
-                 {"listener", end.listener},
-                 {"pool", text_or_null(end.pool)},
-                 {"backend", text_or_null(end.backend)},
-                 {"client", end.client.to_string()},
-                 {"source", end.source ? Json(end.source->to_string()) : Json(nullptr)},
-                 {"client_id", end.client_id},
-                 {"version", text_or_null(end.version)},
-                 {"keep_alive_seconds", end.keep_alive},
-                 {"persistent", end.persistent},
-                 {"from_client_bytes", end.bytes_from_client},
-                 {"from_broker_bytes", end.bytes_from_broker},
-                 {"duration_seconds", static_cast<double>(milliseconds) / 1000}};
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(end.age).count();
+    Json json = {{"time", time_text(end.time)}, {"reason", end.reason}};
+    add_identity(json, end);
+    json["persistent"] = end.persistent;
+    json["from_client_bytes"] = end.bytes_from_client;
+    json["from_broker_bytes"] = end.bytes_from_broker;
+    json["duration_seconds"] = static_cast<double>(milliseconds) / 1000;
     if (end.client_id_cut) json["client_id_cut"] = true;
     return text_of(json);
 }

@@ -182,24 +182,26 @@ Json to_json(const BackendRow& row) {
             {"tally", tally_json(row.tally, row.traffic)}};
 }
 
+void add_identity(Json& json, const ConnectionDescription& connection) {
+    json["listener"] = connection.listener;
+    json["pool"] = text_or_null(connection.pool);
+    json["backend"] = text_or_null(connection.backend);
+    json["client"] = connection.client.to_string();
+    json["source"] = text_or_null(connection.source);
+    json["client_id"] = connection.client_id;
+    json["version"] = text_or_null(connection.version);
+    json["keep_alive_seconds"] = connection.keep_alive;
+}
+
 Json to_json(const ConnectionRow& row) {
-    Json json = {{"worker", row.worker},
-                 {"id", row.id},
-                 {"phase", row.phase},
-                 {"listener", row.listener},
-                 {"pool", row.pool},
-                 {"backend", text_or_null(row.backend)},
-                 {"client", row.client.to_string()},
-                 {"source", text_or_null(row.source)},
-                 {"client_id", row.client_id},
-                 {"version", text_or_null(row.version)},
-                 {"keep_alive_seconds", row.keep_alive},
-                 {"from_client_bytes", row.bytes_from_client},
-                 {"from_broker_bytes", row.bytes_from_broker},
-                 {"from_client_packets", row.packets_from_client},
-                 {"from_broker_packets", row.packets_from_broker},
-                 {"age_seconds", seconds(row.age)},
-                 {"idle_seconds", seconds(row.idle)}};
+    Json json = {{"worker", row.worker}, {"id", row.id}, {"phase", row.phase}};
+    add_identity(json, row);
+    json["from_client_bytes"] = row.bytes_from_client;
+    json["from_broker_bytes"] = row.bytes_from_broker;
+    json["from_client_packets"] = row.packets_from_client;
+    json["from_broker_packets"] = row.packets_from_broker;
+    json["age_seconds"] = seconds(row.age);
+    json["idle_seconds"] = seconds(row.idle);
     if (row.client_id_cut) json["client_id_cut"] = true;
     return json;
 }

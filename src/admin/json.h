@@ -14,6 +14,9 @@ using Json = nlohmann::ordered_json;  // people read it too: keys stay in the or
 // As it goes out: in one line, valid UTF-8 whatever clients sent, and without signs that a terminal obeys.
 std::string text_of(const Json& json);
 
+// Adds who the connection is: what the list and the connection log tell alike.
+void add_identity(Json& json, const ConnectionDescription& connection);
+
 Json to_json(const Info& info);
 Json to_json(const ListenerRow& row);
 Json to_json(const PoolRow& row);

@@ -59,7 +59,9 @@ constexpr std::array kPhases{
     session::Phase::Replaying,  session::Phase::Relayed,      session::Phase::Spliced,
     session::Phase::Delivering, session::Phase::Refusing,     session::Phase::Closing};
 
-bool is_leased(const worker::ListedConnection& row) { return !row.upstream.local.address.is_unspecified(); }
+bool is_leased(const session::ConnectionSummary& connection) {
+    return !connection.upstream.local.address.is_unspecified();
+}
 
 // A filter whose names have been looked up.
 class Matcher {
@@ -151,49 +153,43 @@ std::string version_name(std::uint8_t level) {
 
 }  // namespace
 
-admin::ConnectionRow Control::describe(const worker::ListedConnection& row, std::uint32_t worker) const {
+// Numbers become names here, and nowhere else. client_id_bytes: how much of the client ID is told.
+admin::ConnectionDescription Control::describe(const session::ConnectionSummary& connection,
+                                               std::size_t client_id_bytes) const {
     const backend::Snapshot& snapshot = store_.newest();
-    const backend::Pool& pool = snapshot.pools[row.pool];
-    return {.id = row.id,
-            .worker = worker,
-            .phase = session::to_string(row.phase),
-            .listener = snapshot.listeners[row.listener].name,
-            .pool = pool.name,
-            .backend = row.backend == session::kNoBackend ? "" : pool.backends[row.backend].name,
-            .client = row.client.remote,
-            .source = is_leased(row) ? std::optional(row.upstream.local) : std::nullopt,
-            .client_id = std::string(row.shown_client_id()),
-            .client_id_cut = row.client_id_size > row.client_id_shown,
-            .version = version_name(row.mqtt_version),
-            .keep_alive = row.keep_alive,
-            .bytes_from_client = row.bytes_from_client,
-            .bytes_from_broker = row.bytes_from_broker,
-            .packets_from_client = row.packets_from_client,
-            .packets_from_broker = row.packets_from_broker,
-            .age = row.age,
-            .idle = row.idle};
+    const backend::Pool& pool = snapshot.pools[connection.pool];
+    const std::string_view client_id = connection.shown_client_id().substr(0, client_id_bytes);
+    return {
+        .listener = snapshot.listeners[connection.listener].name,
+        .pool = pool.name,
+        .backend = connection.backend == session::kNoBackend ? "" : pool.backends[connection.backend].name,
+        .client = connection.client.remote,
+        .source = is_leased(connection) ? std::optional(connection.upstream.local) : std::nullopt,
+        .client_id = std::string(client_id),
+        .client_id_cut = connection.client_id_size > client_id.size(),
+        .version = version_name(connection.mqtt_version),
+        .keep_alive = connection.keep_alive,
+        .persistent = connection.persistent,
+        .bytes_from_client = connection.bytes_from_client,
+        .bytes_from_broker = connection.bytes_from_broker,
+        .age = connection.age};
 }
 
-admin::ConnectionEnd Control::describe(const worker::EndedConnection& ended) const {
-    const backend::Snapshot& snapshot = store_.newest();
-    const backend::Pool& pool = snapshot.pools[ended.pool];
-    const bool had_backend = ended.backend != session::kNoBackend;
-    return {
-        .time = crew_.wall_clock(),
-        .reason = std::string(kCounterTable[static_cast<std::size_t>(ended.reason)].name),
-        .listener = snapshot.listeners[ended.listener].name,
-        .pool = ended.mqtt_version == 0 ? "" : pool.name,
-        .backend = had_backend ? pool.backends[ended.backend].name : "",
-        .client = ended.client.remote,
-        .source = had_backend ? std::optional(ended.upstream.local) : std::nullopt,
-        .client_id = std::string(ended.shown_client_id().substr(0, kLoggedClientId)),
-        .client_id_cut = ended.client_id_size > std::min<std::size_t>(ended.client_id_shown, kLoggedClientId),
-        .version = version_name(ended.mqtt_version),
-        .keep_alive = ended.keep_alive,
-        .persistent = ended.persistent,
-        .bytes_from_client = ended.bytes_from_client,
-        .bytes_from_broker = ended.bytes_from_broker,
-        .duration = ended.age};
+admin::ConnectionRow Control::row_of(const worker::ListedConnection& listed, std::uint32_t worker) const {
+    return {describe(listed, listed.kShownClientId),
+            listed.id,
+            worker,
+            session::to_string(listed.phase),
+            listed.packets_from_client,
+            listed.packets_from_broker,
+            listed.idle};
+}
+
+admin::ConnectionEnd Control::end_of(const worker::EndedConnection& ended) const {
+    admin::ConnectionEnd end{describe(ended, kLoggedClientId), crew_.wall_clock(),
+                             std::string(kCounterTable[static_cast<std::size_t>(ended.reason)].name)};
+    if (ended.mqtt_version == 0) end.pool.clear();  // it was not led to one
+    return end;
 }
 
 // Calls visit(row, worker) for connections that fit, until it returns false.
@@ -216,7 +212,7 @@ admin::ConnectionList Control::connections(const admin::ConnectionFilter& filter
     admin::ConnectionList list;
     each_connection(filter, [&](const worker::ListedConnection& row, std::uint32_t worker) {
         list.truncated = list.rows.size() == filter.limit;
-        if (!list.truncated) list.rows.push_back(describe(row, worker));
+        if (!list.truncated) list.rows.push_back(row_of(row, worker));
         return !list.truncated;
     });
     return list;

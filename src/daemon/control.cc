@@ -153,7 +153,7 @@ void Control::hear_endings(std::uint32_t worker) {
     std::array<worker::EndedConnection, 64> endings;
     for (std::size_t heard = 0; heard < kEventsPerTurn;) {
         const std::size_t n = link_->worker(worker).receive(endings);
-        for (std::size_t i = 0; i < n; ++i) connection_log_.append(describe(endings[i]));
+        for (std::size_t i = 0; i < n; ++i) connection_log_.append(end_of(endings[i]));
         heard += n;
         if (n < endings.size()) return;
     }

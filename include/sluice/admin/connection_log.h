@@ -6,30 +6,16 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 
-#include "sluice/base/address.h"
-#include "sluice/base/time.h"
+#include "sluice/admin/view.h"
 
 namespace sluice::admin {
 
-struct ConnectionEnd {
+// Its pool is empty where no CONNECT was read.
+struct ConnectionEnd : ConnectionDescription {
     std::chrono::system_clock::time_point time;
     std::string reason;  // name of the counter that says why
-    std::string listener;
-    std::string pool;     // empty where no CONNECT was read
-    std::string backend;  // empty where it never had one
-    SocketAddress client;
-    std::optional<SocketAddress> source;
-    std::string client_id;  // as sent, perhaps cut
-    bool client_id_cut = false;
-    std::string version;           // "3.1", "3.1.1", "5"; empty where no CONNECT was read
-    std::uint16_t keep_alive = 0;  // seconds
-    bool persistent = false;
-    std::uint64_t bytes_from_client = 0;
-    std::uint64_t bytes_from_broker = 0;
-    Duration duration{0};
 };
 
 // Without a newline. Text from clients is made valid UTF-8.

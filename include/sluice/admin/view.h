@@ -124,10 +124,8 @@ struct ConnectionFilter {
     std::size_t limit = 1000;
 };
 
-struct ConnectionRow {
-    std::uint32_t id = 0;  // unique in its worker
-    std::uint32_t worker = 0;
-    std::string phase;
+// What is told of a connection, be it listed or logged at its end.
+struct ConnectionDescription {
     std::string listener;
     std::string pool;
     std::string backend;  // empty until chosen
@@ -137,11 +135,18 @@ struct ConnectionRow {
     bool client_id_cut = false;
     std::string version;           // "3.1", "3.1.1", "5"; empty until the CONNECT was read
     std::uint16_t keep_alive = 0;  // seconds
+    bool persistent = false;       // its session outlives it
     std::uint64_t bytes_from_client = 0;
     std::uint64_t bytes_from_broker = 0;
+    Duration age{0};  // of one that has ended, how long it lasted
+};
+
+struct ConnectionRow : ConnectionDescription {
+    std::uint32_t id = 0;  // unique in its worker
+    std::uint32_t worker = 0;
+    std::string phase;
     std::uint64_t packets_from_client = 0;
     std::uint64_t packets_from_broker = 0;
-    Duration age{0};
     Duration idle{0};
 };
 

@@ -145,8 +145,10 @@ class Control final : public admin::View, public admin::MetricsView {
     void each_connection(
         const admin::ConnectionFilter& filter,
         const std::function<bool(const worker::ListedConnection& row, std::uint32_t worker)>& visit);
-    admin::ConnectionEnd describe(const worker::EndedConnection& ended) const;
-    admin::ConnectionRow describe(const worker::ListedConnection& row, std::uint32_t worker) const;
+    admin::ConnectionDescription describe(const session::ConnectionSummary& connection,
+                                          std::size_t client_id_bytes) const;
+    admin::ConnectionRow row_of(const worker::ListedConnection& listed, std::uint32_t worker) const;
+    admin::ConnectionEnd end_of(const worker::EndedConnection& ended) const;
     // explain.cc
     backend::Routed route_of(const admin::Question& question, const backend::ClientFacts& client) const;
     std::optional<std::string> why_refused(const admin::Question& question,

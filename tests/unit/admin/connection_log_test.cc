@@ -19,20 +19,20 @@ namespace {
 using nlohmann::json;
 
 ConnectionEnd some_end() {
-    return {.time = std::chrono::system_clock::time_point(std::chrono::milliseconds(1'700'000'000'007)),
-            .reason = "closed_idle",
-            .listener = "mqtt",
-            .pool = "brokers",
-            .backend = "b1",
-            .client = *SocketAddress::parse("10.1.0.9:40000"),
-            .source = SocketAddress::parse("10.2.0.10:1024"),
-            .client_id = "sensor \"1\"\n",
-            .version = "3.1.1",
-            .keep_alive = 60,
-            .persistent = true,
-            .bytes_from_client = 5'000'000'000,
-            .bytes_from_broker = 7,
-            .duration = std::chrono::milliseconds(90'250)};
+    return {{.listener = "mqtt",
+             .pool = "brokers",
+             .backend = "b1",
+             .client = *SocketAddress::parse("10.1.0.9:40000"),
+             .source = SocketAddress::parse("10.2.0.10:1024"),
+             .client_id = "sensor \"1\"\n",
+             .version = "3.1.1",
+             .keep_alive = 60,
+             .persistent = true,
+             .bytes_from_client = 5'000'000'000,
+             .bytes_from_broker = 7,
+             .age = std::chrono::milliseconds(90'250)},
+            std::chrono::system_clock::time_point(std::chrono::milliseconds(1'700'000'000'007)),
+            "closed_idle"};
 }
 
 // A folder of its own that goes with it.

@@ -78,21 +78,22 @@ class FakeView : public View {
     ConnectionList connections(const ConnectionFilter& filter) override {
         asked = filter;
         if (filter.backend == "nobody") throw Refused("no backend is named 'nobody'");
-        ConnectionRow row{.id = 5,
-                          .worker = 1,
-                          .phase = "relayed",
-                          .listener = "mqtt",
-                          .pool = "brokers",
-                          .backend = "b1",
-                          .client = *SocketAddress::parse("10.1.0.9:40000"),
-                          .source = SocketAddress::parse("10.2.0.10:1024"),
-                          .client_id = "caf\xe9",
-                          .version = "3.1.1",
-                          .keep_alive = 60,
-                          .bytes_from_client = 1,
-                          .bytes_from_broker = 2,
-                          .age = 3s,
-                          .idle = 250ms};
+        ConnectionRow row;
+        row.id = 5;
+        row.worker = 1;
+        row.phase = "relayed";
+        row.listener = "mqtt";
+        row.pool = "brokers";
+        row.backend = "b1";
+        row.client = *SocketAddress::parse("10.1.0.9:40000");
+        row.source = SocketAddress::parse("10.2.0.10:1024");
+        row.client_id = "caf\xe9";
+        row.version = "3.1.1";
+        row.keep_alive = 60;
+        row.bytes_from_client = 1;
+        row.bytes_from_broker = 2;
+        row.age = 3s;
+        row.idle = 250ms;
         return {.rows = {row}, .truncated = true};
     }
     std::vector<PortRow> ports() override {
