@@ -1,16 +1,9 @@
 #include "sluice/admin/http_server.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <system_error>
 #include <utility>
 
 #include "http_request.h"
-#include "sluice/base/kernel_address.h"
 #include "stream_server.h"
 
 namespace sluice::admin {
@@ -70,35 +63,16 @@ class Requests final : public Dialogue {
 
 }  // namespace
 
-HttpServer::HttpServer(const SocketAddress& address, Handler handler) : address_(address) {
-    const auto fail = [&](int listener, int error) {
-        if (listener >= 0) ::close(listener);
-        std::string what = "metrics at " + address.to_string() + ": " + std::strerror(error);
-        if (error == EADDRINUSE) what += "; another program listens there, set another admin.metrics";
-        if (error == EADDRNOTAVAIL) what += "; admin.metrics wants an address of the kernel's own network";
-        throw SocketError(what);
-    };
-    KernelAddress at = kernel_address(address);
-    const int listener = ::socket(at.generic()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0) fail(listener, errno);
-    // A daemon that is started again finds connections of the last one in TIME-WAIT.
-    const int on = 1;
-    ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (::bind(listener, at.generic(), at.size) != 0 || ::listen(listener, SOMAXCONN) != 0) {
-        fail(listener, errno);
-    }
-    address_.port = local_address(listener).port;
-    try {
-        stream_ = std::make_unique<StreamServer>(listener,
-                                                 StreamOptions{.max_clients = kMaxClients,
-                                                               .stall_limit = kStallLimit,
-                                                               .silence_is_stall = true,
-                                                               .dialogue = [handler = std::move(handler)] {
-                                                                   return std::make_unique<Requests>(handler);
-                                                               }});
-    } catch (const std::system_error& error) {
-        fail(-1, error.code().value());
-    }
+HttpServer::HttpServer(const TcpListener& listener, Handler handler) try
+    : stream_(std::make_unique<StreamServer>(listener.fd(),
+                                             StreamOptions{.max_clients = kMaxClients,
+                                                           .stall_limit = kStallLimit,
+                                                           .silence_is_stall = true,
+                                                           .dialogue = [handler = std::move(handler)] {
+                                                               return std::make_unique<Requests>(handler);
+                                                           }})) {
+} catch (const std::system_error& error) {
+    throw SocketError("metrics at " + listener.address().to_string() + ": " + error.what());
 }
 
 HttpServer::~HttpServer() = default;

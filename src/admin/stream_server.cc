@@ -35,13 +35,11 @@ StreamServer::StreamServer(int listener, StreamOptions options)
     if (epoll_ >= 0 && watch(epoll_, EPOLL_CTL_ADD, listener_, EPOLLIN)) return;
     const std::system_error fault(errno, std::generic_category());
     if (epoll_ >= 0) ::close(epoll_);
-    ::close(listener_);
     throw fault;
 }
 
 StreamServer::~StreamServer() {
     for (const auto& [fd, client] : clients_) ::close(fd);
-    ::close(listener_);
     ::close(epoll_);
 }
 

@@ -39,8 +39,7 @@ struct StreamOptions {
 
 class StreamServer {
   public:
-    // listener: a listening, non-blocking socket, which is the server's from now on, also when this throws
-    // std::system_error.
+    // listener: a listening, non-blocking socket, borrowed. Throws std::system_error.
     StreamServer(int listener, StreamOptions options);
     ~StreamServer();
     StreamServer(const StreamServer&) = delete;

@@ -96,17 +96,19 @@ void balance(config::Config config, const std::string& path) {
     const Signals signals;
     Control control(std::move(config), monotonic_now(), random_number());
     // Before the hardware: a second daemon ends here and has touched nothing.
-    admin::Server server(control.config().admin.socket,
-                         [&](std::string_view line) { return admin::answer(control, line); });
+    const admin::UnixListener admin_socket(control.config().admin.socket);
+    admin::Server server(admin_socket, [&](std::string_view line) { return admin::answer(control, line); });
     TelemetryQueries telemetry_queries(
         [&](const std::string& command, const std::string& parameter) {
             return admin::answer_telemetry(control, command, parameter);
         },
         kEnquiryPatience);
     std::vector<admin::Service*> services{&server, &telemetry_queries};
+    std::optional<admin::TcpListener> metrics_socket;
     std::optional<admin::HttpServer> metrics;
     if (const auto& address = control.config().admin.metrics) {
-        metrics.emplace(*address,
+        metrics_socket.emplace(*address);
+        metrics.emplace(*metrics_socket,
                         [&](std::string_view path) { return page(control, server, *metrics, path); });
         services.push_back(&*metrics);
     }

@@ -13,8 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "sluice/admin/listeners.h"
 #include "sluice/admin/service.h"
-#include "sluice/base/address.h"
 #include "sluice/base/time.h"
 
 namespace sluice::admin {
@@ -34,8 +34,8 @@ class HttpServer final : public Service {
     // path: as in the request, without its query. nullopt: there is no such page.
     using Handler = std::function<std::optional<Page>(std::string_view path)>;
 
-    // Listens at `address`, whose port may be 0: any. Throws SocketError.
-    HttpServer(const SocketAddress& address, Handler handler);
+    // listener: borrowed. Throws SocketError.
+    HttpServer(const TcpListener& listener, Handler handler);
     // Closes all clients.
     ~HttpServer() override;
 
@@ -44,10 +44,8 @@ class HttpServer final : public Service {
     std::size_t clients() const;
     // Clients that were cut off, because there were kMaxClients and another came.
     std::uint64_t displaced() const;
-    SocketAddress address() const { return address_; }
 
   private:
-    SocketAddress address_;
     std::unique_ptr<StreamServer> stream_;
 };
 

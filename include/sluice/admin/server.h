@@ -4,8 +4,6 @@
 // waiting longest: of those that ask for nothing, else of those with a reply to read.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "sluice/admin/listeners.h"
 #include "sluice/admin/service.h"
 #include "sluice/base/time.h"
 
@@ -29,10 +28,9 @@ class Server final : public Service {
     // Takes a line without its newline, returns the reply without one.
     using Handler = std::function<std::string(std::string_view line)>;
 
-    // Listens at `path` with mode 0660. A socket file that nobody listens on is replaced; a live one, or a
-    // file that is no socket, is left alone. Throws SocketError.
-    Server(std::string path, Handler handler);
-    // Closes all clients and removes the socket file, if it is still this server's.
+    // listener: borrowed. Throws SocketError.
+    Server(const UnixListener& listener, Handler handler);
+    // Closes all clients.
     ~Server() override;
 
     int fd() const override;
@@ -42,12 +40,6 @@ class Server final : public Service {
     std::uint64_t displaced() const;
 
   private:
-    void bind_path(int listener);
-    bool remove_stale_socket();
-
-    std::string path_;
-    ::dev_t device_ = 0;  // of the socket file, to know it again
-    ::ino_t inode_ = 0;
     std::unique_ptr<StreamServer> stream_;
 };
 

@@ -30,8 +30,8 @@ struct HttpBench {
     std::string text = "a 1\n";
     std::vector<std::string> asked;
     Instant now = kStart;
-    HttpServer server{{*IpAddress::parse("127.0.0.1"), 0},
-                      [this](std::string_view path) -> std::optional<HttpServer::Page> {
+    TcpListener listener{{*IpAddress::parse("127.0.0.1"), 0}};
+    HttpServer server{listener, [this](std::string_view path) -> std::optional<HttpServer::Page> {
                           asked.emplace_back(path);
                           if (path != "/metrics") return std::nullopt;
                           return HttpServer::Page{.type = "text/plain; version=0.0.4", .text = text};
@@ -49,7 +49,7 @@ class HttpPeer {
     explicit HttpPeer(HttpBench& bench) : bench_(bench), fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
         ::sockaddr_in to{};
         to.sin_family = AF_INET;
-        to.sin_port = htons(bench.server.address().port);
+        to.sin_port = htons(bench.listener.address().port);
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         EXPECT_EQ(::connect(fd_, reinterpret_cast<const ::sockaddr*>(&to), sizeof to), 0);
         const int on = 1;

@@ -84,7 +84,8 @@ struct Bench {
     TemporaryDirectory directory;
     std::string path = directory.file("admin.sock");
     std::vector<std::string> lines;
-    Server server{path, [this](std::string_view line) {
+    UnixListener listener{path};
+    Server server{listener, [this](std::string_view line) {
                       lines.emplace_back(line);
                       return reply ? *reply : echo(line);
                   }};
@@ -295,7 +296,7 @@ TEST(Server, TheSocketFileHasItsModeAndGoesWithTheServer) {
     const TemporaryDirectory directory;
     const std::string path = directory.file("admin.sock");
     {
-        const Server server(path, echo);
+        const UnixListener listener(path);
         struct ::stat found {};
         ASSERT_EQ(::stat(path.c_str(), &found), 0);
         EXPECT_TRUE(S_ISSOCK(found.st_mode));
@@ -307,7 +308,7 @@ TEST(Server, TheSocketFileHasItsModeAndGoesWithTheServer) {
 TEST(Server, MakesAMissingDirectory) {
     const TemporaryDirectory directory;
     const std::string path = directory.file("run/admin.sock");
-    const Server server(path, echo);
+    const UnixListener listener(path);
     EXPECT_TRUE(Peer(path).connected());
 }
 
@@ -320,13 +321,13 @@ TEST(Server, ReplacesASocketThatADeadProcessLeft) {
     ::close(dead);
     ASSERT_TRUE(std::filesystem::exists(path));
 
-    const Server server(path, echo);
+    const UnixListener listener(path);
     EXPECT_TRUE(Peer(path).connected());
 }
 
 std::string refusal(const std::string& path) {
     try {
-        const Server server(path, echo);
+        const UnixListener listener(path);
     } catch (const SocketError& error) {
         return error.what();
     }
@@ -361,9 +362,9 @@ TEST(Server, SaysWhyThereCanBeNoSocket) {
 TEST(Server, DoesNotRemoveASocketThatTookItsPlace) {
     const TemporaryDirectory directory;
     const std::string path = directory.file("admin.sock");
-    auto first = std::make_unique<Server>(path, echo);
+    auto first = std::make_unique<UnixListener>(path);
     std::filesystem::remove(path);
-    const Server second(path, echo);
+    const UnixListener second(path);
     first.reset();
     EXPECT_TRUE(Peer(path).connected());
 }
