@@ -72,11 +72,11 @@ class Assignment {
     Registry run() {
         remove_all();
         std::vector<std::uint32_t> pools;  // their places, by index in the configuration
-        for (const config::Pool& pool : config_.pools) pools.push_back(seat_pool(pool));
+        for (const config::Pool& pool : config_.pools) pools.push_back(assign_pool(pool));
         for (const config::Listener& listener : config_.listeners) {
-            seat_listener(listener, pools[listener.pool_index]);
+            assign_listener(listener, pools[listener.pool_index]);
         }
-        seat_routes(pools);
+        assign_routes(pools);
         registry_.connection_log = !config_.admin.connection_log.empty();
         registry_.connect_memory = config_.runtime.connect_memory;
         check_tuples();
@@ -122,7 +122,7 @@ class Assignment {
         return best;
     }
 
-    std::uint32_t seat_pool(const config::Pool& wanted) {
+    std::uint32_t assign_pool(const config::Pool& wanted) {
         const auto known = known_pool(wanted);
         // Another pool's place has leases numbered by that pool's ports; a new one costs only address space.
         if (!known && registry_.pools.size() == kMostPlaces) {
@@ -141,7 +141,7 @@ class Assignment {
         pool.config = wanted;
         pool.config.backends.clear();
         pool.standing = Standing::Active;
-        for (const config::Backend& backend : wanted.backends) seat_backend(pool, backend);
+        for (const config::Backend& backend : wanted.backends) assign_backend(pool, backend);
         return index;
     }
 
@@ -168,7 +168,7 @@ class Assignment {
         pool.known_sources = std::move(all);
     }
 
-    void seat_backend(Registry::Pool& pool, const config::Backend& wanted) {
+    void assign_backend(Registry::Pool& pool, const config::Backend& wanted) {
         const auto known = place_of(pool.backends, [&](const Registry::Backend& b) {
             return b.standing == Standing::Removed && b.config.address == wanted.address;
         });
@@ -192,7 +192,7 @@ class Assignment {
                               " backends, with those that still have connections; wait until they are gone");
     }
 
-    void seat_listener(const config::Listener& wanted, std::uint32_t pool) {
+    void assign_listener(const config::Listener& wanted, std::uint32_t pool) {
         const auto known = place_of(registry_.listeners, [&](const Registry::Listener& l) {
             return l.standing == Standing::Removed && l.config.address == wanted.address;
         });
@@ -200,7 +200,7 @@ class Assignment {
         registry_.listeners[index] = {.config = wanted, .pool = pool, .standing = Standing::Active};
     }
 
-    void seat_routes(const std::vector<std::uint32_t>& pools) {
+    void assign_routes(const std::vector<std::uint32_t>& pools) {
         registry_.routes.clear();
         for (const config::Route& wanted : config_.routes) {
             Registry::Route route{.config = wanted, .listener = std::nullopt, .pool = 0};

@@ -165,12 +165,12 @@ bool Listener::admits(const IpAddress& client) const {
     return (allow.empty() || std::ranges::any_of(allow, holds)) && std::ranges::none_of(deny, holds);
 }
 
-std::unique_ptr<const Snapshot> build_snapshot(const Registry& registry, std::uint64_t roster_generation,
+std::unique_ptr<const Snapshot> build_snapshot(const Registry& registry, std::uint64_t registry_generation,
                                                std::span<const Condition> conditions,
                                                std::uint64_t generation, const Snapshot* previous) {
     auto snapshot = std::make_unique<Snapshot>();
     snapshot->generation = generation;
-    snapshot->registry = roster_generation;
+    snapshot->registry = registry_generation;
     snapshot->connection_log = registry.connection_log;
     snapshot->connect_memory = registry.connect_memory;
     for (const Registry::Listener& listener : registry.listeners) {

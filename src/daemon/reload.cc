@@ -83,7 +83,7 @@ double moved_share(const backend::Pool& before, const backend::Pool& after) {
 
 }  // namespace
 
-backend::Registry Control::seated(const config::Config& wanted) const {
+backend::Registry Control::assigned(const config::Config& wanted) const {
     try {
         return backend::assign(wanted, &registry_);
     } catch (const backend::AssignmentError& error) {
@@ -92,7 +92,7 @@ backend::Registry Control::seated(const config::Config& wanted) const {
 }
 
 void Control::go_over_to(config::Config wanted) {
-    backend::Registry next = seated(wanted);
+    backend::Registry next = assigned(wanted);
     std::vector<std::uint32_t> returning;  // out of drain or maintenance, or new and not probed
     next.each_backend([&](std::uint32_t p, std::uint32_t b, const backend::Registry::Backend& backend) {
         if (backend.standing != backend::Standing::Active ||
@@ -171,7 +171,7 @@ admin::ReloadReport Control::reload(bool dry_run) {
 admin::ReloadReport Control::go_over_to_file(bool dry_run) {
     config::Config file = load_changed();
     config::Config wanted = with_wishes(file);
-    admin::ReloadReport report{.applied = !dry_run, .changes = {}, .moves = moves_to(seated(wanted))};
+    admin::ReloadReport report{.applied = !dry_run, .changes = {}, .moves = moves_to(assigned(wanted))};
     for (const config::Change& change : config::difference(config_, wanted)) {
         report.changes.push_back({.what = change.what,
                                   .kind = name(change.kind),

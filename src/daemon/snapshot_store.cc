@@ -22,11 +22,11 @@ void SnapshotStore::publish(const backend::Registry& registry, std::span<const b
     add(registry, newest().registry + 1, conditions, std::move(topology));
 }
 
-void SnapshotStore::add(const backend::Registry& registry, std::uint64_t roster_generation,
+void SnapshotStore::add(const backend::Registry& registry, std::uint64_t registry_generation,
                         std::span<const backend::Condition> conditions,
                         std::shared_ptr<const worker::Topology> topology) {
     const backend::Snapshot& previous = newest();
-    publications_.push_back({.snapshot = backend::build_snapshot(registry, roster_generation, conditions,
+    publications_.push_back({.snapshot = backend::build_snapshot(registry, registry_generation, conditions,
                                                                  previous.generation + 1, &previous),
                              .topology = std::move(topology)});
     free_unused();
@@ -41,7 +41,7 @@ void SnapshotStore::sent(std::uint32_t worker) { held_[worker].push_back(newest(
 
 void SnapshotStore::retired(std::uint32_t worker, std::uint64_t generation) {
     auto& held = held_[worker];
-    // Mailboxes keep their order: whoever gave this one up gave up all before it.
+    // Mailboxes keep their order: a worker that gave this one up gave up all before it.
     while (!held.empty() && held.front() <= generation) held.pop_front();
     free_unused();
 }

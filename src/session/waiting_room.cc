@@ -36,7 +36,7 @@ Holding holding_of(const Connection& c) {
 
 WaitingRoom::WaitingRoom(CommonMemory& common, std::uint32_t workers, std::uint32_t capacity,
                          std::uint64_t bound)
-    : common_(common), workers_(workers), seats_(capacity) {
+    : common_(common), workers_(workers), entries_(capacity) {
     use(bound);
 }
 
@@ -50,16 +50,16 @@ void WaitingRoom::use(std::uint64_t bound) {
 }
 
 void WaitingRoom::hold(std::uint32_t id, const Holding& holding) {
-    Seat& seat = seats_[id];
+    Entry& entry = entries_[id];
     const Queue queue = holding.asks_broker           ? Queue::Asking
                         : holding.bytes > kUsualBytes ? Queue::Large
                                                       : Queue::Usual;
-    if (seat.bytes == holding.bytes && (seat.bytes == 0 || seat.queue == queue)) return;
-    if (seat.bytes != 0 && (holding.bytes == 0 || seat.queue != queue)) unlink(id);
-    if (holding.bytes != 0 && (seat.bytes == 0 || seat.queue != queue)) append(id, queue);
+    if (entry.bytes == holding.bytes && (entry.bytes == 0 || entry.queue == queue)) return;
+    if (entry.bytes != 0 && (holding.bytes == 0 || entry.queue != queue)) unlink(id);
+    if (holding.bytes != 0 && (entry.bytes == 0 || entry.queue != queue)) append(id, queue);
     held_ += holding.bytes;
-    held_ -= seat.bytes;
-    seat.bytes = holding.bytes;
+    held_ -= entry.bytes;
+    entry.bytes = holding.bytes;
     settle();
 }
 
@@ -99,19 +99,19 @@ bool WaitingRoom::settle() {
 
 void WaitingRoom::append(std::uint32_t id, Queue queue) {
     Ends& ends = queues_[static_cast<std::size_t>(queue)];
-    Seat& seat = seats_[id];
-    seat.queue = queue;
-    seat.before = ends.last;
-    seat.behind = 0;
-    (ends.last == 0 ? ends.first : seats_[ends.last - 1].behind) = id + 1;
+    Entry& entry = entries_[id];
+    entry.queue = queue;
+    entry.before = ends.last;
+    entry.behind = 0;
+    (ends.last == 0 ? ends.first : entries_[ends.last - 1].behind) = id + 1;
     ends.last = id + 1;
 }
 
 void WaitingRoom::unlink(std::uint32_t id) {
-    const Seat& seat = seats_[id];
-    Ends& ends = queues_[static_cast<std::size_t>(seat.queue)];
-    (seat.before == 0 ? ends.first : seats_[seat.before - 1].behind) = seat.behind;
-    (seat.behind == 0 ? ends.last : seats_[seat.behind - 1].before) = seat.before;
+    const Entry& entry = entries_[id];
+    Ends& ends = queues_[static_cast<std::size_t>(entry.queue)];
+    (entry.before == 0 ? ends.first : entries_[entry.before - 1].behind) = entry.behind;
+    (entry.behind == 0 ? ends.last : entries_[entry.behind - 1].before) = entry.before;
 }
 
 }  // namespace sluice::session

@@ -40,58 +40,60 @@ void Forwarder::begin_burst(Instant now, std::span<const port::Frame> burst) {
     burst_ = burst;
     for (const port::Frame& frame : burst) __builtin_prefetch(frame.data, 1);
     const std::size_t n = std::min(burst.size(), kClassifyAhead);
-    for (std::size_t i = 0; i < n; ++i) classify(burst[i], sights_[i]);
-    for (std::size_t i = 0; i < std::min(n, kPrefetchAhead); ++i) prefetch_record(sights_[i]);
+    for (std::size_t i = 0; i < n; ++i) classify(burst[i], lookups_[i]);
+    for (std::size_t i = 0; i < std::min(n, kPrefetchAhead); ++i) prefetch_record(lookups_[i]);
 }
 
-void Forwarder::classify(const port::Frame& frame, Sight& sight, bool judged) const {
-    sight.kind = Sight::Kind::Nothing;
+void Forwarder::classify(const port::Frame& frame, Lookup& lookup, bool judged) const {
+    lookup.kind = Lookup::Kind::Nothing;
     if (frame.length < wire::kEthernetHeaderSize || frame.multi_segment) return;
     if (!exits_[frame.port].mac.is_at(frame.data)) return;
     const std::uint16_t type = load16(frame.data + wire::kEtherTypeAt);
     if (type == wire::kEtherTypeIpv4) {
-        classify_as<IpFamily::V4>(frame, sight, sight.v4, judged);
+        classify_as<IpFamily::V4>(frame, lookup, lookup.v4, judged);
     } else if (type == wire::kEtherTypeIpv6) {
-        classify_as<IpFamily::V6>(frame, sight, sight.v6, judged);
+        classify_as<IpFamily::V6>(frame, lookup, lookup.v6, judged);
     }
 }
 
 template <IpFamily kFamily>
-void Forwarder::classify_as(const port::Frame& frame, Sight& sight, Packet<kFamily>& into,
+void Forwarder::classify_as(const port::Frame& frame, Lookup& lookup, Packet<kFamily>& into,
                             bool judged) const {
     if (!into.read({frame.data, frame.length})) return;
     if (into.size() > exits_[frame.port].mtu && !judged) return;
     const splice::Ends<kFamily> ends = into.ends();
-    sight.from_client = flow_table_.is_from_client<kFamily>(ends, frame.port);
-    if (sight.from_client) {
-        sight.hash = flow_table_.hash(ends);
-        flow_table_.prefetch_client(sight.hash);
+    lookup.from_client = flow_table_.is_from_client<kFamily>(ends, frame.port);
+    if (lookup.from_client) {
+        lookup.hash = flow_table_.hash(ends);
+        flow_table_.prefetch_client(lookup.hash);
     } else {
-        if (!flow_table_.find_lease<kFamily>(ends, frame.port, sight.lease)) return;
-        flow_table_.prefetch(sight.lease);
+        if (!flow_table_.find_lease<kFamily>(ends, frame.port, lookup.lease)) return;
+        flow_table_.prefetch(lookup.lease);
     }
-    sight.kind = kFamily == IpFamily::V4 ? Sight::Kind::V4 : Sight::Kind::V6;
+    lookup.kind = kFamily == IpFamily::V4 ? Lookup::Kind::V4 : Lookup::Kind::V6;
 }
 
 // Brings the record that the frame is probably for.
-void Forwarder::prefetch_record(Sight& sight) const {
-    if (sight.kind == Sight::Kind::Nothing) return;
-    sight.likely = sight.from_client ? flow_table_.candidate(sight.hash) : flow_table_.holder(sight.lease);
-    sight.ended = spliced_.ended();
-    if (!sight.likely || !sight.likely->is_spliced()) return;
-    if (sight.likely->kind() == Reference::Kind::Spliced4) {
-        spliced_.table<IpFamily::V4>().prefetch(sight.likely->number());
+void Forwarder::prefetch_record(Lookup& lookup) const {
+    if (lookup.kind == Lookup::Kind::Nothing) return;
+    lookup.likely =
+        lookup.from_client ? flow_table_.candidate(lookup.hash) : flow_table_.holder(lookup.lease);
+    lookup.ended = spliced_.ended();
+    if (!lookup.likely || !lookup.likely->is_spliced()) return;
+    if (lookup.likely->kind() == Reference::Kind::Spliced4) {
+        spliced_.table<IpFamily::V4>().prefetch(lookup.likely->number());
     } else {
-        spliced_.table<IpFamily::V6>().prefetch(sight.likely->number());
+        spliced_.table<IpFamily::V6>().prefetch(lookup.likely->number());
     }
 }
 
 // --- forward ---
 
 Forwarder::Fate Forwarder::forward(std::size_t i) {
-    if (i + kClassifyAhead < burst_.size()) classify(burst_[i + kClassifyAhead], sights_[i + kClassifyAhead]);
-    if (i + kPrefetchAhead < burst_.size()) prefetch_record(sights_[i + kPrefetchAhead]);
-    const Sight& sight = sights_[i];
+    if (i + kClassifyAhead < burst_.size())
+        classify(burst_[i + kClassifyAhead], lookups_[i + kClassifyAhead]);
+    if (i + kPrefetchAhead < burst_.size()) prefetch_record(lookups_[i + kPrefetchAhead]);
+    const Lookup& lookup = lookups_[i];
     const port::Frame& frame = burst_[i];
     const auto go = [&]<IpFamily kFamily>(const Packet<kFamily>& packet) {
         const wire::TcpFlags flags = packet.flags();
@@ -99,26 +101,26 @@ Forwarder::Fate Forwarder::forward(std::size_t i) {
         // Input sees what it means.
         if (flags.syn) return Fate::Unknown;
         if ((flags.fin || flags.rst) && !is_sound(packet)) return Fate::Unknown;
-        return rewrite<kFamily>(sight, packet, frame);
+        return rewrite<kFamily>(lookup, packet, frame);
     };
-    return visit(sight, go);
+    return visit(lookup, go);
 }
 
 Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
     now_ = now;
     milliseconds_ = milliseconds32(now);
-    Sight sight;
-    classify(frame, sight, true);
-    return visit(sight, [&](const auto& packet) { return rewrite(sight, packet, frame); });
+    Lookup lookup;
+    classify(frame, lookup, true);
+    return visit(lookup, [&](const auto& packet) { return rewrite(lookup, packet, frame); });
 }
 
 // Calls go(packet) with the packet that was seen.
 template <typename Go>
-Forwarder::Fate Forwarder::visit(const Sight& sight, Go&& go) {
-    switch (sight.kind) {
-        case Sight::Kind::V4: return go(sight.v4);
-        case Sight::Kind::V6: return go(sight.v6);
-        case Sight::Kind::Nothing: break;
+Forwarder::Fate Forwarder::visit(const Lookup& lookup, Go&& go) {
+    switch (lookup.kind) {
+        case Lookup::Kind::V4: return go(lookup.v4);
+        case Lookup::Kind::V6: return go(lookup.v6);
+        case Lookup::Kind::Nothing: break;
     }
     return Fate::Unknown;
 }
@@ -131,40 +133,41 @@ bool Forwarder::is_sound(const Packet<kFamily>& packet) {
 
 // Nearly always what prefetch_record() found still holds. Inline, because it is the way of every packet.
 template <IpFamily kFamily>
-[[gnu::always_inline]] inline std::uint32_t Forwarder::find(const Sight& sight,
+[[gnu::always_inline]] inline std::uint32_t Forwarder::find(const Lookup& lookup,
                                                             const Packet<kFamily>& packet) const {
-    if (sight.likely && sight.ended == spliced_.ended() && is_it(sight, packet, *sight.likely)) [[likely]] {
-        return sight.likely->number();
+    if (lookup.likely && lookup.ended == spliced_.ended() && is_it(lookup, packet, *lookup.likely))
+        [[likely]] {
+        return lookup.likely->number();
     }
-    return search(sight, packet);
+    return search(lookup, packet);
 }
 
 template <IpFamily kFamily>
-bool Forwarder::is_it(const Sight& sight, const Packet<kFamily>& packet, Reference candidate) const {
+bool Forwarder::is_it(const Lookup& lookup, const Packet<kFamily>& packet, Reference candidate) const {
     // A lease is held by one connection at a time, and its spliced holder changes only where a record ends.
     return candidate.kind() == kSplicedKind<kFamily> &&
-           (!sight.from_client ||
+           (!lookup.from_client ||
             packet.arrives_by(spliced_.table<kFamily>()[candidate.number()].leg(Direction::ToClient)));
 }
 
 template <IpFamily kFamily>
-[[gnu::noinline]] std::uint32_t Forwarder::search(const Sight& sight, const Packet<kFamily>& packet) const {
+[[gnu::noinline]] std::uint32_t Forwarder::search(const Lookup& lookup, const Packet<kFamily>& packet) const {
     const auto found =
-        sight.from_client
-            ? flow_table_.find_client(sight.hash,
-                                      [&](Reference candidate) { return is_it(sight, packet, candidate); })
-            : flow_table_.holder(sight.lease);
+        lookup.from_client
+            ? flow_table_.find_client(lookup.hash,
+                                      [&](Reference candidate) { return is_it(lookup, packet, candidate); })
+            : flow_table_.holder(lookup.lease);
     return found && found->kind() == kSplicedKind<kFamily> ? found->number() : flow::kNoEntry;
 }
 
 template <IpFamily kFamily>
-Forwarder::Fate Forwarder::rewrite(const Sight& sight, const Packet<kFamily>& packet,
+Forwarder::Fate Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily>& packet,
                                    const port::Frame& frame) {
-    const std::uint32_t id = find<kFamily>(sight, packet);
+    const std::uint32_t id = find<kFamily>(lookup, packet);
     if (id == flow::kNoEntry) return Fate::Unknown;
     splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];
-    const Direction direction = sight.from_client ? Direction::ToBroker : Direction::ToClient;
-    if (sight.from_client) follow_client(record, packet, frame);
+    const Direction direction = lookup.from_client ? Direction::ToBroker : Direction::ToClient;
+    if (lookup.from_client) follow_client(record, packet, frame);
     const splice::DirectionState& way = record.core.way(direction);
     const Exit& exit = exits_[way.port];
     Room room{.size = exit.mtu};

@@ -53,7 +53,7 @@ class Forwarder {
     static constexpr std::size_t kPrefetchAhead = 8;
 
     // What classify() saw of one frame.
-    struct Sight {
+    struct Lookup {
         enum class Kind : std::uint8_t { Nothing, V4, V6 };
         Kind kind = Kind::Nothing;
         bool from_client = false;
@@ -77,24 +77,24 @@ class Forwarder {
     };
 
     // judged: Input has seen the frame, and it may be larger than what arrives in one.
-    void classify(const port::Frame& frame, Sight& sight, bool judged = false) const;
+    void classify(const port::Frame& frame, Lookup& lookup, bool judged = false) const;
     template <IpFamily kFamily>
-    void classify_as(const port::Frame& frame, Sight& sight, Packet<kFamily>& into, bool judged) const;
-    void prefetch_record(Sight& sight) const;
+    void classify_as(const port::Frame& frame, Lookup& lookup, Packet<kFamily>& into, bool judged) const;
+    void prefetch_record(Lookup& lookup) const;
     void account(const splice::Core& core, Direction direction, std::uint32_t payload);
     template <typename Go>
-    static Fate visit(const Sight& sight, Go&& go);
+    static Fate visit(const Lookup& lookup, Go&& go);
     template <IpFamily kFamily>
-    bool is_it(const Sight& sight, const Packet<kFamily>& packet, Reference candidate) const;
+    bool is_it(const Lookup& lookup, const Packet<kFamily>& packet, Reference candidate) const;
     // The packet's record, or flow::kNoEntry.
     template <IpFamily kFamily>
-    std::uint32_t find(const Sight& sight, const Packet<kFamily>& packet) const;
+    std::uint32_t find(const Lookup& lookup, const Packet<kFamily>& packet) const;
     template <IpFamily kFamily>
-    std::uint32_t search(const Sight& sight, const Packet<kFamily>& packet) const;
+    std::uint32_t search(const Lookup& lookup, const Packet<kFamily>& packet) const;
     template <IpFamily kFamily>
     static bool is_sound(const Packet<kFamily>& packet);
     template <IpFamily kFamily>
-    Fate rewrite(const Sight& sight, const Packet<kFamily>& packet, const port::Frame& frame);
+    Fate rewrite(const Lookup& lookup, const Packet<kFamily>& packet, const port::Frame& frame);
     template <IpFamily kFamily>
     static bool is_narrow(const Packet<kFamily>& packet, const Room& room);
     template <IpFamily kFamily>
@@ -118,7 +118,7 @@ class Forwarder {
     Instant now_;
     std::uint32_t milliseconds_ = 0;  // milliseconds32(now_)
     std::span<const port::Frame> burst_;
-    std::array<Sight, kBurst> sights_{};
+    std::array<Lookup, kBurst> lookups_{};
     std::vector<TrafficSum> sums_;                 // by pool, backend in the pool, and direction
     std::vector<std::uint32_t> first_;             // by pool: in sums_
     std::array<std::uint32_t, kBurst> touched_{};  // accounts with something fresh

@@ -50,7 +50,7 @@ class Chooser {
   private:
     struct PoolRotation {
         balance::RoundRobin round_robin;
-        std::uint32_t rotor = 0;  // who was chosen last by load
+        std::uint32_t rotor = 0;  // chosen last by load
     };
     void judge(Instant now, const Pool& pool, std::span<const std::uint32_t> tried, bool keep_pace);
     bool may_take(Instant now, const Backend& backend) const;

@@ -155,7 +155,7 @@ struct Condition {
 
 // conditions: by position; those beyond its end are as of a backend that nothing is known of. previous: the
 // snapshot before this one, whose hash tables are shared where they can be, or nullptr.
-std::unique_ptr<const Snapshot> build_snapshot(const Registry& registry, std::uint64_t roster_generation,
+std::unique_ptr<const Snapshot> build_snapshot(const Registry& registry, std::uint64_t registry_generation,
                                                std::span<const Condition> conditions,
                                                std::uint64_t generation, const Snapshot* previous);
 

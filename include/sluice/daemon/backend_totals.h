@@ -1,5 +1,5 @@
 // The statistics of all workers together, by backend. Positions are used again once a backend is gone; what
-// was tallied before is not the next one's.
+// was counted before does not belong to the next one.
 #pragma once
 
 #include <cstdint>

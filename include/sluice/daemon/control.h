@@ -125,7 +125,7 @@ class Control final : public admin::View, public admin::MetricsView {
     config::Config load_changed();
     config::Config with_wishes(config::Config config) const;
     void go_over_to(config::Config wanted);
-    backend::Registry seated(const config::Config& wanted) const;
+    backend::Registry assigned(const config::Config& wanted) const;
     std::vector<admin::ReloadReport::Move> moves_to(const backend::Registry& next) const;
     struct BackendPlace {
         std::size_t pool = 0;

@@ -44,7 +44,7 @@ class SnapshotStore {
     std::size_t kept() const { return publications_.size(); }
 
   private:
-    void add(const backend::Registry& registry, std::uint64_t roster_generation,
+    void add(const backend::Registry& registry, std::uint64_t registry_generation,
              std::span<const backend::Condition> conditions,
              std::shared_ptr<const worker::Topology> topology);
     void free_unused();

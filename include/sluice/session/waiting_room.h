@@ -1,5 +1,5 @@
 // The memory of clients that no broker has accepted yet: what one worker holds for them, how much of it there
-// may be, and who has to go when it is too much.
+// may be held, and which clients are ended when it is too much.
 //
 // One bound holds for all workers together. Half of it is shared out evenly, and each worker's share is its
 // own; the other half is lent to whichever needs it. So a worker that is aimed at gets more than half of the
@@ -22,7 +22,7 @@ class CommonMemory {
   public:
     // False, and nothing has changed, when more than `limit` bytes would be lent with these.
     [[nodiscard]] bool borrow(std::uint64_t bytes, std::uint64_t limit);
-    // Whatever the limit: for who has them already.
+    // Regardless of the limit: for clients that hold them already.
     void owe(std::uint64_t bytes) { lent_.fetch_add(bytes, std::memory_order_relaxed); }
     void give_back(std::uint64_t bytes) { lent_.fetch_sub(bytes, std::memory_order_relaxed); }
     std::uint64_t lent() const { return lent_.load(std::memory_order_relaxed); }
@@ -64,9 +64,9 @@ class WaitingRoom {
     // What connection `id` holds from now on; nothing: it is forgotten.
     void hold(std::uint32_t id, const Holding& holding);
     void leave(std::uint32_t id) { hold(id, {}); }
-    // While more is held than may be: who has to go next. First those whose CONNECT is unfinished and larger
-    // than usual, then others unfinished, then those that wait for a broker; of each, who has been so for
-    // longest.
+    // While more is held than allowed: the client to end next. First those whose CONNECT is unfinished and
+    // larger than usual, then others unfinished, then those that wait for a broker; of each, the one that has
+    // been so for longest.
     std::optional<std::uint32_t> first_to_go();
 
     // Memory is short, as from two thirds of what this worker may hold on until it is half: clients are to be
@@ -77,7 +77,7 @@ class WaitingRoom {
     std::uint32_t reach(std::uint32_t bytes) const {
         return short_ && bytes > kShortReach ? kShortReach : bytes;
     }
-    bool asks_broker(std::uint32_t id) const { return seats_[id].queue == Queue::Asking; }
+    bool asks_broker(std::uint32_t id) const { return entries_[id].queue == Queue::Asking; }
     std::uint64_t held() const { return held_; }
 
   private:
@@ -85,7 +85,7 @@ class WaitingRoom {
     enum class Queue : std::uint8_t { Large, Usual, Asking };
     static constexpr std::size_t kQueues = 3;
     // Of a connection that holds nothing: all zero. Neighbors are named by number plus one; 0: none.
-    struct Seat {
+    struct Entry {
         std::uint64_t bytes;
         std::uint32_t before;
         std::uint32_t behind;
@@ -103,7 +103,7 @@ class WaitingRoom {
 
     CommonMemory& common_;
     const std::uint32_t workers_;
-    LazyArray<Seat> seats_;  // by connection
+    LazyArray<Entry> entries_;  // by connection
     std::array<Ends, kQueues> queues_{};
     std::uint64_t own_ = 0;       // this worker's share
     std::uint64_t lendable_ = 0;  // what may be lent to all together

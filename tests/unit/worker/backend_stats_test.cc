@@ -1,4 +1,4 @@
-// What is tallied of each broker is what happened with it, whatever phase its connections were in.
+// The statistics of each broker say what happened with it, whatever phase its connections were in.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -186,17 +186,17 @@ TEST(BackendStats, TheSplicesCountersAreTheSumOverTheBrokers) {
         return std::array{lab.count(Counter::SplicePacketsToBroker), lab.count(Counter::SpliceBytesToBroker),
                           lab.count(Counter::SplicePacketsToClient), lab.count(Counter::SpliceBytesToClient)};
     };
-    const auto tallied = [&] {
+    const auto stats_now = [&] {
         const backend::Traffic sum = all(lab).traffic;
         return std::array{sum.to_broker.packets, sum.to_broker.bytes, sum.to_client.packets,
                           sum.to_client.bytes};
     };
     const auto counters = told();
-    const auto stats = tallied();
+    const auto stats = stats_now();
     for (Socket* const client : clients) client->write(std::string(100, 'x'));
     lab.settle();
     for (std::size_t i = 0; i < counters.size(); ++i) {
-        EXPECT_EQ(told()[i] - counters[i], tallied()[i] - stats[i]) << i;
+        EXPECT_EQ(told()[i] - counters[i], stats_now()[i] - stats[i]) << i;
     }
     EXPECT_EQ(told()[1] - counters[1], 4000U);
 }

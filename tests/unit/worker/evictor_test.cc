@@ -263,11 +263,11 @@ INSTANTIATE_TEST_SUITE_P(Workers, Evictor, testing::Values(1U, 3U));
 void fill_unevenly(Lab& lab, const std::vector<int>& wanted) {
     lab.set_down({1});
     const auto workers = static_cast<std::uint32_t>(wanted.size());
-    const worker::Steering owner(workers);
+    const worker::Steering steering(workers);
     for (std::uint32_t w = 0; w < workers; ++w) {
         for (int n = 0; n < wanted[w];) {
             const SocketAddress from = lab.next_client_address();
-            if (owner.of_client({lab.listener(), from}) != w) continue;
+            if (steering.of_client({lab.listener(), from}) != w) continue;
             ASSERT_EQ(
                 connect(lab, {.client_id = std::to_string(w) + "-" + std::to_string(n++)}, from).received,
                 kConnackAccepted);

@@ -21,15 +21,15 @@ TEST(Steering, HashesAsTheRssSpecificationVerifies) {
 }
 
 TEST(Steering, SpreadsClientsOverAllWorkersAndFollowsTheSourcePort) {
-    const Steering owner(3);
+    const Steering steering(3);
     std::array<int, 3> clients{};
     for (int i = 0; i < 3000; ++i) {
         const FourTuple t{.local = {IpAddress::v4(10, 1, 0, 1), 1883},
                           .remote = {IpAddress::v4(10, 1, 2, 3), static_cast<std::uint16_t>(20000 + i)}};
-        ++clients[owner.of_client(t)];
+        ++clients[steering.of_client(t)];
     }
     for (const int n : clients) EXPECT_NEAR(n, 1000, 150);
-    EXPECT_EQ(owner.of_source_port(3001), 3001U % 3);
+    EXPECT_EQ(steering.of_source_port(3001), 3001U % 3);
     EXPECT_EQ(Steering(1).of_client(tuple("10.0.0.1:5", "10.0.0.2:6")), 0U);
 }
 
