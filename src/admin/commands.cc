@@ -41,7 +41,7 @@ SocketAddress parse_filter_address(std::string_view text) {
     if (const auto both = SocketAddress::parse(text)) return *both;
     if (const auto address = IpAddress::parse(text)) return {.address = *address, .port = 0};
     throw Refused(
-        "address= wants an IP address, with or without a port, such as 10.1.0.7 or [fd00::7]:40000");
+        "address= needs an IP address, with or without a port, such as 10.1.0.7 or [fd00::7]:40000");
 }
 
 // Words of the form NAME=VALUE. `names` is what there is, for who wrote something else.
@@ -51,11 +51,11 @@ class Settings {
         for (const std::string& word : words) {
             const std::size_t sign = word.find('=');
             if (sign == std::string::npos) {
-                throw Refused("'" + word + "' is not understood; write NAME=VALUE with " + known());
+                throw Refused("'" + word + "' is not of the form NAME=VALUE; known names: " + known());
             }
             const std::string key = word.substr(0, sign);
             if (std::ranges::find(names_, key) == names_.end()) {
-                throw Refused("unknown name '" + key + "'; there are " + known());
+                throw Refused("unknown name '" + key + "'; known names: " + known());
             }
             if (find(key)) throw Refused(key + "= is given twice");
             values_.emplace_back(key, word.substr(sign + 1));
@@ -94,7 +94,7 @@ ConnectionFilter parse_filter(const Settings& settings, std::size_t limit) {
     if (const auto text = settings.find("limit")) {
         const auto number = parse_number<std::size_t>(*text);
         if (!number || *number == 0 || *number > kMaxConnectionLimit) {
-            throw Refused("limit= wants a number from 1 to " + std::to_string(kMaxConnectionLimit));
+            throw Refused("limit= needs a number from 1 to " + std::to_string(kMaxConnectionLimit));
         }
         filter.limit = *number;
     }
@@ -110,7 +110,7 @@ Json show_connections(View& view, Words arguments) {
 
 Json show_counters(View& view, Words arguments) {
     if (!arguments.empty() && arguments[0] != "all") {
-        throw Refused("show counters takes nothing or 'all', which adds those that are zero");
+        throw Refused("show counters takes no argument or 'all', which includes counters that are zero");
     }
     Json array = Json::array();
     for (const CounterInfo& info : kCounterTable) {
@@ -136,14 +136,14 @@ Json explain(View& view, Words arguments) {
                       .pool = settings.find("pool").value_or("")};
     if (const auto text = settings.find("address")) {
         question.address = IpAddress::parse(*text);
-        if (!question.address) throw Refused("address= wants the client's IP address, such as 10.1.0.7");
+        if (!question.address) throw Refused("address= needs the client's IP address, such as 10.1.0.7");
     }
     return to_json(view.explain(question));
 }
 
 Json reload(View& view, Words arguments) {
     if (!arguments.empty() && arguments[0] != "--dry-run") {
-        throw Refused("reload takes nothing or --dry-run, which only says what would change");
+        throw Refused("reload takes no argument or --dry-run, which only reports what would change");
     }
     return {{"reload", to_json(view.reload(!arguments.empty()))}};
 }
@@ -157,7 +157,7 @@ Json set_state(View& view, Words arguments) {
 std::uint32_t parse_weight(const std::string& text) {
     constexpr std::uint32_t kMost = 1000;
     const auto weight = parse_number<std::uint32_t>(text);
-    if (!weight || *weight > kMost) throw Refused("a weight is a number from 0 to 1000");
+    if (!weight || *weight > kMost) throw Refused("the weight must be a number from 0 to 1000");
     return *weight;
 }
 
@@ -173,7 +173,7 @@ Json add_backend(View& view, Words arguments) {
     const auto address = SocketAddress::parse(arguments[2]);
     if (!address) {
         throw Refused("'" + arguments[2] +
-                      "' is no address with a port; write it as 10.2.0.5:1883 or [fd00::5]:1883");
+                      "' is not an address with a port; write it as 10.2.0.5:1883 or [fd00::5]:1883");
     }
     const std::uint32_t weight = parse_weight(settings.find("weight").value_or("100"));
     view.add_backend(arguments[0], arguments[1], *address, weight);
@@ -190,7 +190,8 @@ Json kill_connection(View& view, Words arguments) {
     const ConnectionFilter filter = parse_filter(settings, kMaxConnectionLimit);
     if (!filter.backend && !filter.client_id && !filter.client_id_prefix && !filter.address &&
         !filter.phase) {
-        throw Refused("say which: backend=, client_id=, client_id_prefix=, address= or phase=");
+        throw Refused(
+            "give at least one filter: backend=, client_id=, client_id_prefix=, address= or phase=");
     }
     return {{"killed", view.kill_connections(filter)}};
 }
@@ -207,9 +208,9 @@ constexpr std::array kCommands{
             [](View& view, Words) -> Json {
                 return {{"info", to_json(view.info())}};
             }},
-    Command{"show listeners", "", "where clients connect, and the limits there", 0, 0,
+    Command{"show listeners", "", "every listener: address, connections, limits", 0, 0,
             [](View& view, Words) { return list("listeners", view.listeners()); }},
-    Command{"show pools", "", "how brokers are chosen, and how many can be", 0, 0,
+    Command{"show pools", "", "every pool: balancing method, brokers, how many of them are usable", 0, 0,
             [](View& view, Words) { return list("pools", view.pools()); }},
     Command{"show backends", "", "every broker: state, health, load, source ports", 0, 0,
             [](View& view, Words) { return list("backends", view.backends()); }},
@@ -221,34 +222,35 @@ constexpr std::array kCommands{
             [](View& view, Words) { return list("ports", view.ports()); }},
     Command{"show neighbors", "", "ARP and neighbor discovery tables of all workers", 0, 0,
             [](View& view, Words) { return list("neighbors", view.neighbors()); }},
-    Command{"show config", "", "the configuration in force: the file's, with what the operator changed since",
-            0, 0,
+    Command{"show config", "",
+            "the configuration in force: the file, with the changes that commands have made since", 0, 0,
             [](View& view, Words) -> Json {
                 return {{"config", Json::parse(view.config_json())}};
             }},
     Command{"show counters", "[all]", "counters that are not zero, or all", 0, 1, show_counters},
     Command{"explain", "CLIENT_ID [listener=NAME] [pool=NAME] [username=TEXT] [version=V] [address=IP]",
-            "which broker this client goes to, and why; through the first listener unless named", 1, 6,
-            explain},
+            "which broker a client with this ID gets, and why; at the first listener unless one is named", 1,
+            6, explain},
     Command{"reload", "[--dry-run]",
-            "goes over to the configuration file as it is now, or says what would change", 0, 1, reload},
-    Command{"drain", "BACKEND", "it keeps its connections and takes no new ones", 1, 1,
+            "applies the configuration file as it is now, or only reports what would change", 0, 1, reload},
+    Command{"drain", "BACKEND", "the broker keeps its connections and gets no new ones", 1, 1,
             set_state<Wish::Drain>},
-    Command{"maintenance", "BACKEND", "its connections are ended too, at drain_rate", 1, 1,
+    Command{"maintenance", "BACKEND",
+            "the broker gets no new connections, and those it has are ended at drain_rate", 1, 1,
             set_state<Wish::Maintenance>},
-    Command{"ready", "BACKEND", "it takes clients again", 1, 1, set_state<Wish::Ready>},
-    Command{"weight", "BACKEND N", "its share of the clients, 0 to 1000, until the next reload", 2, 2,
+    Command{"ready", "BACKEND", "the broker gets new connections again", 1, 1, set_state<Wish::Ready>},
+    Command{"weight", "BACKEND N", "sets the broker's weight, 0 to 1000, until the next reload", 2, 2,
             set_weight},
-    Command{"add backend", "POOL NAME ADDRESS:PORT [weight=N]", "one more broker, until the next reload", 3,
-            4, add_backend},
+    Command{"add backend", "POOL NAME ADDRESS:PORT [weight=N]",
+            "adds a broker to the pool until the next reload", 3, 4, add_backend},
     Command{"remove backend", "BACKEND",
-            "takes it out until the next reload; its connections are ended at drain_rate", 1, 1,
+            "removes the broker until the next reload; its connections are ended at drain_rate", 1, 1,
             remove_backend},
     Command{
         "kill connection",
         "backend=NAME | client_id=TEXT | client_id_prefix=TEXT | address=IP[:PORT] | phase=NAME [limit=N]",
-        "resets both ends of every connection that fits all of them", 1, 6, kill_connection},
-    Command{"log level", "LEVEL", "debug, info, warning or error", 1, 1, log_level},
+        "resets both ends of every connection that matches all filters", 1, 6, kill_connection},
+    Command{"log level", "LEVEL", "sets the log level: debug, info, warning or error", 1, 1, log_level},
     Command{"help", "", "this list", 0, 0, help},
 };
 
@@ -317,7 +319,7 @@ Json run(View& view, std::string_view line) {
     if (!words) {
         throw Refused("a quote is not closed, or a backslash in it is not followed by \" \\ n t or xNN");
     }
-    if (words->empty()) throw Refused("an empty line is no command; try 'help'");
+    if (words->empty()) throw Refused("the line is empty; try 'help'");
     std::size_t used = 0;
     const Command* command = find_command(*words, used);
     if (command == nullptr) {
@@ -325,7 +327,7 @@ Json run(View& view, std::string_view line) {
     }
     const Words arguments = Words(*words).subspan(used);
     if (arguments.size() < command->least || arguments.size() > command->most) {
-        throw Refused("wrong number of words; write: " + usage(*command));
+        throw Refused("wrong number of arguments; usage: " + usage(*command));
     }
     return command->run(view, arguments);
 }

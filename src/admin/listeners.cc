@@ -89,7 +89,7 @@ bool UnixListener::remove_stale_socket() {
     struct ::stat found {};
     if (::lstat(path_.c_str(), &found) != 0) return false;
     if (!S_ISSOCK(found.st_mode)) {
-        throw SocketError("the path exists and is no socket; remove it or set another admin.socket");
+        throw SocketError("the path exists and is not a socket; remove it or set another admin.socket");
     }
     const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (probe < 0) throw SocketError(reason(errno));
@@ -111,7 +111,7 @@ TcpListener::TcpListener(const SocketAddress& address) : address_(address) {
         if (fd_ >= 0) ::close(fd_);
         std::string what = "metrics at " + address.to_string() + ": " + reason(error);
         if (error == EADDRINUSE) what += "; another program listens there, set another admin.metrics";
-        if (error == EADDRNOTAVAIL) what += "; admin.metrics wants an address of the kernel's own network";
+        if (error == EADDRNOTAVAIL) what += "; admin.metrics must be an address that the kernel has";
         throw SocketError(what);
     };
     KernelAddress at = kernel_address(address);

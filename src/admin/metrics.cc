@@ -73,7 +73,7 @@ void process(Book& book, const Process& process) {
     book.add(process.cpu_seconds);
     book.gauge("process_start_time_seconds", "When the process was started, in seconds since the epoch");
     book.add(process.start_time_seconds);
-    book.gauge("process_resident_memory_bytes", "Memory of the process that is present, in bytes");
+    book.gauge("process_resident_memory_bytes", "Resident memory of the process, in bytes");
     book.add(process.resident_bytes);
     book.gauge("process_virtual_memory_bytes", "Address space of the process, in bytes");
     book.add(process.virtual_bytes);
@@ -84,31 +84,35 @@ void process(Book& book, const Process& process) {
 }
 
 void whole(Book& book, const Metrics& m) {
-    book.gauge("sluice_build_info", "Always 1; the labels tell the versions of Sluice and DPDK");
+    book.gauge("sluice_build_info", "Always 1; the labels are the versions of Sluice and DPDK");
     book.add(1.0, {{"version", m.version}, {"dpdk", m.dpdk}});
     book.gauge("sluice_uptime_seconds", "How long the daemon has been running, in seconds");
     book.add(seconds(m.uptime));
     book.gauge("sluice_draining", "1 while the daemon shuts down and takes no new connections, else 0");
     book.add(m.draining ? 1.0 : 0.0);
-    book.gauge("sluice_max_connections", "Connections for which there is room (runtime.max_connections)");
+    book.gauge("sluice_max_connections",
+               "Most connections that the daemon can hold (runtime.max_connections)");
     book.add(m.max_connections);
-    book.gauge("sluice_packet_buffers_used",
-               "Packet buffers that are out of the pool, those that wait in ports' queues included");
+    book.gauge("sluice_packet_buffers_used", "Packet buffers in use, including those in the ports' queues");
     book.add(m.frames_used);
-    book.gauge("sluice_packet_buffers_capacity", "Packet buffers that there are");
+    book.gauge("sluice_packet_buffers_capacity", "Packet buffers in all");
     book.add(m.frames_capacity);
     book.gauge("sluice_memory_reserved_bytes",
-               "Address space of the tables of connections, taken at start, in bytes");
+               "Address space reserved at start for the tables of connections, in bytes");
     book.add(m.reserved_bytes);
-    book.gauge("sluice_memory_used_bytes", "What the present connections take of it, in bytes");
+    book.gauge("sluice_memory_used_bytes",
+               "Memory of the tables of connections that present connections use, in bytes");
     book.add(m.used_bytes);
     book.gauge("sluice_connect_memory_held_bytes",
                "Memory held for clients that no broker has accepted yet, in bytes");
     book.add(m.connect_bytes);
-    book.gauge("sluice_connect_memory_bytes", "The bound on it (runtime.connect_memory), in bytes");
+    book.gauge("sluice_connect_memory_bytes",
+               "Limit on the memory held for clients that no broker has accepted yet "
+               "(runtime.connect_memory), in bytes");
     book.add(m.connect_memory);
-    book.gauge("sluice_snapshot_generation",
-               "Number of the picture that workers go by; grows with every change of a broker's condition");
+    book.gauge(
+        "sluice_snapshot_generation",
+        "Number of the snapshot of configuration and health that workers use; grows with every change");
     book.add(m.snapshot_generation);
     book.counter("sluice_reloads", "Reloads of the configuration since the start, by result");
     book.add(m.reloads.applied, {{"result", "applied"}});
@@ -120,8 +124,8 @@ void whole(Book& book, const Metrics& m) {
                "When a reload was last tried, or the daemon started, in seconds since the epoch");
     book.add(seconds(m.now.time_since_epoch() - m.last_reload_age));
     book.counter("sluice_socket_clients_displaced",
-                 "Clients of the admin socket and of the metrics that gave way, because 64 were there and "
-                 "another came");
+                 "Clients of the admin socket and of the metrics server that were disconnected for a new "
+                 "one, because 64 were connected");
     book.add(m.admin_clients_displaced, {{"socket", "admin"}});
     book.add(m.metrics_clients_displaced, {{"socket", "metrics"}});
 }
@@ -133,7 +137,7 @@ void workers(Book& book, const std::vector<Metrics::Worker>& workers) {
         book.add(workers[i].answers ? 1.0 : 0.0, {{"worker", std::to_string(i)}});
     }
     book.gauge("sluice_connections",
-               "Connections that there are, by worker and phase: handshaking, relayed (from the end of the "
+               "Present connections, by worker and phase: handshaking, relayed (from the end of the "
                "handshake on), spliced");
     for (std::size_t i = 0; i < workers.size(); ++i) {
         const auto of = [&](const char* phase) {
@@ -153,7 +157,7 @@ void listeners(Book& book, const std::vector<Metrics::Listener>& listeners) {
     };
     book.gauge("sluice_listener_connections", "Connections of the listener");
     each([](const auto& l) { return l.connections; });
-    book.gauge("sluice_listener_half_open", "Of these, those whose handshake is under way");
+    book.gauge("sluice_listener_half_open", "Connections of the listener whose handshake is not complete");
     each([](const auto& l) { return l.half_open; });
     book.gauge("sluice_listener_max_connections", "The listener's max_connections; 0: no limit of its own");
     each([](const auto& l) { return l.max_connections; });
@@ -225,8 +229,8 @@ class Backends {
 
 void conditions(Book& book, const Backends& backends) {
     book.gauge("sluice_backend_up",
-               "1 if the broker is well as far as its probes and clients tell, else 0; whatever state it was "
-               "given");
+               "1 if the broker is up by its probes and connection attempts, else 0, whatever state an "
+               "operator has set");
     backends.each([](const auto& b) { return b.healthy ? 1.0 : 0.0; });
     book.gauge("sluice_backend_state", "1 for the state that the broker is in, 0 for the others");
     backends.each_with([](const auto& b, auto add) {
@@ -235,19 +239,18 @@ void conditions(Book& book, const Backends& backends) {
     });
     book.gauge("sluice_backend_weight", "The broker's weight");
     backends.each([](const auto& b) { return number(b.row.weight); });
-    book.gauge("sluice_backend_connections", "Connections that the broker has or that are being made");
+    book.gauge("sluice_backend_connections", "Connections to the broker, including those being established");
     backends.each([](const auto& b) { return b.row.connections; });
     book.gauge("sluice_backend_max_connections", "The broker's max_connections; 0: no limit");
     backends.each([](const auto& b) { return number(b.row.max_connections); });
     book.gauge("sluice_backend_probe_seconds", "How long the last good health probe took, in seconds");
     backends.each([](const auto& b) { return seconds(b.row.health.latency); });
-    book.gauge("sluice_source_ports_used",
-               "Source ports of an address that are leased for connections to the broker");
+    book.gauge("sluice_source_ports_used", "Source ports of an address in use for connections to the broker");
     backends.each_with([](const auto& b, auto add) {
         for (const auto& s : b.sources) add(s.used, {{"address", s.address.to_string()}});
     });
     book.gauge("sluice_source_ports_free",
-               "Source ports of an address that could be leased for connections to the broker now");
+               "Source ports of an address that are free for new connections to the broker");
     backends.each_with([](const auto& b, auto add) {
         for (const auto& s : b.sources) add(s.free, {{"address", s.address.to_string()}});
     });
@@ -257,7 +260,7 @@ void stats(Book& book, const Backends& backends) {
     book.counter("sluice_backend_connects", "Connections to the broker that were established");
     backends.each([](const auto& b) { return b.tally.connects; });
     book.counter("sluice_backend_connect_failures",
-                 "Attempts to give the broker a client that failed: refused, silent, unreachable, closed");
+                 "Failed attempts to connect a client to the broker, by reason");
     backends.each_with([](const auto& b, auto add) {
         for (std::size_t i = 0; i < backend::kFailures.size(); ++i) {
             add(b.tally.failures[i], {{"reason", backend::to_string(backend::kFailures[i])}});
@@ -278,8 +281,8 @@ void stats(Book& book, const Backends& backends) {
                    "How long it took to connect to the broker, from SYN to established, in seconds");
     backends.each([](const auto& b) -> const backend::Latencies& { return b.tally.connect; });
     book.histogram("sluice_backend_connack_seconds",
-                   "How long the broker took to answer, from the whole CONNECT to the CONNACK, in seconds; "
-                   "without exchanges of AUTH");
+                   "How long the broker took to answer a whole CONNECT with its CONNACK, in seconds; answers "
+                   "after an AUTH exchange are not counted");
     backends.each([](const auto& b) -> const backend::Latencies& { return b.tally.connack; });
     const auto both_ways = [&](auto value) {
         backends.each_with([&](const auto& b, auto add) {
@@ -306,10 +309,10 @@ void stats(Book& book, const Backends& backends) {
 constexpr std::pair<std::string_view, const char*> kPortCounts[] = {
     {"rx_frames", "Frames that the port's device received"},
     {"rx_bytes", "Bytes that the port's device received"},
-    {"rx_missed", "Frames that the port's device dropped because nobody took them in time"},
-    {"rx_ring_full", "Of the frames missed, those that found the ring shared with the kernel full"},
-    {"rx_no_fill", "Of the frames missed, those that found no buffer in AF_XDP's fill ring"},
-    {"rx_interface_dropped", "Frames that the kernel's interface dropped before any ring"},
+    {"rx_missed", "Frames that the port's device dropped because they were not fetched in time"},
+    {"rx_ring_full", "Missed frames for which the ring shared with the kernel was full"},
+    {"rx_no_fill", "Missed frames for which AF_XDP's fill ring had no buffer"},
+    {"rx_interface_dropped", "Frames that the kernel's interface dropped before they reached a ring"},
     {"rx_errors", "Frames that the port's device received with errors"},
     {"rx_no_buffer", "Frames that the port's device dropped because there was no packet buffer"},
     {"tx_frames", "Frames that the port's device sent"},

@@ -78,7 +78,7 @@ TelemetryDict one(const Json& rows, Text parameter) {
     };
     const auto found = std::ranges::find_if(rows, fits);
     const std::string quoted = "'" + std::string(parameter) + "'";
-    if (found == rows.end()) return telemetry_error("there is none named " + quoted);
+    if (found == rows.end()) return telemetry_error("nothing is named " + quoted);
     if (std::ranges::count_if(rows, fits) > 1) {
         return telemetry_error("several pools have one named " + quoted + "; write POOL/NAME");
     }
@@ -119,7 +119,7 @@ constexpr std::array kTopics{
           "info",
           Parameter::None,
           as_it_is},
-    Topic{{"/sluice/counters", "Counters that are not zero. Parameters: all, for those that are, too"},
+    Topic{{"/sluice/counters", "Counters that are not zero. Parameters: all, to include those that are zero"},
           "show counters",
           "counters",
           Parameter::Words,
@@ -170,7 +170,7 @@ constexpr std::array kTopics{
           "",
           Parameter::Words,
           connections},
-    Topic{{"/sluice/neighbors", "ARP and neighbor discovery tables, what fits. Takes no parameters"},
+    Topic{{"/sluice/neighbors", "ARP and neighbor discovery tables, as much as fits. Takes no parameters"},
           "show neighbors",
           "neighbors",
           Parameter::None,
@@ -200,7 +200,7 @@ TelemetryDict tell(View& view, const Topic& topic, Text parameter) {
         return telemetry_error(name + " takes no parameter");
     }
     if (topic.parameter == Parameter::Name && parameter.empty()) {
-        return telemetry_error("say which: " + name + ",NAME");
+        return telemetry_error("a name is needed: " + name + ",NAME");
     }
     std::string line(topic.line);
     if (topic.parameter == Parameter::Words) line.append(" ").append(parameter);

@@ -165,7 +165,7 @@ class TelemetryTest(LabTest):
                 self.assertRegex(answer["error"], r"^[ -~]{10,127}$", command)
             self.assertIsNone(line.ask("/sluice/drain,broker-1"))
             self.assertIsNone(line.ask("/sluice"))
-        self.assertEqual(self.ask("/sluice/backend,nobody"), [{"error": "there is none named 'nobody'"}])
+        self.assertEqual(self.ask("/sluice/backend,nobody"), [{"error": "nothing is named 'nobody'"}])
         self.assertEqual(set(self.lab.backend_states().values()), {"up"})
 
     def test_what_does_not_fit_says_so(self):

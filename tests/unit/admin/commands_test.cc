@@ -191,8 +191,8 @@ TEST(Commands, WhatIsNotUnderstoodNamesTheNearestCommand) {
 }
 
 TEST(Commands, WrongNumberOfWordsShowsTheUsage) {
-    EXPECT_EQ(ask("show info now")["error"], "wrong number of words; write: show info");
-    EXPECT_EQ(ask("log level")["error"], "wrong number of words; write: log level LEVEL");
+    EXPECT_EQ(ask("show info now")["error"], "wrong number of arguments; usage: show info");
+    EXPECT_EQ(ask("log level")["error"], "wrong number of arguments; usage: log level LEVEL");
     EXPECT_TRUE(ask("explain").contains("error"));
 }
 

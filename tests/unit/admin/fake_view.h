@@ -122,7 +122,7 @@ class FakeView : public View {
         Explanation e;
         e.client_id = question.client_id;
         e.listener = question.listener;
-        e.route_text = "none fits: the listener's pool";
+        e.route_text = "no route matches: the listener's pool";
         e.pool = question.pool.empty() ? "of " + question.listener : question.pool;
         e.hash = 0xfedcba9876543210U;
         e.slot = 17;

@@ -94,8 +94,8 @@ TEST(Telemetry, OneIsAskedForByName) {
     EXPECT_EQ(std::get<Texts>(at(ask("/sluice/listener", "mqtt"), "allow")), Texts{"10.0.0.0/8"});
     EXPECT_EQ(number(at(ask("/sluice/pool", "brokers"), "offer", "window_scale")), 7U);
     EXPECT_EQ(number(at(ask("/sluice/port", "front"), "statistics", "rx_frames")), 11U);
-    EXPECT_EQ(error(ask("/sluice/pool", "nobody")), "there is none named 'nobody'");
-    EXPECT_EQ(error(ask("/sluice/pool")), "say which: /sluice/pool,NAME");
+    EXPECT_EQ(error(ask("/sluice/pool", "nobody")), "nothing is named 'nobody'");
+    EXPECT_EQ(error(ask("/sluice/pool")), "a name is needed: /sluice/pool,NAME");
 }
 
 // The two of the fake have one name, so that nothing tells them apart.
