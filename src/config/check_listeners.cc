@@ -11,7 +11,7 @@ void check_address(const Draft& draft, std::size_t index, const Networks& networ
     auto fault = never_a_host(address);
     if (!fault) fault = networks.never_a_host_here(address);
     if (!fault && networks.is_gateway(address)) fault = "is the address of a gateway";
-    if (!fault && draft.ports_good && !networks.port_of(address)) fault = "lies in no network of a port";
+    if (!fault && draft.ports_good && !networks.port_of(address)) fault = "is in no network of a port";
     if (fault) {
         report.add(place, address.to_string() + " " + *fault,
                    "use an address within " + networks.described());

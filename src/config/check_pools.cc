@@ -88,7 +88,7 @@ class PoolCheck {
         if (fault) {
             report_.add(place, text + " " + *fault, "use addresses that no other host has");
         } else if (draft_.ports_good && !networks_.port_of(address)) {
-            report_.add(place, text + " lies in no network of a port",
+            report_.add(place, text + " is in no network of a port",
                         "use addresses within " + networks_.described());
         } else {
             return true;

@@ -52,7 +52,7 @@ std::string gateway_fault(const Port& port, std::size_t index) {
     if (const auto fault = never_a_host(gateway)) return *fault;
     const auto network = std::ranges::find_if(
         port.addresses, [&](const IpPrefix& candidate) { return candidate.contains(gateway); });
-    if (network == port.addresses.end()) return "lies in none of the port's networks";
+    if (network == port.addresses.end()) return "is in none of the port's networks";
     return never_a_host_of(*network, gateway).value_or("");
 }
 

@@ -36,7 +36,7 @@ bool same(const struct stat& a, const struct stat& b) {
 }  // namespace
 
 std::string read_file(const std::string& path, std::size_t limit, std::string& out) {
-    constexpr const char* kNoFile = "is no ordinary file";
+    constexpr const char* kNoFile = "is not a regular file";
     struct stat before {};
     // First by its name: there are devices that begin to do something when they are opened.
     if (::stat(path.c_str(), &before) != 0) return unreadable();
@@ -57,7 +57,7 @@ std::string read_file(const std::string& path, std::size_t limit, std::string& o
     if (text.size() > limit) return "holds more than " + std::to_string(limit) + " bytes";
     struct stat after {};
     if (::fstat(file.get(), &after) != 0) return unreadable();
-    if (!same(before, after)) return "was changed while it was read; try again when it is written whole";
+    if (!same(before, after)) return "was changed while it was read; try again when it is complete";
     out = std::move(text);
     return "";
 }

@@ -10,8 +10,8 @@ void check_pattern(const std::string& pattern, std::size_t groups, const FilePos
                    Report& report) {
     const RE2 compiled(pattern, RE2::Quiet);
     if (!compiled.ok()) {
-        report.add(place, quoted(pattern) + " is no pattern: " + compiled.error(),
-                   "write it in the syntax of RE2, between '...' where it holds a backslash");
+        report.add(place, quoted(pattern) + " is not a valid pattern: " + compiled.error(),
+                   "write it in the syntax of RE2, between '...' where it contains a backslash");
     } else if (std::cmp_less(compiled.NumberOfCapturingGroups(), groups)) {
         report.add(place, quoted(pattern) + " has no group",
                    "put ( ) around what is to be hashed, as in \"^([^/]+)/\"");

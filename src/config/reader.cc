@@ -38,7 +38,7 @@ LoadResult load(const std::string& path) {
     const std::string fault = read_file(path, kMaxFileSize, text);
     if (fault.empty()) return read(text, path);
     Report report(path);
-    report.add({}, fault, "name an ordinary file of at most 16 MiB that Sluice may read");
+    report.add({}, fault, "name a regular file of at most 16 MiB that Sluice may read");
     static_assert(kMaxFileSize == 16U << 20U, "the text above names it");
     return {std::nullopt, report.take()};
 }
@@ -78,7 +78,7 @@ std::vector<Problem> check(const Config& config) {
                                        .name = key("backend", "name"),
                                        .address = key("backend", "address")});
             if (is_word(backend.name)) continue;
-            report.add(key("backend", "name"), quoted(backend.name) + " is no name", kNameRemedy);
+            report.add(key("backend", "name"), quoted(backend.name) + " is not a valid name", kNameRemedy);
         }
     }
     check(draft, report);

@@ -103,7 +103,7 @@ std::optional<FilePosition> Section::path(std::string_view key, std::string& out
     const auto place = text(key, value);
     if (!place) return std::nullopt;
     if (value.front() != '/') {
-        report_->add(*place, quoted(value) + " is no absolute path", "begin the path with /");
+        report_->add(*place, quoted(value) + " is not an absolute path", "begin the path with /");
         return std::nullopt;
     }
     out = std::move(value);
@@ -115,7 +115,7 @@ std::optional<FilePosition> Section::name(std::string_view key, std::string& out
     const auto place = text(key, value, Need::Required);
     if (!place) return std::nullopt;
     if (!is_word(value)) {
-        report_->add(*place, quoted(value) + " is no name", kNameRemedy);
+        report_->add(*place, quoted(value) + " is not a valid name", kNameRemedy);
         return std::nullopt;
     }
     out = std::move(value);
@@ -128,7 +128,7 @@ std::optional<FilePosition> Section::address(std::string_view key, SocketAddress
     if (!place) return std::nullopt;
     const auto parsed = SocketAddress::parse(value);
     if (!parsed) {
-        report_->add(*place, quoted(value) + " is no address with a port",
+        report_->add(*place, quoted(value) + " is not an address with a port",
                      R"(write "10.1.0.1:1883" or "[fd00::1]:1883", with a port of 1 to 65535)");
         return std::nullopt;
     }
@@ -178,7 +178,7 @@ std::optional<FilePosition> Section::duration(std::string_view key, Duration& ou
     }
     const auto parsed = parse_duration(value->get());
     if (!parsed) {
-        report_->add(place, quoted(value->get()) + " is no duration",
+        report_->add(place, quoted(value->get()) + " is not a duration",
                      R"(write a whole number and a unit, such as "500ms", "10s", "2m", "1h" or "1d")");
         return std::nullopt;
     }
@@ -203,7 +203,7 @@ std::optional<FilePosition> Section::read_size(std::string_view key, std::uint64
     }
     const auto parsed = parse_size(value->get());
     if (!parsed) {
-        report_->add(place, quoted(value->get()) + " is no size",
+        report_->add(place, quoted(value->get()) + " is not a size",
                      R"(write a whole number and a unit, such as "512B", "64KiB", "64KB" or "1MiB")");
         return std::nullopt;
     }
@@ -230,7 +230,7 @@ std::optional<FilePosition> Section::range(std::string_view key, std::uint16_t& 
     const std::string what = one != nullptr ? std::to_string(one->get()) : quoted(text->get());
     const auto parsed = text != nullptr ? parse_port_range(text->get()) : std::nullopt;
     if (text != nullptr && !parsed) {
-        report_->add(place, what + " is no range",
+        report_->add(place, what + " is not a range",
                      R"(write a number such as 200, or a range such as "200-299")");
         return std::nullopt;
     }
@@ -238,7 +238,7 @@ std::optional<FilePosition> Section::range(std::string_view key, std::uint16_t& 
     const std::int64_t to = one != nullptr ? one->get() : parsed->last;
     if (from < lowest || to > highest) {
         report_->add(place, what + " is out of range",
-                     "must lie within " + std::to_string(lowest) + " to " + std::to_string(highest));
+                     "must be within " + std::to_string(lowest) + " to " + std::to_string(highest));
         return std::nullopt;
     }
     first = static_cast<std::uint16_t>(from);
@@ -251,7 +251,7 @@ std::optional<std::size_t> Section::find_word(std::string_view value, const File
     const auto found = std::ranges::find(words, value);
     if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
     const auto guess = nearest(value, words);
-    report_->add(place, quoted(value) + " is not known here",
+    report_->add(place, quoted(value) + " is not a known value",
                  (guess ? did_you_mean(*guess) + " It must be" : "must be") + " one of " + all_of(words));
     return std::nullopt;
 }

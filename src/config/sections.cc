@@ -23,7 +23,7 @@ void read_cores(Section& section, Runtime& runtime) {
     if (!place) return;
     auto cpus = parse_cpu_list(text);
     if (!cpus) {
-        section.report().add(*place, quoted(text) + " is no list of CPU numbers",
+        section.report().add(*place, quoted(text) + " is not a list of CPU numbers",
                              R"(write "1-3" or "1,4-5", with numbers of 0 to 1023)");
         return;
     }
@@ -57,7 +57,7 @@ void read_runtime(Section section, Runtime& runtime, Draft& draft) {
     section.choice("memory", runtime.memory, kMemoryWords);
     for (auto& argument : section.texts("eal")) {
         if (argument.value.empty() || argument.value.find('\0') != std::string::npos) {
-            section.report().add(argument.place, quoted(argument.value) + " is no argument",
+            section.report().add(argument.place, quoted(argument.value) + " is not an argument",
                                  "write each EAL argument as one string, such as \"--no-telemetry\"");
         }
         runtime.eal.push_back(std::move(argument.value));
@@ -99,7 +99,7 @@ void read_device(Section& section, Port& port, PortDraft& draft) {
     }
     if (draft.interface && (port.interface.size() > kLongestInterface ||
                             port.interface.find_first_of("/, \t\r\n") != std::string::npos)) {
-        section.report().add(*draft.interface, quoted(port.interface) + " is no interface name",
+        section.report().add(*draft.interface, quoted(port.interface) + " is not an interface name",
                              "write a name that `ip link` shows, of at most 15 bytes");
         draft.interface.reset();
     }
@@ -110,8 +110,9 @@ void read_port_addresses(Section& section, Port& port, PortDraft& draft) {
     for (const auto& [text, place] : section.texts("addresses", Need::Required)) {
         const auto prefix = IpPrefix::parse(text);
         if (!prefix || prefix->length == 0 || text.find('/') == std::string::npos) {
-            section.report().add(place, quoted(text) + " is no interface address",
-                                 R"(write the address with its network's length, such as "10.1.0.1/24")");
+            section.report().add(
+                place, quoted(text) + " is not an interface address",
+                R"(write the address with the prefix length of its network, such as "10.1.0.1/24")");
             continue;
         }
         port.addresses.push_back(*prefix);
@@ -121,7 +122,7 @@ void read_port_addresses(Section& section, Port& port, PortDraft& draft) {
     for (const auto& [text, place] : section.texts("gateway")) {
         const auto address = IpAddress::parse(text);
         if (!address) {
-            section.report().add(place, quoted(text) + " is no address", R"(write it as "10.1.0.254")");
+            section.report().add(place, quoted(text) + " is not an address", R"(write it as "10.1.0.254")");
             continue;
         }
         port.gateways.push_back(*address);

@@ -20,7 +20,7 @@ void parse_networks(const std::vector<Located<std::string>>& texts, std::vector<
         if (prefix) {
             out.push_back(*prefix);
         } else {
-            report.add(place, quoted(text) + " is no network",
+            report.add(place, quoted(text) + " is not a network",
                        R"(write "10.0.0.0/8", "fd00::/16" or a single address)");
         }
     }

@@ -44,7 +44,8 @@ void read_mqtt(Section& section, Health& health) {
     // MQTT 3.1.1 section 3.1.2.9.
     const bool known = version || !section.has("version");
     if (known && health.version != mqtt::Version::V5 && !section.has("username")) {
-        section.report().add(*place, "a password without a username, which MQTT knows from version 5 on",
+        section.report().add(*place,
+                             "a password without a username, which MQTT allows only from version 5 on",
                              "give a username, or set version = \"5\"");
     }
 }
@@ -53,7 +54,7 @@ void read_http(Section& section, Health& health) {
     const auto path = section.path("path", health.path);
     const bool sendable = std::ranges::all_of(health.path, [](char c) { return c > ' ' && c < '\x7f'; });
     if (path && !sendable) {
-        section.report().add(*path, quoted(health.path) + " cannot stand in a request",
+        section.report().add(*path, quoted(health.path) + " cannot be sent in a request",
                              "use visible ASCII characters, others as %XX");
     }
     section.integer<std::uint16_t>("port", health.port, 0, 65535);
@@ -64,7 +65,7 @@ void read_http(Section& section, Health& health) {
 void refuse_all(Section& section, std::span<const std::string_view> keys, HealthType type,
                 HealthType proper) {
     for (const std::string_view key : keys) {
-        section.refuse(key, "a probe of type " + quoted(word(type, kHealthTypeWords)) + " has no use for it",
+        section.refuse(key, "a probe of type " + quoted(word(type, kHealthTypeWords)) + " does not use it",
                        "remove it, or set type = " + quoted(word(proper, kHealthTypeWords)));
     }
 }

@@ -21,7 +21,7 @@ void read_source_addresses(Section& section, Pool& pool, PoolDraft& draft) {
     for (const auto& [text, place] : section.texts("source_addresses", Need::Required)) {
         const auto range = parse_address_range(text);
         if (!range) {
-            section.report().add(place, quoted(text) + " is no address or range of addresses",
+            section.report().add(place, quoted(text) + " is not an address or a range of addresses",
                                  R"(write "10.2.0.10" or "10.2.0.10-10.2.0.33")");
             continue;
         }
@@ -52,7 +52,7 @@ void read_source_ports(Section& section, Pool& pool, PoolDraft& draft) {
         pool.source_ports = *range;
         return;
     }
-    section.report().add(*place, range ? "begins below 1024" : quoted(text) + " is no range of ports",
+    section.report().add(*place, range ? "begins below 1024" : quoted(text) + " is not a range of ports",
                          range ? "begin at 1024 or above: health probes leave from the ports below"
                                : R"(write "first-last" within 1024 to 65535, such as "1024-65535")");
     draft.source_ports.reset();
@@ -76,7 +76,7 @@ void read_balance(Section& section, Pool& pool) {
     if (const auto place = section.text("hash_pattern", pool.hash_pattern)) {
         check_pattern(pool.hash_pattern, 1, *place, section.report());
         if (key && pool.hash_key != HashKey::ClientId) {
-            section.report().add(*place, "hash_key is not \"client_id\", of which the pattern takes a part",
+            section.report().add(*place, "hash_key is not \"client_id\", to which alone the pattern applies",
                                  "remove one of the two");
         }
     }

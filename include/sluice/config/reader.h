@@ -35,7 +35,7 @@ struct LoadResult {
 LoadResult read(std::string_view text, std::string_view file_name);
 // Bytes of a file: some 200 for each listener of the largest.
 inline constexpr std::size_t kMaxFileSize = 16U << 20U;
-// Reads the file at path, without ever waiting for it. A file that cannot be read, is no ordinary file, is
+// Reads the file at path, without ever waiting for it. A file that cannot be read, is not a regular file, is
 // too large or changes meanwhile is a problem of the file as a whole.
 LoadResult load(const std::string& path);
 

@@ -151,7 +151,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "one worker for each CPU"},
         BadFile{
             R"(interface = "eth1")", "interface = \"eth1\"\ndriver = \"afxdp\"",
-            R"(s.toml:14: port.driver: "afxdp" is not known here; did you mean "af_xdp"? It must be one of )"
+            R"(s.toml:14: port.driver: "afxdp" is not a known value; did you mean "af_xdp"? It must be one of )"
             R"("af_packet" and "af_xdp")"},
         BadFile{R"(interface = "eth1")", "device = \"0000:03:00.1\"\ndriver = \"af_xdp\"",
                 "s.toml:14: port.driver: driver is given without interface; leave it out: a device string "
@@ -159,19 +159,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{R"(shutdown_timeout = "30s")", "shutdown_timeout = 30",
                 "s.toml:3: runtime.shutdown_timeout: is an integer; must be a string with a unit, such as "
                 R"("500ms", "10s", "2m", "1h" or "1d")"},
-        BadFile{R"(shutdown_timeout = "30s")", R"(shutdown_timeout = "30sec")",
-                R"(s.toml:3: runtime.shutdown_timeout: "30sec" is no duration; write a whole number and a )"
-                R"(unit, such as "500ms", "10s", "2m", "1h" or "1d")"},
+        BadFile{
+            R"(shutdown_timeout = "30s")", R"(shutdown_timeout = "30sec")",
+            R"(s.toml:3: runtime.shutdown_timeout: "30sec" is not a duration; write a whole number and a )"
+            R"(unit, such as "500ms", "10s", "2m", "1h" or "1d")"},
         BadFile{R"(shutdown_timeout = "30s")", R"(max_connections = "1M")",
                 "s.toml:3: runtime.max_connections: is a string; must be an integer"},
         BadFile{R"(shutdown_timeout = "30s")", R"(user = "sluice")",
                 "s.toml:3: runtime.user: this key is not supported by this version; remove it"},
-        BadFile{R"(connection_log = "/var)", R"(connection_log = "var)",
-                R"(s.toml:18: admin.connection_log: "var/log/sluice/connections.log" is no absolute path; )"
-                "begin the path with /"},
+        BadFile{
+            R"(connection_log = "/var)", R"(connection_log = "var)",
+            R"(s.toml:18: admin.connection_log: "var/log/sluice/connections.log" is not an absolute path; )"
+            "begin the path with /"},
         BadFile{
             "127.0.0.1:9187", "localhost:9187",
-            R"(s.toml:17: admin.metrics: "localhost:9187" is no address with a port; write "10.1.0.1:1883" )"
+            R"(s.toml:17: admin.metrics: "localhost:9187" is not an address with a port; write "10.1.0.1:1883" )"
             R"(or "[fd00::1]:1883", with a port of 1 to 65535)"},
         BadFile{"127.0.0.1:9187", "192.0.2.10:9187",
                 "s.toml:17: admin.metrics: 192.0.2.10 is one of Sluice's own addresses, which the kernel "
@@ -193,17 +195,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"10.2.0.1/24", "192.0.3.1/22",
                 R"(s.toml:14: port.addresses: 192.0.0.0/22 overlaps 192.0.2.0/24 of port "front"; give each )"
                 "port networks of its own\n"
-                "s.toml:38: pool.source_addresses: 10.2.0.10 lies in no network of a port; use addresses "
+                "s.toml:38: pool.source_addresses: 10.2.0.10 is in no network of a port; use addresses "
                 "within 192.0.2.0/24 (front), 2001:db8:1::/64 (front) and 192.0.0.0/22 (back)\n"
-                "s.toml:56: pool.source_addresses: 10.2.0.40 lies in no network of a port; use addresses "
+                "s.toml:56: pool.source_addresses: 10.2.0.40 is in no network of a port; use addresses "
                 "within 192.0.2.0/24 (front), 2001:db8:1::/64 (front) and 192.0.0.0/22 (back)"},
         BadFile{R"(gateway = ["192.0.2.1"])", R"(gateway = "192.0.2.1")",
                 R"(s.toml:9: port.gateway: is a string; must be an array of strings, such as ["..."])"},
         BadFile{R"(gateway = ["192.0.2.1"])", R"(gateway = ["192.0.1.1"])",
-                "s.toml:9: port.gateway: 192.0.1.1 lies in none of the port's networks; use a router's "
+                "s.toml:9: port.gateway: 192.0.1.1 is in none of the port's networks; use a router's "
                 "address within 192.0.2.0/24 and 2001:db8:1::/64"},
         BadFile{"192.0.2.10:1883", "192.0.20.10:1883",
-                "s.toml:22: listener.address: 192.0.20.10 lies in no network of a port; use an address "
+                "s.toml:22: listener.address: 192.0.20.10 is in no network of a port; use an address "
                 "within 192.0.2.0/24 (front), 2001:db8:1::/64 (front) and 10.2.0.0/24 (back)"},
         BadFile{
             "192.0.2.10:1883", "10.2.0.12:1883",
@@ -211,7 +213,7 @@ INSTANTIATE_TEST_SUITE_P(
             "and ports; use another address, or source_ports without port 1883"},
         BadFile{
             R"(connect_timeout = "10s")", R"(max_connect_size = "64kB")",
-            R"(s.toml:24: listener.max_connect_size: "64kB" is no size; write a whole number and a unit, )"
+            R"(s.toml:24: listener.max_connect_size: "64kB" is not a size; write a whole number and a unit, )"
             R"(such as "512B", "64KiB", "64KB" or "1MiB")"},
         BadFile{R"(connect_timeout = "10s")", R"(allow = ["::/0"])",
                 "s.toml:24: listener.allow: admits nobody: no network in it is IPv4; name the clients' "
@@ -234,25 +236,26 @@ INSTANTIATE_TEST_SUITE_P(
                 R"(brokers that serve these clients, or refuse = "not_authorized")"},
         BadFile{
             R"("not_authorized")", R"("not_authorised")",
-            R"(s.toml:33: route.refuse: "not_authorised" is not known here; did you mean "not_authorized"? )"
+            R"(s.toml:33: route.refuse: "not_authorised" is not a known value; did you mean "not_authorized"? )"
             R"(It must be one of "not_authorized" and "unavailable")"},
         BadFile{R"("not_authorized")", "true", "s.toml:33: route.refuse: is a boolean; must be a string"},
         BadFile{R"(["3.1.1", "5"])", "5",
                 "s.toml:28: route.version: is an integer; must be a string or an array of strings"},
-        BadFile{R"(["3.1.1", "5"])", R"(["3.1.1", "5.0", "4"])",
-                R"(s.toml:28: route.version: "5.0" is not known here; must be one of "3.1", "3.1.1" and "5")"
-                "\n"
-                R"(s.toml:28: route.version: "4" is not known here; must be one of "3.1", "3.1.1" and "5")"},
+        BadFile{
+            R"(["3.1.1", "5"])", R"(["3.1.1", "5.0", "4"])",
+            R"(s.toml:28: route.version: "5.0" is not a known value; must be one of "3.1", "3.1.1" and "5")"
+            "\n"
+            R"(s.toml:28: route.version: "4" is not a known value; must be one of "3.1", "3.1.1" and "5")"},
         BadFile{R"(["3.1.1", "5"])", "[]",
                 "s.toml:28: route.version: is empty; leave the key out, or give at least one"},
         BadFile{
             "198.51.100.0/24", "198.51.100.0/240",
-            R"(s.toml:32: route.network: "198.51.100.0/240" is no network; write "10.0.0.0/8", "fd00::/16" )"
+            R"(s.toml:32: route.network: "198.51.100.0/240" is not a network; write "10.0.0.0/8", "fd00::/16" )"
             "or a single address"},
         BadFile{
             R"(client_id_prefix = "meter-")", R"(client_id_pattern = "meter-[0-9")",
-            R"(s.toml:27: route.client_id_pattern: "meter-[0-9" is no pattern: missing ]: [0-9; write it )"
-            "in the syntax of RE2, between '...' where it holds a backslash"},
+            R"(s.toml:27: route.client_id_pattern: "meter-[0-9" is not a valid pattern: missing ]: [0-9; write it )"
+            "in the syntax of RE2, between '...' where it contains a backslash"},
         BadFile{R"(client_id_prefix = "meter-")", R"(server_name = "meters.example")",
                 "s.toml:27: route.server_name: this key is not supported by this version; remove it"},
         BadFile{"client_id_prefix = \"meter-\"\nversion = [\"3.1.1\", \"5\"]\n", "",
@@ -266,17 +269,18 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Pools, BadFiles,
     testing::Values(
-        BadFile{"'^([^/]+)/'", "'^([^/]+/'",
-                R"(s.toml:37: pool.hash_pattern: "^([^/]+/" is no pattern: missing ): ^([^/]+/; write it in )"
-                "the syntax of RE2, between '...' where it holds a backslash"},
+        BadFile{
+            "'^([^/]+)/'", "'^([^/]+/'",
+            R"(s.toml:37: pool.hash_pattern: "^([^/]+/" is not a valid pattern: missing ): ^([^/]+/; write it in )"
+            "the syntax of RE2, between '...' where it contains a backslash"},
         BadFile{
             "'^([^/]+)/'", "'^[^/]+/'",
             R"(s.toml:37: pool.hash_pattern: "^[^/]+/" has no group; put ( ) around what is to be hashed, )"
             R"(as in "^([^/]+)/")"},
         BadFile{
             "'^([^/]+)/'", "'^(?=x)(y)'",
-            R"x(s.toml:37: pool.hash_pattern: "^(?=x)(y)" is no pattern: invalid perl operator: (?=; write )x"
-            "it in the syntax of RE2, between '...' where it holds a backslash"},
+            R"x(s.toml:37: pool.hash_pattern: "^(?=x)(y)" is not a valid pattern: invalid perl operator: (?=; write )x"
+            "it in the syntax of RE2, between '...' where it contains a backslash"},
         BadFile{"hash_pattern = '^([^/]+)/'", "hash_pattern = '^([^/]+)/'\nhash_key = \"username\"",
                 R"(s.toml:37: pool.hash_pattern: hash_key is not "client_id", of which the pattern takes a )"
                 "part; remove one of the two"},
@@ -284,20 +288,20 @@ INSTANTIATE_TEST_SUITE_P(
                 "s.toml:39: pool.drain_rate: is a string; must be an integer"},
         BadFile{
             R"(slow_start = "1m")", R"(slow_start = "1 min")",
-            R"(s.toml:40: pool.slow_start: "1 min" is no duration; write a whole number and a unit, such )"
+            R"(s.toml:40: pool.slow_start: "1 min" is not a duration; write a whole number and a unit, such )"
             R"(as "500ms", "10s", "2m", "1h" or "1d")"},
         BadFile{R"(slow_start = "1m")", R"(on_down = "kill")",
-                R"(s.toml:40: pool.on_down: "kill" is not known here; must be one of "reset" and "keep")"},
+                R"(s.toml:40: pool.on_down: "kill" is not a known value; must be one of "reset" and "keep")"},
         BadFile{R"(slow_start = "1m")", "queue_size = 1000",
                 "s.toml:40: pool.queue_size: this key is not supported by this version; remove it"},
         BadFile{"10.2.0.10-10.2.0.33", "10.2.0.1-10.2.0.33",
                 R"(s.toml:38: pool.source_addresses: 10.2.0.2 is the address of backend "broker-1"; use )"
                 "addresses that no other host has"},
         BadFile{"10.2.0.10-10.2.0.33", "10.20.0.10",
-                "s.toml:38: pool.source_addresses: 10.20.0.10 lies in no network of a port; use addresses "
+                "s.toml:38: pool.source_addresses: 10.20.0.10 is in no network of a port; use addresses "
                 "within 192.0.2.0/24 (front), 2001:db8:1::/64 (front) and 10.2.0.0/24 (back)"},
         BadFile{R"("10.2.0.40")", R"("10.2.0.40", "2001:db8:2::40")",
-                "s.toml:56: pool.source_addresses: 2001:db8:2::40 lies in no network of a port; use "
+                "s.toml:56: pool.source_addresses: 2001:db8:2::40 is in no network of a port; use "
                 "addresses within 192.0.2.0/24 (front), 2001:db8:1::/64 (front) and 10.2.0.0/24 (back)"},
         BadFile{
             "name = \"broker-2\"\naddress = \"10.2.0.3:1883\"",
@@ -312,13 +316,13 @@ INSTANTIATE_TEST_SUITE_P(
                 R"("back" a gateway, or the pool source_addresses of another port)"},
         BadFile{
             "10.2.0.3:1883", "broker-2.example:1883",
-            R"(s.toml:52: pool.backend.address: "broker-2.example:1883" is no address with a port; write )"
+            R"(s.toml:52: pool.backend.address: "broker-2.example:1883" is not an address with a port; write )"
             R"("10.1.0.1:1883" or "[fd00::1]:1883", with a port of 1 to 65535)"},
         BadFile{R"(10.2.0.3:1883")", "10.2.0.3:1883\"\nweight = 1.5",
                 "s.toml:53: pool.backend.weight: is a number with a fraction; must be an integer"},
         BadFile{
             R"(10.2.0.3:1883")", "10.2.0.3:1883\"\nstate = \"draining\"",
-            R"(s.toml:53: pool.backend.state: "draining" is not known here; must be one of "up", "drain" )"
+            R"(s.toml:53: pool.backend.state: "draining" is not a known value; must be one of "up", "drain" )"
             R"(and "maintenance")"}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -326,22 +330,21 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BadFile{
             R"(type = "mqtt")", R"(type = "mqtts")",
-            R"(s.toml:43: pool.health.type: "mqtts" is not known here; did you mean "mqtt"? It must be one )"
+            R"(s.toml:43: pool.health.type: "mqtts" is not a known value; did you mean "mqtt"? It must be one )"
             R"(of "none", "tcp", "mqtt" and "http")"},
         BadFile{
             R"(type = "mqtt")", R"(type = "tcp")",
-            R"(s.toml:44: pool.health.username: a probe of type "tcp" has no use for it; remove it, or set )"
+            R"(s.toml:44: pool.health.username: a probe of type "tcp" does not use it; remove it, or set )"
             R"(type = "mqtt")"},
-        BadFile{
-            "type = \"mqtt\"\n", "type = \"mqtt\"\npath = \"/\"\nexpect = 200\n",
-            R"(s.toml:44: pool.health.path: a probe of type "mqtt" has no use for it; remove it, or set )"
-            R"(type = "http")"
-            "\n"
-            R"(s.toml:45: pool.health.expect: a probe of type "mqtt" has no use for it; remove it, or set )"
-            R"(type = "http")"},
+        BadFile{"type = \"mqtt\"\n", "type = \"mqtt\"\npath = \"/\"\nexpect = 200\n",
+                R"(s.toml:44: pool.health.path: a probe of type "mqtt" does not use it; remove it, or set )"
+                R"(type = "http")"
+                "\n"
+                R"(s.toml:45: pool.health.expect: a probe of type "mqtt" does not use it; remove it, or set )"
+                R"(type = "http")"},
         BadFile{
             "type = \"mqtt\"\n", "",
-            R"(s.toml:43: pool.health.username: a probe of type "tcp" has no use for it; remove it, or set )"
+            R"(s.toml:43: pool.health.username: a probe of type "tcp" does not use it; remove it, or set )"
             R"(type = "mqtt")"},
         BadFile{R"(username = "probe")", R"(username = "")",
                 "s.toml:44: pool.health.username: is empty; leave the key out, or give it a value"},
@@ -354,33 +357,36 @@ INSTANTIATE_TEST_SUITE_P(
                 "directory; name a file that holds the password and that Sluice may read"},
         BadFile{
             R"(username = "probe")", "username = \"probe\"\npassword_file = \"secret\"",
-            R"(s.toml:45: pool.health.password_file: "secret" is no absolute path; begin the path with /)"},
-        BadFile{R"(username = "probe")", R"(password_file = "/dev/null")",
-                R"(s.toml:44: pool.health.password_file: "/dev/null" is no ordinary file; name a file that )"
-                "holds the password and that Sluice may read\n"
-                "s.toml:44: pool.health.password_file: a password without a username, which MQTT knows from "
-                R"(version 5 on; give a username, or set version = "5")"},
+            R"(s.toml:45: pool.health.password_file: "secret" is not an absolute path; begin the path with /)"},
+        BadFile{
+            R"(username = "probe")", R"(password_file = "/dev/null")",
+            R"(s.toml:44: pool.health.password_file: "/dev/null" is not a regular file; name a file that )"
+            "holds the password and that Sluice may read\n"
+            "s.toml:44: pool.health.password_file: a password without a username, which MQTT knows from "
+            R"(version 5 on; give a username, or set version = "5")"},
         BadFile{R"(path = "/ready")", R"(path = "ready")",
-                R"(s.toml:60: pool.health.path: "ready" is no absolute path; begin the path with /)"},
+                R"(s.toml:60: pool.health.path: "ready" is not an absolute path; begin the path with /)"},
         BadFile{R"(path = "/ready")", R"(path = "/is ready")",
-                R"(s.toml:60: pool.health.path: "/is ready" cannot stand in a request; use visible ASCII )"
+                R"(s.toml:60: pool.health.path: "/is ready" cannot be sent in a request; use visible ASCII )"
                 "characters, others as %XX"},
         BadFile{R"(path = "/ready")", "port = 80_000",
                 "s.toml:60: pool.health.port: 80000 is out of range; must be 0 to 65535"},
-        BadFile{"expect = 200", R"(expect = "2xx")",
-                R"(s.toml:61: pool.health.expect: "2xx" is no range; write a number such as 200, or a range )"
-                R"(such as "200-299")"},
-        BadFile{"expect = 200", R"(expect = "299-200")",
-                R"(s.toml:61: pool.health.expect: "299-200" is no range; write a number such as 200, or a )"
-                R"(range such as "200-299")"},
+        BadFile{
+            "expect = 200", R"(expect = "2xx")",
+            R"(s.toml:61: pool.health.expect: "2xx" is not a range; write a number such as 200, or a range )"
+            R"(such as "200-299")"},
+        BadFile{
+            "expect = 200", R"(expect = "299-200")",
+            R"(s.toml:61: pool.health.expect: "299-200" is not a range; write a number such as 200, or a )"
+            R"(range such as "200-299")"},
         BadFile{"expect = 200", "expect = [200, 204]",
                 "s.toml:61: pool.health.expect: is an array; must be a number such as 200, or a range such "
                 R"(as "200-299")"},
         BadFile{"expect = 200", R"(expect = "200-600")",
-                R"(s.toml:61: pool.health.expect: "200-600" is out of range; must lie within 100 to 599)"},
+                R"(s.toml:61: pool.health.expect: "200-600" is out of range; must be within 100 to 599)"},
         BadFile{
             "expect = 200", "interval = \"2\"\ntimeout = 1",
-            R"(s.toml:61: pool.health.interval: "2" is no duration; write a whole number and a unit, such )"
+            R"(s.toml:61: pool.health.interval: "2" is not a duration; write a whole number and a unit, such )"
             R"(as "500ms", "10s", "2m", "1h" or "1d")"
             "\n"
             "s.toml:62: pool.health.timeout: is an integer; must be a string with a unit, such as "

@@ -63,10 +63,10 @@ TEST_F(ReadFile, FollowsALink) {
 // None of these ends, or begins, by itself.
 TEST_F(ReadFile, TouchesNothingButOrdinaryFiles) {
     for (const char* const device : {"/dev/zero", "/dev/null", "/dev/full", "/dev/random", "/dev/tty", "/"}) {
-        EXPECT_EQ(fault(device), "is no ordinary file") << device;
+        EXPECT_EQ(fault(device), "is not a regular file") << device;
     }
     ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
-    EXPECT_EQ(fault(path("pipe")), "is no ordinary file");
+    EXPECT_EQ(fault(path("pipe")), "is not a regular file");
 
     const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
     ::sockaddr_un address{};
@@ -75,7 +75,7 @@ TEST_F(ReadFile, TouchesNothingButOrdinaryFiles) {
     ASSERT_LT(name.size(), sizeof address.sun_path);
     std::memcpy(address.sun_path, name.data(), name.size());
     ASSERT_EQ(::bind(listener, reinterpret_cast<const ::sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(fault(name), "is no ordinary file");
+    EXPECT_EQ(fault(name), "is not a regular file");
     ::close(listener);
 }
 
@@ -110,7 +110,7 @@ TEST_F(ReadFile, RefusesWhatChangesMeanwhile) {
     }
     seen = true;
     writer.join();
-    EXPECT_EQ(said, "was changed while it was read; try again when it is written whole");
+    EXPECT_EQ(said, "was changed while it was read; try again when it is complete");
 }
 
 std::string only_problem(const LoadResult& result) {
@@ -123,11 +123,11 @@ TEST(Load, SaysWhyAFileCannotBeRead) {
         EXPECT_FALSE(result.config);
         return only_problem(result);
     };
-    const std::string remedy = "; name an ordinary file of at most 16 MiB that Sluice may read";
+    const std::string remedy = "; name a regular file of at most 16 MiB that Sluice may read";
     EXPECT_EQ(told("/nonexistent/sluice.toml"),
               "/nonexistent/sluice.toml: cannot be read: No such file or directory" + remedy);
-    EXPECT_EQ(told("/"), "/: is no ordinary file" + remedy);
-    EXPECT_EQ(told("/dev/zero"), "/dev/zero: is no ordinary file" + remedy);
+    EXPECT_EQ(told("/"), "/: is not a regular file" + remedy);
+    EXPECT_EQ(told("/dev/zero"), "/dev/zero: is not a regular file" + remedy);
 }
 
 }  // namespace

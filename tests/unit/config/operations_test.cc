@@ -225,8 +225,8 @@ TEST(PasswordFile, SaysWhyItIsNoPassword) {
         return result.problems[0].message.substr(path.size() + 3);
     };
     EXPECT_EQ(told(folder.path() / "none"), "cannot be read: No such file or directory");
-    EXPECT_EQ(told(folder.path()), "is no ordinary file");
-    EXPECT_EQ(told("/dev/zero"), "is no ordinary file");
+    EXPECT_EQ(told(folder.path()), "is not a regular file");
+    EXPECT_EQ(told("/dev/zero"), "is not a regular file");
     EXPECT_EQ(told(folder.file("\n")), "is empty");
     EXPECT_EQ(told(folder.file("")), "is empty");
     EXPECT_EQ(told(folder.file(std::string(65536, 'x'))), "holds more than 65535 bytes");

@@ -324,15 +324,16 @@ mtu = 1
 )",
                                    "/etc/sluice.toml");
     EXPECT_FALSE(result.config);
-    EXPECT_EQ(describe(result),
-              "/etc/sluice.toml:3: pool.retries: 99 is out of range; must be 0 to 10\n"
-              "/etc/sluice.toml:4: pool.source_addresses: \"none\" is no address or range of addresses; "
-              "write \"10.2.0.10\" or \"10.2.0.10-10.2.0.33\"\n"
-              "/etc/sluice.toml:5: pool.backend.address: is missing; this section needs it\n"
-              "/etc/sluice.toml:7: pool.backend.adress: unknown key; did you mean \"address\"?\n"
-              "/etc/sluice.toml:10: listener.address: 10.7.0.1 lies in no network of a port; use an address "
-              "within 10.1.0.0/24 (net)\n"
-              "/etc/sluice.toml:16: port.mtu: 1 is out of range; must be 576 to 9000\n");
+    EXPECT_EQ(
+        describe(result),
+        "/etc/sluice.toml:3: pool.retries: 99 is out of range; must be 0 to 10\n"
+        "/etc/sluice.toml:4: pool.source_addresses: \"none\" is not an address or a range of addresses; "
+        "write \"10.2.0.10\" or \"10.2.0.10-10.2.0.33\"\n"
+        "/etc/sluice.toml:5: pool.backend.address: is missing; this section needs it\n"
+        "/etc/sluice.toml:7: pool.backend.adress: unknown key; did you mean \"address\"?\n"
+        "/etc/sluice.toml:10: listener.address: 10.7.0.1 is in no network of a port; use an address "
+        "within 10.1.0.0/24 (net)\n"
+        "/etc/sluice.toml:16: port.mtu: 1 is out of range; must be 576 to 9000\n");
 }
 
 TEST(Reader, WantsAPortAListenerAndAPool) {

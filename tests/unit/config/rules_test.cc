@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"workers = 2", "connect_memory = \"1MiB\" #!\nworkers = 3", "runtime.connect_memory",
               "too little for CONNECTs of 64KiB and 3 workers; write at least \"1536KiB\""},
         Fault{"workers = 2", "shutdown_timeout = 30 #!", "runtime.shutdown_timeout", "a string with a unit"},
-        Fault{"workers = 2", "shutdown_timeout = \"30\" #!", "runtime.shutdown_timeout", "is no duration"},
+        Fault{"workers = 2", "shutdown_timeout = \"30\" #!", "runtime.shutdown_timeout", "is not a duration"},
         Fault{"workers = 2", "shutdown_timeout = \"2d\" #!", "runtime.shutdown_timeout",
               "must be 0s to 1d"}));
 
@@ -144,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(
                           "one of Sluice's own addresses"},
                     Fault{"log = \"info\"", "metrics = \"[ff02::1]:9187\" #!", "admin.metrics", "multicast"},
                     Fault{"log = \"info\"", "connection_log = \"log\" #!", "admin.connection_log",
-                          "\"log\" is no absolute path; begin the path with /"},
+                          "\"log\" is not an absolute path; begin the path with /"},
                     Fault{"log = \"info\"", "socket = \"admin.sock\" #!", "admin.socket", "absolute path"},
                     Fault{"log = \"info\"", "socket = \"\" #!", "admin.socket", "is empty"},
                     Fault{"log = \"info\"", "socket = \"/a\\u0000b\" #!", "admin.socket", "zero byte"}));
@@ -153,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
     Port, Rules,
     testing::Values(
         Fault{"[[port]]\nname = \"front\"", "[[port]] #!", "port.name", "is missing"},
-        Fault{"name = \"front\"", "name = \"the front\" #!", "port.name", "is no name"},
+        Fault{"name = \"front\"", "name = \"the front\" #!", "port.name", "is not a valid name"},
         Fault{"name = \"back\"", "name = \"front\" #!", "port.name",
               "the name \"front\" is taken; it is used on line 4"},
         Fault{"name = \"back\"", "name = \"back\"\nspeed = 1 #!", "port.speed", "unknown key"},
@@ -175,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"addresses = [\"10.2.0.1/24\"]", "addresses = [\"10.2.0.1/0\"] #!", "port.addresses",
               "no interface address"},
         Fault{"addresses = [\"10.2.0.1/24\"]", "addresses = [\n\"10.2.0.1/24\",\n\"10.2.0.300/24\" #!\n]",
-              "port.addresses", "\"10.2.0.300/24\" is no interface address"},
+              "port.addresses", "\"10.2.0.300/24\" is not an interface address"},
         Fault{"[\"10.2.0.1/24\"]", "[\"10.2.0.1/24\", \"10.2.0.1/24\"] #!", "port.addresses", "given twice"},
         Fault{"[\"10.2.0.1/24\"]", "[\"10.2.0.1/24\", \"10.2.0.0/24\"] #!", "port.addresses",
               "is the network address of 10.2.0.0/24"},
@@ -206,7 +206,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"address = \"10.1.0.1:1883\"", "address = \"10.1.0.1\" #!", "listener.address",
               "no address with a port"},
         Fault{"address = \"10.1.0.1:1883\"", "address = \"10.9.0.1:1883\" #!", "listener.address",
-              "10.9.0.1 lies in no network of a port; use an address within 10.1.0.0/24 (front), "
+              "10.9.0.1 is in no network of a port; use an address within 10.1.0.0/24 (front), "
               "fd00:1::/64 (front) and 10.2.0.0/24 (back)"},
         Fault{"address = \"10.1.0.1:1883\"", "address = \"10.1.0.255:1883\" #!", "listener.address",
               "broadcast"},
@@ -241,7 +241,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"name = \"mqtt\"", "name = \"mqtt\"\nmax_connect_size = 65536 #!", "listener.max_connect_size",
               "is an integer; must be a string with a unit"},
         Fault{"name = \"mqtt\"", "name = \"mqtt\"\nmax_connect_size = \"65536\" #!",
-              "listener.max_connect_size", "is no size"},
+              "listener.max_connect_size", "is not a size"},
         Fault{"name = \"mqtt\"", "name = \"mqtt\"\nmax_connect_size = \"63B\" #!",
               "listener.max_connect_size", "must be 64B to 16MiB"},
         Fault{"name = \"mqtt\"", "name = \"mqtt\"\nmax_connect_size = \"17MiB\" #!",
@@ -301,7 +301,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"type = \"tcp\"", "rise = 0 #!", "pool.health.rise", "must be 1 to 1000"},
         Fault{"type = \"tcp\"", "fall = 1001 #!", "pool.health.fall", "must be 1 to 1000"},
         Fault{"type = \"tcp\"", "path = \"/\" #!", "pool.health.path",
-              "a probe of type \"tcp\" has no use for it; remove it, or set type = \"http\""},
+              "a probe of type \"tcp\" does not use it; remove it, or set type = \"http\""},
         Fault{kPool, "[[pool]] #!\nname = \"brokers\"\nsource_addresses = [\"10.2.0.10\"]\n", "pool.backend",
               "the pool has no backend; add a [[pool.backend]] section"},
         Fault{kPool, "[[pool]]\nname = \"brokers\"\nsource_addresses = [\"10.2.0.10\"]\nbackend = 7 #!\n",
@@ -351,7 +351,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{kSources, "source_addresses = [\n\"10.2.0.10\",\n\"fd00:1::100-fd00:1::10ff\" #!\n]",
               "pool.source_addresses", "more than 4096"},
         Fault{kSources, "source_addresses = [\n\"10.2.0.10\",\n\"10.9.0.10\" #!\n]", "pool.source_addresses",
-              "10.9.0.10 lies in no network of a port; use addresses within 10.1.0.0/24 (front)"},
+              "10.9.0.10 is in no network of a port; use addresses within 10.1.0.0/24 (front)"},
         Fault{kSources, "source_addresses = [\"10.2.0.10\", \"10.2.0.5-10.2.0.12\"] #!",
               "pool.source_addresses", "10.2.0.10 is given twice"},
         Fault{kSources, "source_addresses = [\"10.2.0.1-10.2.0.9\"] #!", "pool.source_addresses",

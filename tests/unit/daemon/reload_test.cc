@@ -139,8 +139,9 @@ class Backends : public testing::Test {
 
 TEST_F(Backends, AreRefusedInTheWordsOfTheFile) {
     EXPECT_EQ(add("b3", "10.1.0.23:1883", "nowhere"), "no pool is named 'nowhere'; see show pools");
-    EXPECT_EQ(add("b 3", "10.1.0.23:1883"),
-              "backend.name: \"b 3\" is no name; use at most 64 letters, digits, and the signs . _ - :");
+    EXPECT_EQ(
+        add("b 3", "10.1.0.23:1883"),
+        "backend.name: \"b 3\" is not a valid name; use at most 64 letters, digits, and the signs . _ - :");
     EXPECT_EQ(add("b1", "10.1.0.23:1883").find("backend.name: the name \"b1\" is taken; "), 0U);
     EXPECT_EQ(add("b3", "10.1.0.21:1883").find("backend.address: the address \"10.1.0.21:1883\" is taken; "),
               0U);

@@ -99,7 +99,7 @@ TEST(Sluiced, WhatIsNoOrdinaryFileIsAConfigurationFault) {
             const Ran ran = sluiced("--config " + path + check);
             EXPECT_EQ(ran.code, 78);
             EXPECT_EQ(ran.output, path +
-                                      ": is no ordinary file; name an ordinary file of at most 16 MiB that "
+                                      ": is not a regular file; name a regular file of at most 16 MiB that "
                                       "Sluice may read\n");
         }
     }
