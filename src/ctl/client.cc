@@ -53,7 +53,7 @@ std::string failure(const char* doing) {
 
 Conversation::Conversation(const std::string& path, Duration limit)
     : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    if (fd_ < 0) throw NoAnswer(std::string("no socket to be had: ") + std::strerror(errno));
+    if (fd_ < 0) throw NoAnswer(std::string("cannot create a socket: ") + std::strerror(errno));
     try {
         limit_silence(fd_, limit);
         connect_to(fd_, path);

@@ -30,11 +30,11 @@ struct TopArguments {
     void declare(CLI::App& app) {
         constexpr double kShortest = 0.1;
         constexpr double kLongest = 3600;
-        group = app.add_option_group("top", "Options of top, the table that refreshes itself");
-        group->add_option("-i,--interval", options.interval, "seconds between two looks")
+        group = app.add_option_group("top", "Options of top, a table that is updated until q is pressed");
+        group->add_option("-i,--interval", options.interval, "seconds between updates")
             ->check(CLI::Range(kShortest, kLongest))
             ->capture_default_str();
-        group->add_option("-n", count, "end after so many tables")->check(CLI::Range(1U, 1'000'000'000U));
+        group->add_option("-n", count, "end after this many tables")->check(CLI::Range(1U, 1'000'000'000U));
         group->add_flag("--once", once, "one table, as plain text");
     }
     bool given() const { return group->count_all() > 0; }
@@ -53,13 +53,13 @@ std::variant<Options, int> parse(int argc, const char* const* argv, std::ostream
     bool dry_run = false;
     TopArguments top;
     CLI::App app(
-        "Asks a running sluiced. 'sluicectl help' lists what it understands, 'sluicectl top' shows what it "
-        "does.",
+        "Asks a running sluiced. 'sluicectl help' lists its commands, 'sluicectl top' shows its figures as "
+        "they change.",
         "sluicectl");
     app.set_version_flag("--version", "sluicectl " SLUICE_VERSION);
     app.add_option("--socket", options.socket, "admin socket of the daemon")->capture_default_str();
     app.add_flag("--json", options.json, "print the answer as JSON");
-    app.add_flag("--dry-run", dry_run, "of reload: only say what would change");
+    app.add_flag("--dry-run", dry_run, "for reload: only report what would change");
     app.add_option("command", options.words, "command and its words, such as: show backends")->required();
     top.declare(app);
     try {
@@ -103,7 +103,7 @@ int run(const Options& options, std::ostream& out, std::ostream& err) {
     } catch (const NoAnswer& error) {
         err << "sluicectl: " << error.what() << '\n';
     } catch (const nlohmann::json::exception& error) {
-        err << "sluicectl: the daemon's answer is no JSON object: " << error.what() << '\n';
+        err << "sluicectl: the daemon's answer is not a JSON object: " << error.what() << '\n';
     }
     return kExitRuntime;
 }

@@ -10,7 +10,8 @@ std::variant<Options, int> parse(int argc, const char* const* argv, std::ostream
     CLI::App app("A layer-4 load balancer that understands MQTT.", "sluiced");
     app.set_version_flag("--version", "sluiced " SLUICE_VERSION);
     app.add_option("--config", options.config, "configuration file")->capture_default_str();
-    app.add_flag("--check-config", options.check_config, "say what is wrong with the configuration and exit");
+    app.add_flag("--check-config", options.check_config,
+                 "report what is wrong with the configuration and exit");
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) {  // --help, --version

@@ -113,7 +113,7 @@ class Matcher {
             if (name == session::to_string(phase)) phase_ = phase;
             known.append(known.empty() ? "" : ", ").append(session::to_string(phase));
         }
-        if (!phase_) throw admin::Refused("no phase is named '" + name + "'; there are " + known);
+        if (!phase_) throw admin::Refused("no phase is named '" + name + "'; known phases: " + known);
     }
 
     void find_backend(const std::string& name, const backend::Snapshot& snapshot) {
@@ -218,10 +218,10 @@ admin::ConnectionList Control::connections(const admin::ConnectionFilter& filter
     return list;
 }
 
-// What is shown too much does no harm; here, who is not meant must not be met.
+// Showing too many does no harm; ending one that was not meant does.
 std::uint64_t Control::kill_connections(const admin::ConnectionFilter& filter) {
     if (filter.client_id_prefix && filter.client_id_prefix->empty()) {
-        throw admin::Refused("an empty client_id_prefix= fits every connection; use another filter");
+        throw admin::Refused("an empty client_id_prefix= matches every connection; use another filter");
     }
     const Matcher matches(filter, store_.newest());
     if (matches.pools() > 1) {
@@ -237,8 +237,9 @@ std::uint64_t Control::kill_connections(const admin::ConnectionFilter& filter) {
         return ++found < filter.limit;
     });
     if (guesses > 1) {
-        throw admin::Refused(std::to_string(guesses) +
-                             " connections fit as far as their client IDs are known; say which by address=");
+        throw admin::Refused(
+            std::to_string(guesses) +
+            " connections match as far as their client IDs are known; choose one by address=");
     }
     std::uint64_t killed = 0;
     for (std::uint32_t w = 0; w < link_->size(); ++w) {

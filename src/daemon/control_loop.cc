@@ -111,7 +111,7 @@ void ControlLoop::on_signals(Instant now) {
 
 void ControlLoop::begin_shutdown(Instant now, int signal) {
     const Duration limit = control_.config().runtime.shutdown_timeout;
-    spdlog::info("{}: no new connections; those that are there may end by themselves for {}",
+    spdlog::info("{}: shutting down: no new connections, and {} for the present ones to end by themselves",
                  ::strsignal(signal), std::chrono::duration_cast<std::chrono::milliseconds>(limit));
     service_manager::stopping(limit);
     control_.drain();

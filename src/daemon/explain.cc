@@ -15,7 +15,7 @@ mqtt::Version version_of(const std::string& name) {
     for (const mqtt::Version version : {mqtt::Version::V31, mqtt::Version::V311, mqtt::Version::V5}) {
         if (name == mqtt::to_string(version)) return version;
     }
-    throw admin::Refused("unknown version '" + name + "'; there are 3.1, 3.1.1 and 5");
+    throw admin::Refused("unknown version '" + name + "'; known versions: 3.1, 3.1.1 and 5");
 }
 
 template <typename Named>
@@ -56,8 +56,7 @@ std::string time_left(Instant now, const session::Stay& stay) {
 
 // Not for its pace in a slow start, which each worker keeps for itself and which is not asked here.
 std::string why_passed_over(const backend::Backend& first, std::uint64_t connections) {
-    if (first.configured != config::BackendState::Up || first.weight == 0)
-        return "is not to take new clients";
+    if (first.configured != config::BackendState::Up || first.weight == 0) return "takes no new clients";
     if (!first.healthy) return "is down";
     if (first.max_connections != 0 && connections >= first.max_connections)
         return "is at its max_connections";
@@ -75,7 +74,7 @@ std::string why_no_key(const backend::Pool& pool, const std::string& client_id) 
 std::string pace_of(Instant now, const backend::Backend& broker) {
     if (broker.slow_start.until <= now) return "";
     return fmt::format(
-        "; it is in slow start, at {:.0f} clients a second, and who comes in between goes to another one",
+        "; it is in slow start and takes {:.0f} clients a second, the others go to the next choice",
         broker.slow_start.rate);
 }
 
@@ -129,7 +128,7 @@ std::optional<std::string> Control::why_refused(const admin::Question& question,
         return fmt::format("listener {} does not admit its address", listener.name);
     }
     if (client.version == mqtt::Version::V31 && client.client_id.empty()) {
-        return "MQTT 3.1 wants a client ID that is not empty";
+        return "MQTT 3.1 requires a client ID that is not empty";
     }
     return std::nullopt;
 }
@@ -153,9 +152,8 @@ std::string Control::explain_choice(const backend::Choice& choice, const backend
     if (pool.balance == config::Balance::Maglev) {
         return why_no_key(pool, client_id) + ", so the least loaded broker is taken";
     }
-    return fmt::format(
-        "balance = {} looks at load and turn, not at the client: the next one may go elsewhere",
-        name(pool.balance));
+    return fmt::format("balance = {} does not look at the client, which may go to another broker next time",
+                       name(pool.balance));
 }
 
 // As the first worker knows it; they tell each other.
@@ -168,7 +166,7 @@ std::optional<session::Stay> Control::session_of(const session::SessionName& nam
 
 // Why a client does not go where its session is remembered to be.
 std::string Control::why_not_there(const backend::Pool& pool, std::optional<std::uint32_t> remembered) const {
-    if (!remembered) return "; its session was at a broker that is not in the pool any more";
+    if (!remembered) return "; its session was at a broker that is no longer in the pool";
     const backend::Backend& broker = pool.backends[*remembered];
     return fmt::format("; its session is at {}, which {}", broker.name,
                        why_passed_over(broker, load_.connections(broker.position)));
@@ -191,7 +189,7 @@ admin::Explanation Control::explain(const admin::Question& question) {
     explanation.listener = snapshot.listeners[listener].name;
     if (auto why = why_refused(question, client)) {
         explanation.refused = true;
-        explanation.route_text = "none is asked";
+        explanation.route_text = "no route was looked at";
         explanation.why = *std::move(why);
         return explanation;
     }
@@ -201,7 +199,7 @@ admin::Explanation Control::explain(const admin::Question& question) {
         explanation.route_text = conditions_of(registry_.routes[*routed.route].config);
     } else {
         explanation.route_text =
-            question.pool.empty() ? "none fits: the listener's pool" : "the pool was named in the question";
+            question.pool.empty() ? "no route matches: the listener's pool" : "the pool was named by pool=";
     }
     if (routed.refuse) {
         explanation.refused = true;

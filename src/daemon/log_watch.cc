@@ -19,15 +19,14 @@ std::optional<LogWatch::News> LogWatch::look(Instant now, const std::string& pat
         const bool known = std::exchange(told_, true);
         if (known && !again) return std::nullopt;
         if (!known) lost_before_ = before;
-        return News{
-            .trouble = true,
-            .text = fmt::format("the connection log {} {}; lines are kept as far as there is memory for "
-                                "them, and the others counted in connection_log_lost",
-                                path, fault.empty() ? "is written too slowly" : fault)};
+        return News{.trouble = true,
+                    .text = fmt::format("the connection log {} {}; lines are kept while there is memory for "
+                                        "them, and the others counted in connection_log_lost",
+                                        path, fault.empty() ? "is written too slowly" : fault)};
     }
     if (!told_ || now - last_ < kCalm) return std::nullopt;
     told_ = false;
-    return News{.text = fmt::format("the connection log {} is written again; {} lines are lost", path,
+    return News{.text = fmt::format("the connection log {} can be written again; {} lines were lost", path,
                                     lost - lost_before_)};
 }
 

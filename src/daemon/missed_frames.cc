@@ -18,16 +18,16 @@ struct Cause {
 };
 
 constexpr std::string_view kRingFull =
-    "larger rings (`framecnt` in `device`), more workers, or CPUs that nobody else takes";
+    "larger rings (`framecnt` in `device`), more workers, or CPUs that nothing else uses";
 constexpr std::string_view kNoFill =
-    "more workers with queues of their own, CPUs that nobody else takes, or `driver = \"af_packet\"`, whose "
+    "more workers with queues of their own, CPUs that nothing else uses, or `driver = \"af_packet\"`, whose "
     "rings "
     "are larger";
 constexpr std::string_view kInterface =
     "a larger net.core.netdev_max_backlog, a longer ring of the card (`ethtool -G`), or packets no longer "
     "than the "
     "port's mtu";
-constexpr std::string_view kDevice = "more workers, or CPUs that nobody else takes";
+constexpr std::string_view kDevice = "more workers, or CPUs that nothing else uses";
 
 }  // namespace
 
@@ -51,9 +51,8 @@ std::vector<std::string> MissedFrames::look(Instant now, const port::PortInfo& p
         if (cause.frames <= told[i].frames) continue;
         if (told[i].frames != 0 && now - told[i].at < kInterval) continue;
         lines.push_back(
-            fmt::format("port {}: {} frames {}; who sent them tries again a second later. `show ports` "
-                        "counts them as {}. What "
-                        "helps: {}",
+            fmt::format("port {}: {} frames {}; their senders repeat them after about a second. `show ports` "
+                        "counts them as {}. What helps: {}",
                         port.name, cause.frames - told[i].frames, cause.what, cause.counter, cause.remedy));
         told[i] = {.frames = cause.frames, .at = now};
     }

@@ -10,7 +10,7 @@ std::uint64_t random_number() {
     std::uint64_t value = 0;
     // Requests of up to 256 bytes are never cut short (getrandom(2)).
     if (::getrandom(&value, sizeof value, 0) != static_cast<::ssize_t>(sizeof value)) {
-        throw StartFault("the kernel gives no random numbers");
+        throw StartFault("cannot get random numbers from the kernel");
     }
     return value;
 }

@@ -148,7 +148,7 @@ config::Config Control::load_changed() {
         }
     }
     if (!problems.empty()) {
-        throw admin::ReloadRefused("something needs a restart; nothing has changed", std::move(problems));
+        throw admin::ReloadRefused("some changes need a restart; nothing has changed", std::move(problems));
     }
     return std::move(*loaded.config);
 }
@@ -249,7 +249,7 @@ void Control::set_state(const std::string& name, admin::Wish wish) {
     config::Backend& backend = pool.backends[place.backend];
     backend.state = state_of(wish);
     wishes_[{pool.name, backend.name}] = backend.state;
-    spdlog::info("pool {}: broker {} is to be {}", pool.name, backend.name, admin::to_string(wish));
+    spdlog::info("pool {}: broker {} set to {}", pool.name, backend.name, admin::to_string(wish));
     go_over_to(std::move(wanted));
 }
 

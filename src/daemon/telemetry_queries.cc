@@ -13,7 +13,8 @@ namespace sluice::daemon {
 TelemetryQueries::TelemetryQueries(Answer answer, Duration patience)
     : answer_(std::move(answer)), patience_(patience), event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (event_ < 0) {
-        throw admin::SocketError(std::string("no event for the telemetry socket: ") + std::strerror(errno));
+        throw admin::SocketError(std::string("cannot create an eventfd for the telemetry socket: ") +
+                                 std::strerror(errno));
     }
 }
 
@@ -30,7 +31,7 @@ port::TelemetryDict TelemetryQueries::ask(std::string_view command, std::string_
     }
     if (question->answered) return std::move(question->answer);
     std::erase(waiting_, question);
-    return port::telemetry_error(closed_ ? "sluiced is stopping" : "control is busy; ask again");
+    return port::telemetry_error(closed_ ? "sluiced is stopping" : "the control thread is busy; ask again");
 }
 
 void TelemetryQueries::close() {

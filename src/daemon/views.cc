@@ -245,7 +245,7 @@ void Control::set_log_level(const std::string& level) {
         spdlog::set_level(known);
         return;
     }
-    throw admin::Refused("unknown level '" + level + "'; there are debug, info, warning and error");
+    throw admin::Refused("unknown level '" + level + "'; known levels: debug, info, warning and error");
 }
 
 }  // namespace sluice::daemon

@@ -41,7 +41,7 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
                                                 .connect_memory = connect_memory_,
                                                 .snapshot = &control.snapshot()};
         const int doorbell = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        if (doorbell < 0) throw StartFault(std::string("no eventfd to be had: ") + std::strerror(errno));
+        if (doorbell < 0) throw StartFault(std::string("cannot create an eventfd: ") + std::strerror(errno));
         doorbells_.push_back(doorbell);
         workers_.push_back(std::make_unique<worker::Worker>(options, resources, monotonic_now()));
     }

@@ -201,7 +201,7 @@ TEST(Control, RefusesFiltersThatNameNothing) {
     filter = {};
     filter.phase = "limbo";
     const std::string unknown = refusal([&] { bench.control.connections(filter); });
-    EXPECT_EQ(unknown.find("no phase is named 'limbo'; there are "), 0U);
+    EXPECT_EQ(unknown.find("no phase is named 'limbo'; known phases: "), 0U);
     EXPECT_NE(unknown.find(session::to_string(session::Phase::Relayed)), std::string::npos);
 }
 

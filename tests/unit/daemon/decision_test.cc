@@ -110,7 +110,7 @@ void expect_reason(Bench& bench, const admin::Explanation& e) {
     EXPECT_NE(e.why.find(", " + first.name + ", "), std::string::npos) << e.why;
     const bool drained = first.configured != config::BackendState::Up;
     const bool full = first.max_connections != 0 && connections >= first.max_connections;
-    const char* const reason = drained          ? "is not to take new clients"
+    const char* const reason = drained          ? "takes no new clients"
                                : !first.healthy ? "is down"
                                : full           ? "is at its max_connections"
                                                 : "is above its bounded_load";

@@ -196,7 +196,7 @@ TEST(Explain, NoClientOfMqtt31IsWithoutAClientId) {
     admin::Question q = question("");
     q.version = "3.1";
     EXPECT_TRUE(bench.control.explain(q).refused);
-    EXPECT_EQ(bench.control.explain(q).why, "MQTT 3.1 wants a client ID that is not empty");
+    EXPECT_EQ(bench.control.explain(q).why, "MQTT 3.1 requires a client ID that is not empty");
 }
 
 TEST(Explain, APoolThatGoesByLoadWantsNoAddress) {
@@ -270,13 +270,12 @@ TEST(Explain, SaysWhyAClientDoesNotGoWhereItsSessionIs) {
     EXPECT_FALSE(e.remembered);
     EXPECT_NE(e.backend, given.at);
     EXPECT_EQ(e.session_at, given.at);
-    EXPECT_TRUE(e.why.ends_with("; its session is at " + given.at + ", which is not to take new clients"))
-        << e.why;
+    EXPECT_TRUE(e.why.ends_with("; its session is at " + given.at + ", which takes no new clients")) << e.why;
     given.bench.control.remove_backend(given.at);
     given.bench.pass(20ms);
     e = given.explain();
     EXPECT_FALSE(e.session_at);
-    EXPECT_TRUE(e.why.ends_with("; its session was at a broker that is not in the pool any more")) << e.why;
+    EXPECT_TRUE(e.why.ends_with("; its session was at a broker that is no longer in the pool")) << e.why;
 }
 
 // What the address would decide, the session has decided already.

@@ -62,7 +62,7 @@ TEST_F(Kill, AnEmptyPrefixIsNoWayToNameEverybody) {
     connect("b");
     admin::ConnectionFilter filter;
     filter.client_id_prefix = "";
-    EXPECT_EQ(kill(filter), "an empty client_id_prefix= fits every connection; use another filter");
+    EXPECT_EQ(kill(filter), "an empty client_id_prefix= matches every connection; use another filter");
     EXPECT_EQ(live(), 2U);
     filter.client_id_prefix = "a";
     EXPECT_EQ(kill(filter), "1");
@@ -109,7 +109,8 @@ TEST_F(Kill, ClientIdsThatDifferWhereNothingIsKnownOfThemAreNotKilledTogether) {
     connect(common + "-2");
     admin::ConnectionFilter filter;
     filter.client_id = common + "-1";
-    const std::string why = "2 connections fit as far as their client IDs are known; say which by address=";
+    const std::string why =
+        "2 connections match as far as their client IDs are known; choose one by address=";
     EXPECT_EQ(kill(filter), why);
     filter = {};
     filter.client_id_prefix = common + "-1";

@@ -24,8 +24,8 @@ struct Watched {
 };
 
 const std::string kTold =
-    "! the connection log /var/log/c.log cannot be written: No space left on device; lines are "
-    "kept as far as there is memory for them, and the others counted in connection_log_lost";
+    "! the connection log /var/log/c.log cannot be written: No space left on device; lines are kept while "
+    "there is memory for them, and the others counted in connection_log_lost";
 
 TEST(LogWatch, SaysNothingWhileAllIsWell) {
     Watched log;
@@ -63,8 +63,8 @@ TEST(LogWatch, LinesThatAreLostWithoutAFaultAreTroubleToo) {
     Watched log;
     ++log.lost;
     EXPECT_EQ(log.look(),
-              "! the connection log /var/log/c.log is written too slowly; lines are kept as far as there "
-              "is memory for them, and the others counted in connection_log_lost");
+              "! the connection log /var/log/c.log is written too slowly; lines are kept while there is "
+              "memory for them, and the others counted in connection_log_lost");
     log.lost += 9;
     EXPECT_EQ(log.look(20ms), "");
     EXPECT_EQ(log.look(LogWatch::kCalm),

@@ -58,7 +58,7 @@ TEST(TelemetryQueries, OneThatNobodyAnswersComesBack) {
             return echo(command, parameter);
         },
         1ms);
-    EXPECT_EQ(text_of(telemetry_queries.ask("a", "b")), "error=control is busy; ask again");
+    EXPECT_EQ(text_of(telemetry_queries.ask("a", "b")), "error=the control thread is busy; ask again");
     telemetry_queries.serve(Instant{});
     EXPECT_EQ(answers, 0) << "an answer that nobody waits for";
 }
@@ -80,7 +80,7 @@ TEST(TelemetryQueries, OneThatIsGivenUpWhileItIsAnsweredHarmsNobody) {
     await(telemetry_queries.fd());
     telemetry_queries.serve(Instant{});
     other.join();
-    EXPECT_EQ(answer, "error=control is busy; ask again");
+    EXPECT_EQ(answer, "error=the control thread is busy; ask again");
 }
 
 TEST(TelemetryQueries, TheEndSendsEverybodyAway) {
