@@ -14,7 +14,7 @@ std::uint64_t BrokerStatistics::protocol_errors() const {
 const char* to_string(BrokerStatistics::Fault fault) {
     switch (fault) {
         case BrokerStatistics::Fault::BadHeader: return "bad fixed header";
-        case BrokerStatistics::Fault::Unexpected: return "packet that is not expected";
+        case BrokerStatistics::Fault::Unexpected: return "unexpected packet";
         case BrokerStatistics::Fault::TooLarge: return "packet too large";
         case BrokerStatistics::Fault::Unsupported: return "subscription identifier";
     }

@@ -19,7 +19,7 @@ constexpr std::size_t kHeldFrames = 16'384;  // that wait for neighbors, or for 
 SipKey random_key() {
     SipKey key{};
     if (getrandom(&key, sizeof key, 0) != static_cast<ssize_t>(sizeof key))
-        throw std::runtime_error("no random numbers to be had");
+        throw std::runtime_error("cannot get random numbers");
     return key;
 }
 

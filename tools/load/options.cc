@@ -46,7 +46,7 @@ class Fault : public std::runtime_error {
 
 Duration duration_of(const std::string& option, const std::string& text) {
     const auto duration = parse_duration(text);
-    if (!duration) throw Fault(option + ": \"" + text + "\" is no duration; write 500ms, 10s, 2m or 1h");
+    if (!duration) throw Fault(option + ": \"" + text + "\" is not a duration; write 500ms, 10s, 2m or 1h");
     return *duration;
 }
 
@@ -55,22 +55,23 @@ void add_network(CLI::App& app, Options& o, Words& w) {
     group->add_option("--interface", o.network.interface, "kernel interface to use through DPDK's af_packet");
     group->add_option("--device", o.network.device, "DPDK device: PCI address, or vdev with arguments")
         ->excludes("--interface");
-    group->add_option("--prefix", o.network.prefix, "length of the network on the link (24, or 64 of IPv6)")
+    group
+        ->add_option("--prefix", o.network.prefix, "prefix length of the link's network (24, or 64 for IPv6)")
         ->check(CLI::Range(1U, 128U));
-    group->add_option("--gateway", w.gateways, "next hop of what is not on the link, one a family");
+    group->add_option("--gateway", w.gateways, "router to other networks, at most one for each family");
     group->add_option("--mtu", o.network.mtu, "largest IP packet, in bytes")
         ->check(CLI::Range(576U, 9000U))
         ->capture_default_str();
     group->add_option("--eal", o.network.eal, "further EAL arguments, each by --eal=ARGUMENT");
-    group->add_flag("--ordinary-pages", o.network.ordinary_pages, "leave hugepages alone");
+    group->add_flag("--ordinary-pages", o.network.ordinary_pages, "do not use hugepages");
 }
 
 void add_output(CLI::App& app, Options& o) {
     auto* const group = app.add_option_group("Results");
     group->add_option("--json", o.json, "write the results to this file; - is standard output");
     group->add_option("--expect", o.expectations,
-                      "such as connects.failed==0 or messages.answer_us.p99<=5000");
-    group->add_flag("-q,--quiet", o.quiet, "no line of progress");
+                      "fail unless this holds, such as connects.failed==0 or messages.answer_us.p99<=5000");
+    group->add_flag("-q,--quiet", o.quiet, "print no progress");
 }
 
 void add_clients(CLI::App& app, Options& o, Words& w) {
@@ -78,53 +79,56 @@ void add_clients(CLI::App& app, Options& o, Words& w) {
     group->add_option("-t,--target", w.addresses, "ADDRESS:PORT to connect to; several are taken in turn")
         ->required();
     group->add_option("-s,--source", w.sources, "addresses to connect from, such as 10.1.0.2-10.1.0.25");
-    group->add_option("--ports", w.ports, "first and last source port (not of kernel sockets)")->expected(2);
-    group->add_option("-n,--clients", o.swarm.clients, "how many")->check(CLI::Range(1U, 100'000'000U));
-    group->add_option("-r,--rate", o.plan.arrivals, "clients that connect a second; 0: flat out");
-    group->add_option("-w,--window", o.plan.window, "most clients on their way in, or out, at a time")
+    group->add_option("--ports", w.ports, "first and last source port (not with kernel sockets)")
+        ->expected(2);
+    group->add_option("-n,--clients", o.swarm.clients, "number of clients")
+        ->check(CLI::Range(1U, 100'000'000U));
+    group->add_option("-r,--rate", o.plan.arrivals, "new connections a second; 0: as fast as possible");
+    group->add_option("-w,--window", o.plan.window, "most clients that connect or leave at the same time")
         ->check(CLI::Range(1U, 10'000'000U));
     group->add_option("--mqtt", w.version, "version: 3.1, 3.1.1 or 5")->capture_default_str();
     group->add_option("-k,--keep-alive", w.keep_alive, "Keep Alive; 0s: none")->capture_default_str();
-    group->add_option("-i,--client-id", o.swarm.client_id, "what client IDs begin with; a number follows")
+    group->add_option("-i,--client-id", o.swarm.client_id, "prefix of the client IDs, followed by a number")
         ->capture_default_str();
     group->add_option("-u,--username", w.username, "user name");
     group->add_option("-P,--password", w.password, "password")->needs("--username");
-    group->add_flag("--persistent", w.persistent, "ask for sessions that outlive connections");
-    group->add_option("--connect-timeout", w.connect_timeout, "from SYN to CONNACK")->capture_default_str();
-    group->add_option("--come-back", w.come_back, "who was lost or refused comes back after about so long");
-    group->add_option("-d,--hold", w.hold, "how long all stay, or publish, or come and go");
-    group->add_option("--patience", w.patience, "how long late answers are waited for")
+    group->add_flag("--persistent", w.persistent, "ask for persistent sessions");
+    group->add_option("--connect-timeout", w.connect_timeout, "longest time from SYN to CONNACK")
         ->capture_default_str();
+    group->add_option("--come-back", w.come_back,
+                      "a client that was lost or refused connects again after about this long");
+    group->add_option("-d,--hold", w.hold, "how long the clients stay, publish, or leave and connect again");
+    group->add_option("--patience", w.patience, "how long to wait for late answers")->capture_default_str();
 }
 
 void add_messages(CLI::App& app, Options& o, Words& w) {
     auto* const group = app.add_option_group("Messages");
-    group->add_option(
-        "-m,--message-rate", o.plan.message_rate,
-        "messages a second, of all clients together; 0: each the next as soon as one is answered");
+    group->add_option("-m,--message-rate", o.plan.message_rate,
+                      "messages a second, of all clients together; 0: each client sends its next as soon as "
+                      "one is answered");
     group->add_option("--messages", o.plan.messages,
-                      "messages of each client; 0: as many as fit into --hold");
-    group->add_option("--in-flight", o.plan.in_flight, "most messages under way at a time; 0: any");
+                      "messages of each client; 0: as many as --hold has time for");
+    group->add_option("--in-flight", o.plan.in_flight, "most unanswered messages at a time; 0: no limit");
     group->add_option("-Q,--qos", o.swarm.qos, "0, 1 or 2")->check(CLI::Range(0, 2));
     group->add_option("-p,--payload", w.payload, "size of a message")->capture_default_str();
     group->add_option("--topic", o.swarm.topic, "topic; %c is the client's number")->capture_default_str();
     group->add_option("--subscribers", o.swarm.subscribers,
-                      "the first so many clients subscribe, and publish nothing");
-    group->add_option("--filter", o.swarm.filter, "what they subscribe to")->capture_default_str();
-    group->add_option("--filter-qos", o.swarm.filter_qos, "and with which QoS")->check(CLI::Range(0, 2));
-    group->add_flag("--at-once", o.plan.publish_at_once, "publish while others still connect");
+                      "this many clients, the first ones, subscribe and do not publish");
+    group->add_option("--filter", o.swarm.filter, "topic filter of subscribers")->capture_default_str();
+    group->add_option("--filter-qos", o.swarm.filter_qos, "QoS of subscribers")->check(CLI::Range(0, 2));
+    group->add_flag("--at-once", o.plan.publish_at_once, "publish while other clients still connect");
 }
 
 void add_churn(CLI::App& app, Options& o) {
     app.add_option("--churn-rate", o.plan.churn_rate,
-                   "clients a second that leave and come again; 0: flat out");
+                   "clients a second that leave and connect again; 0: as fast as possible");
 }
 
 mqtt::Version version_of(const std::string& text) {
     for (const mqtt::Version version : {mqtt::Version::V31, mqtt::Version::V311, mqtt::Version::V5}) {
         if (text == mqtt::to_string(version)) return version;
     }
-    throw Fault("--mqtt: \"" + text + "\" is no version; write 3.1, 3.1.1 or 5");
+    throw Fault("--mqtt: \"" + text + "\" is not a version; write 3.1, 3.1.1 or 5");
 }
 
 std::vector<IpAddress> addresses_of(const std::vector<std::string>& texts) {
@@ -133,7 +137,7 @@ std::vector<IpAddress> addresses_of(const std::vector<std::string>& texts) {
         const auto range = parse_address_range(text);
         const auto some = range ? expand(*range, kMostAddresses) : std::nullopt;
         if (!some)
-            throw Fault("--source: \"" + text + "\" is no range of addresses; write 10.1.0.2-10.1.0.25");
+            throw Fault("--source: \"" + text + "\" is not a range of addresses; write 10.1.0.2-10.1.0.25");
         all.insert(all.end(), some->begin(), some->end());
     }
     std::vector<IpAddress> sorted = all;
@@ -160,7 +164,7 @@ std::vector<SocketAddress> socket_addresses_of(const std::string& option,
 void understand_network(Options& o, const Words& w) {
     for (const std::string& text : w.gateways) {
         const auto address = IpAddress::parse(text);
-        if (!address) throw Fault("--gateway: \"" + text + "\" is no address");
+        if (!address) throw Fault("--gateway: \"" + text + "\" is not an address");
         o.network.gateways.push_back(*address);
     }
     if (w.ports.empty()) return;
@@ -178,7 +182,7 @@ void check_network(const Options& o) {
         std::ranges::any_of(o.network.sources, other))
         throw Fault("sources and targets must all be of one family, IPv4 or IPv6");
     if (o.network.sockets()) return;
-    if (o.network.sources.empty()) throw Fault("--source: a DPDK port needs to be told its addresses");
+    if (o.network.sources.empty()) throw Fault("--source: a DPDK port needs source addresses");
     const std::uint64_t tuples = std::uint64_t{o.network.sources.size()} * o.addresses.size() *
                                  (o.network.last_port - o.network.first_port + 1U);
     if (tuples < o.swarm.clients)
@@ -205,7 +209,7 @@ void understand_clients(Options& o, const Words& w) {
     o.plan.patience = duration_of("--patience", w.patience);
     const auto payload = parse_size(w.payload);
     if (!payload || *payload > 200'000'000)
-        throw Fault("--payload: \"" + w.payload + "\" is no size; write 64B or 2KiB");
+        throw Fault("--payload: \"" + w.payload + "\" is not a size; write 64B or 2KiB");
     o.swarm.payload = static_cast<std::uint32_t>(*payload);
     if (o.swarm.subscribers > o.swarm.clients) throw Fault("--subscribers: more than there are clients");
     o.capacity = o.swarm.clients;
@@ -246,20 +250,20 @@ struct Scenario {
 };
 
 constexpr Scenario kScenarios[] = {
-    {"connect", "all connect, and leave again", [](Options&) {}},
-    {"hold", "all connect and stay, kept alive by PINGREQ", [](Options& o) { o.plan.hold = 60s; }},
-    {"publish", "all connect and publish",
+    {"connect", "all clients connect and disconnect", [](Options&) {}},
+    {"hold", "all clients connect and stay, kept alive by PINGREQ", [](Options& o) { o.plan.hold = 60s; }},
+    {"publish", "all clients connect and publish",
      [](Options& o) {
          o.plan.publish = true;
          o.plan.hold = 10s;
          o.swarm.qos = 1;
      }},
-    {"churn", "all connect; then they leave and come again, one after the other",
+    {"churn", "all clients connect; then one after the other leaves and connects again",
      [](Options& o) {
          o.plan.churn = true;
          o.plan.hold = 10s;
      }},
-    {"reconnect", "all connect, are cut off at once, and come back at once",
+    {"reconnect", "all clients connect, are cut off together, and connect again together",
      [](Options& o) {
          o.plan.rounds = 1;
          o.plan.patience = 120s;
@@ -267,7 +271,7 @@ constexpr Scenario kScenarios[] = {
 };
 
 constexpr Scenario kStories[] = {
-    {"courier", "a million stay, a thousand a second leave and come again, 4,680 messages a second",
+    {"courier", "a million clients, 1,000 a second leave and connect again, 4,680 messages a second",
      [](Options& o) {
          o.swarm.clients = 1'000'000;
          o.swarm.qos = 1;
@@ -280,7 +284,8 @@ constexpr Scenario kStories[] = {
          o.plan.in_flight = 1000;
      }},
     {"thingsphere",
-     "a million arrive, 1,000 a second, each publishes 100 messages of QoS 1; a tenth comes again",
+     "a million clients connect, 1,000 a second, each publishes 100 messages of QoS 1; a tenth connects "
+     "again",
      [](Options& o) {
          o.swarm.clients = 1'000'000;
          o.swarm.qos = 1;
@@ -300,9 +305,9 @@ void add_scenario(CLI::App& parent, const Scenario& scenario, Options& o, Words&
     add_clients(*app, o, w);
     add_messages(*app, o, w);
     add_churn(*app, o);
-    app->add_option("--rounds", o.plan.rounds, "so many times all are cut off and come back");
+    app->add_option("--rounds", o.plan.rounds, "how many times all are cut off and connect again");
     app->add_option("--again", o.plan.share_again,
-                    "share of the clients that at the end leaves and comes again")
+                    "share of the clients that leaves and connects again at the end")
         ->check(CLI::Range(0.0, 1.0));
     add_network(*app, o, w);
     add_output(*app, o);
@@ -315,30 +320,35 @@ void add_scenario(CLI::App& parent, const Scenario& scenario, Options& o, Words&
 
 CLI::App* add_broker(CLI::App& parent, Options& o, Words& w) {
     CLI::App* const app =
-        parent.add_subcommand("broker", "a broker that takes, acknowledges and counts what comes");
+        parent.add_subcommand("broker", "a broker that accepts, acknowledges and counts messages");
     app->add_option("-l,--listen", w.addresses, "ADDRESS:PORT to listen on; several may be given")
         ->required();
     app->add_option("-n,--connections", o.capacity, "most connections at a time")
         ->check(CLI::Range(1U, 100'000'000U))
         ->default_val(20'000U);
-    app->add_option("-d,--duration", w.duration, "end after so long; else by SIGTERM or SIGINT");
-    app->add_flag("--route", o.sink.route, "give messages to subscribers");
-    app->add_flag("--take-over", o.sink.take_over, "a client that comes again ends its older connection");
-    app->add_flag("--no-keep-alive", w.no_keep_alive, "let silent clients be");
-    app->add_option("--connack", w.connack,
-                    "refuse everybody with this code, of MQTT 3.1.1 or 5; each is told what its version has");
-    app->add_option("--connack-delay", w.delay, "before each CONNACK")->capture_default_str();
-    app->add_option("--accept-rate", o.sink.accept_rate,
-                    "most clients let in a second; others are refused; 0: any");
-    app->add_flag("--delay-above-rate", o.sink.delay_above_rate, "others wait for their turn instead")
-        ->needs("--accept-rate");
-    app->add_option("--connect-timeout", w.connect_within, "from the handshake to CONNECT; 0s: for ever")
-        ->capture_default_str();
-    app->add_option("--queue-limit", o.sink.queue_limit, "most messages that wait for one subscriber")
-        ->capture_default_str();
+    app->add_option("-d,--duration", w.duration, "end after this long; without it, at SIGTERM or SIGINT");
+    app->add_flag("--route", o.sink.route, "deliver messages to subscribers");
+    app->add_flag("--take-over", o.sink.take_over,
+                  "a second connection with the same client ID ends the first");
+    app->add_flag("--no-keep-alive", w.no_keep_alive, "do not disconnect silent clients");
     app->add_option(
-        "--watch-placement", o.sink.numbered_clients,
-        "of client IDs that end in a number below this, count who comes to another address than before");
+        "--connack", w.connack,
+        "refuse all clients with this code, of MQTT 3.1.1 or 5; translated for clients of the other version");
+    app->add_option("--connack-delay", w.delay, "how long to wait before each CONNACK")
+        ->capture_default_str();
+    app->add_option("--accept-rate", o.sink.accept_rate,
+                    "most clients accepted a second, others are refused; 0: no limit");
+    app->add_flag("--delay-above-rate", o.sink.delay_above_rate,
+                  "let clients above --accept-rate wait instead")
+        ->needs("--accept-rate");
+    app->add_option("--connect-timeout", w.connect_within,
+                    "longest time from handshake to CONNECT; 0s: no limit")
+        ->capture_default_str();
+    app->add_option("--queue-limit", o.sink.queue_limit, "most messages queued for one subscriber")
+        ->capture_default_str();
+    app->add_option("--watch-placement", o.sink.numbered_clients,
+                    "among client IDs that end in a number below this, count those that connect to another "
+                    "address than before");
     add_network(*app, o, w);
     add_output(*app, o);
     return app;
@@ -349,12 +359,12 @@ CLI::App* add_broker(CLI::App& parent, Options& o, Words& w) {
 std::variant<Options, int> parse(int argc, const char* const* argv, std::ostream& out, std::ostream& err) {
     Options options;
     Words words;
-    CLI::App app("Loads MQTT brokers, and balancers before them, with clients; or is the broker.",
+    CLI::App app("Puts a load of clients on MQTT brokers and load balancers, or acts as a broker.",
                  "sluice-load");
     app.set_version_flag("--version", "sluice-load " SLUICE_VERSION);
     app.require_subcommand(1);
     for (const Scenario& scenario : kScenarios) add_scenario(app, scenario, options, words);
-    CLI::App* const story = app.add_subcommand("story", "what was told of real fleets");
+    CLI::App* const story = app.add_subcommand("story", "scenarios reported from real fleets");
     story->require_subcommand(1);
     for (const Scenario& scenario : kStories) add_scenario(*story, scenario, options, words);
     const CLI::App* const broker = add_broker(app, options, words);

@@ -237,7 +237,7 @@ std::string summary(const Json& r) {
             r["fastest_per_second"].get<std::uint64_t>(), r["published"].get<std::uint64_t>(),
             r["protocol_errors"].get<std::uint64_t>());
         if (const auto away = r["transport"]["turned_away"].get<std::uint64_t>(); away != 0)
-            out += fmt::format("{} SYNs found no room: raise --connections\n", away);
+            out += fmt::format("{} SYNs were turned away: raise --connections\n", away);
         return out;
     }
     const Json& c = r["connects"];
@@ -255,7 +255,7 @@ std::string summary(const Json& r) {
         out += latency_line("delivery", m["delivery_us"]);
     }
     if (r["churn"]["cycles"] != 0) {
-        out += fmt::format("churn        {} left and came again, {:.0f} a second\n",
+        out += fmt::format("churn        {} left and connected again, {:.0f} a second\n",
                            r["churn"]["cycles"].get<std::uint64_t>(), r["churn"]["per_second"].get<double>());
     }
     for (const char* const kind : {"rounds", "outages"}) {
@@ -263,8 +263,8 @@ std::string summary(const Json& r) {
             out += fmt::format(
                 "{:<12} after {:.1f} s, down to {} connected, {} {:.2f} s, {} in the fastest second\n", kind,
                 o["after"].get<double>(), o["fewest_connected"].get<std::uint64_t>(),
-                o["over"] == true ? "all back within" : "not all back within", o["seconds"].get<double>(),
-                o["fastest_per_second"].get<std::uint64_t>());
+                o["over"] == true ? "all connected again within" : "not all connected again within",
+                o["seconds"].get<double>(), o["fastest_per_second"].get<std::uint64_t>());
         }
     }
     if (r["protocol_errors"] != 0)

@@ -53,7 +53,8 @@ bool SocketTransport::check_sources(std::string& error) const {
         if (source.is_unspecified()) continue;
         for (const SocketAddress& target : options_.targets) {
             if (target.address.family() == source.family()) continue;
-            error = "no connection leads from " + source.to_string() + " to " + target.to_string();
+            error = "cannot connect from " + source.to_string() + " to " + target.to_string() +
+                    ": the families differ";
             return false;
         }
         if (const int fault = source_fault(source); fault != 0) {

@@ -100,13 +100,13 @@ void Swarm::on_packet(Instant now, Id client, const mqtt::PacketHeader& header, 
         case mqtt::PacketType::Auth: break;
     }
     give_up(now, client,
-            "packet type " + std::to_string(static_cast<unsigned>(header.type)) + " out of place");
+            "packet type " + std::to_string(static_cast<unsigned>(header.type)) + " not expected here");
 }
 
 void Swarm::on_connack(Instant now, Id client, ByteView packet) {
     const auto result = mqtt::read_connack(packet, options_.version, packet.size());
     const auto* const connack = std::get_if<mqtt::Connack>(&result);
-    if (connack == nullptr) return give_up(now, client, "no proper CONNACK");
+    if (connack == nullptr) return give_up(now, client, "malformed CONNACK");
     if (!connack->accepted()) {
         ++tally_.refused;
         ++tally_.refusals[connack->reason_code];

@@ -212,7 +212,7 @@ TEST_F(SocketTransportTest, SaysWhyItCannotBe) {
     EXPECT_EQ(fault({.targets = {taken}, .sources = {IpAddress::v4(192, 0, 2, 1)}, .capacity = 1}),
               "cannot connect from 192.0.2.1: Cannot assign requested address");
     EXPECT_EQ(fault({.targets = {taken}, .sources = {kLoopback6.address}, .capacity = 1}),
-              "no connection leads from ::1 to " + taken.to_string());
+              "cannot connect from ::1 to " + taken.to_string() + ": the families differ");
     EXPECT_EQ(fault({.capacity = 1}), "sockets need addresses either to connect to or to listen on");
     EXPECT_EQ(fault({.targets = {taken}}), "the number of connections is not within 1 to 2147483646");
 }

@@ -134,14 +134,14 @@ TEST(Swarm, WhatIsNoMqttEndsTheConnection) {
     for (const Case& c : {
              Case{kV311, raw({0xd1, 0}), "PINGRESP: bad flags in the fixed header"},
              Case{kV311, raw({0xd0, 1, 0}), "PINGRESP: bad length"},
-             Case{kV311, raw({0xe0, 0}), "packet type 14 out of place"},
+             Case{kV311, raw({0xe0, 0}), "packet type 14 not expected here"},
              Case{kV5, raw({0xe0, 1, 0x01}), "DISCONNECT: reason code that does not belong to the packet"},
              Case{kV5, publish({.topic = "t", .topic_alias = 1}, kV5),
                   "PUBLISH: topic alias that was not announced"},
              Case{kV311, raw({0x30, 5, 0, 3, 'a', '/', '#'}), "PUBLISH: bad topic name"},
              Case{kV311, raw({0x40, 2, 0, 0}), "acknowledgement: packet identifier 0"},
              Case{kV311, ack(mqtt::PacketType::Puback, 1), "an acknowledgement of no message"},
-             Case{kV311, raw({0xb0, 2, 0, 1}), "packet type 11 out of place"},
+             Case{kV311, raw({0xb0, 2, 0, 1}), "packet type 11 not expected here"},
              Case{kV311, raw({0x00, 0}), "no MQTT packet"},
              Case{kV311, raw({0x30, 0x80, 0x20}), "a packet of 4099 bytes"},
          }) {
