@@ -1,7 +1,7 @@
 // What the servers of this room have in common: clients of a listening stream socket, each in a dialogue of
 // requests and replies. Never blocks its thread, and its memory is bounded: a client whose reply has not been
 // read is not listened to, and one that makes no progress for a while is cut off. Nobody is turned away: when
-// all places are taken, whoever has kept the server waiting longest gives way to the one that comes.
+// all places are taken, a new client displaces the one that has kept the server waiting longest.
 #pragma once
 
 #include <cstddef>

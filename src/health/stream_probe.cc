@@ -92,7 +92,7 @@ void StreamProbe::read(Instant now, tcp::Output& out) {
         const bool decided = status() != Status::Pending;
         const Step step = on_bytes(tcp::contiguous(endpoint_, scratch_));
         if (step.verdict && !decided) decide(*step.verdict, now);
-        // Nobody who speaks nonsense would understand a proper end.
+        // A peer that breaks the protocol would not understand a proper end.
         if (outcome().failure == ProbeFailure::Protocol) return end(now, out);
         if (step.taken == 0) return;
         endpoint_.consume(now, step.taken, out);

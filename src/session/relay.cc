@@ -71,8 +71,8 @@ void Session::update_windows(Instant now) {
 }
 
 // A publisher that closes as soon as it has sent all is reset by the first answer, and what it has not sent
-// by then is lost. So who did not wait for the CONNACK gets it behind his FIN, or when he has been silent for
-// a moment.
+// by then is lost. So a client that did not wait for the CONNACK gets it behind its FIN, or when it was
+// silent for a moment.
 bool Session::holds_answer(Instant now) {
     if (c_.answer_held == kNever) return false;
     if (now < c_.answer_held && !c_.client_leg.peer_finished()) return true;

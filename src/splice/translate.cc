@@ -7,11 +7,11 @@ namespace {
 void note_sent_near_end(DirectionState& way, tcp::Seq end, bool fin) {
     if (!within_reach(way, end)) return;
     if (fin) {
-        // Its sender says that nothing comes behind it, whatever else may have seemed to be his.
+        // Nothing of the same sender comes behind it, whatever was seen before.
         way.flags |= DirectionState::kFinSeen;
         way.next = end;
     } else if (end.after(way.next)) {
-        // Who goes on behind a FIN has sent none.
+        // A sender that goes on behind a FIN has sent none.
         way.flags =
             static_cast<std::uint8_t>(way.flags & ~(DirectionState::kFinSeen | DirectionState::kFinAcked));
         way.next = end;

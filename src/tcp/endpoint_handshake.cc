@@ -51,7 +51,7 @@ void Endpoint::Impl::on_syn_sent(Instant now, const Segment& segment, Output& ou
 
 // The peer still knows an older connection of these addresses and ports, and has spent our SYN on a challenge
 // ACK (RFC 5961 section 4.2) or in TIME-WAIT. The reset before has ended that connection, so the SYN need not
-// wait for its timer. Once: whoever guesses addresses and ports can make us do it.
+// wait for its timer. Once only: guessed addresses and ports can make us do it.
 void Endpoint::Impl::repeat_challenged_syn(Instant now, Output& out) {
     if (syn_challenged) return;
     syn_challenged = true;

@@ -192,7 +192,8 @@ void Endpoint::Impl::take_fin(Instant now, const Segment& segment) {
     }
     fin_announced.reset();
     fin_received = true;
-    // Text beyond a FIN is nobody's, and must not be reported (RFC 2018 section 4: blocks lie above the ACK).
+    // Text beyond a FIN belongs to no stream, and must not be reported (RFC 2018 section 4: blocks lie above
+    // the ACK).
     reassembly.drop_early();
     rcv_nxt = rcv_nxt.advance(1);
     receive_edge = later(receive_edge, rcv_nxt);

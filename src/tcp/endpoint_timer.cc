@@ -27,7 +27,7 @@ void Endpoint::Impl::on_timer(Instant now, Output& out) {
 }
 
 void Endpoint::Impl::on_handshake_timer(Instant now, Output& out) {
-    // Quietly: the address of whoever sent the SYN may be forged.
+    // Quietly: the source address of the SYN may be forged.
     if (expiries == options.syn_retries) return close(Failure::TimedOut);
     ++expiries;
     ++statistics.timeouts;

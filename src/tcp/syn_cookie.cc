@@ -132,7 +132,7 @@ std::optional<SynCookies::Opening> SynCookies::open(Instant now, const FourTuple
     const Seq initial = ack.ack.retreat(1);
     for (const Sent& sent : sent_) {
         if (!sent.may_return(now)) continue;
-        // Who has timestamps to send has agreed on them, and who has agreed on them sends them.
+        // Timestamps are sent by all that have agreed on them, and by no others.
         const bool timestamps = ack.options.timestamps && sent.announced.timestamps;
         const auto note =
             timestamps ? static_cast<std::uint8_t>(ack.options.timestamps->echo & kNoteMask) : kNoTimestamps;

@@ -62,7 +62,7 @@ class Walk {
         return size;
     }
 
-    // Cut short is not atomic: whoever reads the fragment finds out.
+    // Cut short is not atomic: reading the fragment shows that.
     bool is_atomic(std::size_t at) const {
         return packet_.size() - at >= kIpv6FragmentHeaderSize &&
                (load16(packet_.data() + at + 2) & 0xfff9U) == 0;

@@ -1,6 +1,6 @@
 // How much Sluice may say to strangers: answers to packets that belong to no connection, which anybody can
 // send as many of as he likes. Each port's answers take up a part of what the port carries, divided by what
-// is answered, and among sources (base/fair_rate.h). So neither who sends much nor what is sent much of takes
+// is answered, and among sources (base/fair_rate.h). So neither a busy source nor a frequent kind takes
 // the others' answers. Every answer here is no larger than what it answers.
 #pragma once
 

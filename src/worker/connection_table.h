@@ -64,7 +64,7 @@ class ConnectionTable final : public session::Transmitter, public FailedNeighbor
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ListedConnection> out,
                        std::size_t& written) const;
     std::uint32_t size() const { return slab_.size(); }
-    // For whoever changes where their packets go; nothing else of them is anybody's.
+    // For changes of where their packets go, and nothing else.
     flow::Slab<session::Connection>& connections() { return slab_; }
     std::uint32_t timers() const { return wheel_.size(); }
     // Held for clients that no broker has accepted yet.
@@ -84,7 +84,7 @@ class ConnectionTable final : public session::Transmitter, public FailedNeighbor
     bool splice(const session::Connection& connection, const splice::Joint& joint) override;
 
   private:
-    // flows_open.cc: how connections begin
+    // connection_table_open.cc: how connections begin
     void accept(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,
                 const tcp::Segment& syn, std::uint64_t hash);
     bool complete(Instant now, std::uint32_t listener, const FourTuple& tuple, const Arrival& arrival,

@@ -70,7 +70,7 @@ void Fragments::on_timer(Instant now) {
     v6_.expire(now, told);
 }
 
-// RFC 1122 section 3.3.2 and RFC 8200 section 4.5: whoever sent the first part hears of it. About TCP only,
+// RFC 1122 section 3.3.2 and RFC 8200 section 4.5: the sender of the first part is told. About TCP only,
 // so never about an ICMP error.
 void Fragments::give_up(Instant now, const wire::Reassembly::Remains& remains) {
     if (remains.fragments == 0) return;

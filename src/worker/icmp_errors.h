@@ -23,13 +23,12 @@ class IcmpErrors {
           own_(context.options.index_key, kRate),
           passed_on_(context.options.index_key, kRate) {}
 
-    // Who is told, by which way, and as whom.
+    // Who is told, by which way, and from which address.
     struct Receiver {
         std::uint16_t port = 0;
-        MacAddress mac;  // of the next hop
-        IpAddress
-            address;    // nobody's but one host's: whoever sends to groups is not answered (RFC 1122 3.2.2)
-        IpAddress own;  // the address that the packet was sent to
+        MacAddress mac;     // of the next hop
+        IpAddress address;  // of one host: a packet to a group is not answered (RFC 1122 3.2.2)
+        IpAddress own;      // the address that the packet was sent to
     };
     // What a router says, in the receiver's own numbers by now. message: of the family of the addresses.
     void pass_on(Instant now, const Receiver& receiver, const wire::IcmpMessage& message);

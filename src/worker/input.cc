@@ -34,7 +34,7 @@ bool is_icmp(const wire::IpPacket& packet) {
     return packet.protocol == (packet.family == IpFamily::V4 ? wire::kProtocolIcmp : wire::kProtocolIcmpv6);
 }
 
-// Decides only whose packet a message is about; whether it is sound is checked by whoever reads it.
+// Decides only whose packet a message is about; its reader checks whether it is sound.
 bool is_icmp_error(const wire::IpPacket& packet) {
     if (packet.payload.size() < wire::kIcmpHeaderSize) return false;
     const std::uint8_t type = load8(packet.payload.data());

@@ -1,6 +1,6 @@
 // Which ends of spliced connections are being asked whether they are still there, since when and why. A
 // record cannot tell by itself: a SYN on its tuple, a reset that may be forged, or a long silence raise the
-// question, and whoever owns the record sends the packets that ask it.
+// question, and the owner of the record sends the packets that ask it.
 #pragma once
 
 #include <cstdint>

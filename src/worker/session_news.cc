@@ -22,7 +22,7 @@ void SessionNews::learned(Instant now, const session::Stay& stay) {
     }
 }
 
-// What goes for want of room was counted by whoever put the newer one first.
+// What goes for want of room was counted where the newer one was put first.
 bool SessionNews::hear(Instant now) {
     std::array<session::Stay, 128> batch;
     bool any = false;

@@ -16,7 +16,7 @@ using Why = LivenessCheck::Why;
 
 // RFC 5961 section 10: one challenge each.
 constexpr Duration kChallengeInterval = 500ms;
-// To somebody who waits for his handshake, or whose connection is probably gone already. The last probe is
+// To an end that waits for its handshake, or whose connection is probably gone already. The last probe is
 // waited for longer, as round trips over radio are: the first one's answer has five seconds in all.
 constexpr Duration kProbeInterval = 1s;
 constexpr Duration kLastWait = 3s;

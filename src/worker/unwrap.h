@@ -10,8 +10,8 @@
 
 namespace sluice::worker {
 
-// Priority tags: IEEE 802.1Q with VLAN 0, which says nothing about whom a frame is for (section 6.9), also
-// behind another one and of a service provider's type. True when there was one. A tag of a VLAN stays.
+// Priority tags: IEEE 802.1Q with VLAN 0, which says nothing about the frame's destination (section 6.9),
+// also behind another one and of a service provider's type. True when there was one. A tag of a VLAN stays.
 bool take_off_priority_tags(port::Frame& frame);
 
 // frame: an IPv6 packet that walk_ipv6_extensions() was given, and what that found.

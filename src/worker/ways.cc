@@ -44,7 +44,7 @@ Ways::Ways(WorkerContext& context, FrameOutput& output)
     output_.tell(*this);
 }
 
-// --- who is there ---
+// --- users of each way ---
 
 void Ways::join_client(Instant now, const FourTuple& client) {
     const auto hop = topology_.route(client.local.address, client.remote.address);

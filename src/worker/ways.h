@@ -27,7 +27,7 @@ class Ways final : public NeighborNews {
   public:
     Ways(WorkerContext& context, FrameOutput& output);
 
-    // --- who is there; each join has its leave ---
+    // --- users of each way; each join has its leave ---
     // A client's connection, in whatever form, from its SYN to its end. tuple.local is Sluice's end.
     void join_client(Instant now, const FourTuple& client);
     void leave_client(const FourTuple& client);

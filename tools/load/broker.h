@@ -39,8 +39,8 @@ struct BrokerOptions {
     // Of what is above the rate: false, it is refused with 0x97 "quota exceeded" or 0x03; true, its CONNACK
     // waits for its turn.
     bool delay_above_rate = false;
-    bool keep_alive = true;          // ends who is silent for 1.5 times its Keep Alive
-    Duration connect_timeout = 30s;  // ends who sends no CONNECT; 0: nobody
+    bool keep_alive = true;          // ends clients silent for 1.5 times their Keep Alive
+    Duration connect_timeout = 30s;  // ends clients that send no CONNECT; 0: none
     // Delivers messages to subscribers. False: subscriptions are granted, and messages counted and forgotten.
     bool route = false;
     std::size_t queue_limit = 1000;  // most messages that wait for one subscriber
@@ -82,7 +82,7 @@ class BrokerSink final : public Events {
     using Bytes = std::vector<std::byte>;
 
     struct Peer {
-        std::uint64_t id_hash;     // of who is in owners_; 0: it is not
+        std::uint64_t id_hash;     // if it is in owners_; 0: it is not
         std::uint32_t skip;        // bytes of a payload that are still to be passed over
         std::uint32_t heard;       // milliseconds32() when anything last came
         std::uint16_t keep_alive;  // seconds

@@ -205,7 +205,7 @@ void Conductor::after_hold(Instant now) {
 
 // --- coming and going
 
-// Who leaves has had the answer to his last message. The number of clients: there is nobody.
+// A client leaves only after the answer to its last message. The number of clients: there is none.
 Id Conductor::next_leaver() {
     const std::uint32_t clients = swarm_.options().clients;
     for (std::uint32_t looked = 0; looked < clients; ++looked) {

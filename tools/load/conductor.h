@@ -15,13 +15,13 @@ namespace sluice::load {
 struct Plan {
     std::string name;
     double arrivals = 0;          // clients a second; 0: flat out
-    std::uint32_t window = 1000;  // most clients on their way in, or out, at a time
+    std::uint32_t window = 1000;  // most clients that connect or leave at the same time
     Duration hold{0};             // how long all stay once all are in; with `messages`, at most so long
     bool publish = false;
     double message_rate = 0;      // of the whole swarm, a second; 0: each the next as soon as one is answered
     std::uint32_t messages = 0;   // each publishes so many; 0: until `hold` is over
     std::uint32_t in_flight = 0;  // most messages under way at a time; 0: as many as there are clients
-    bool publish_at_once = false;  // who is in publishes while others still arrive
+    bool publish_at_once = false;  // clients publish while others still arrive
     bool churn = false;            // while they stay, clients leave and come again
     double churn_rate = 0;         // so many a second; 0: flat out, `window` at a time
     std::uint32_t rounds = 0;      // then all are cut off at once and come back, so many times

@@ -110,7 +110,7 @@ std::uint32_t PacketTransport::wake(Instant now, Id id) {
 
 void PacketTransport::settle(Instant now, std::uint32_t place) {
     Awake& a = awake_[place];
-    if (a.in_hand) return;  // whoever has it will
+    if (a.in_hand) return;  // its holder will
     a.in_hand = true;
     tell(now, a);
     a.in_hand = false;

@@ -40,7 +40,7 @@ class PacketNetwork {
         virtual void on_burst(std::span<const FourTuple> tuples) = 0;
         // The segment is whole, its checksum right, tuple.local an own address.
         virtual void on_segment(Instant now, const FourTuple& tuple, const tcp::Segment& segment) = 0;
-        // A segment that began at `sequence` cannot get there. Nobody vouches for who says so.
+        // A segment that began at `sequence` cannot get there. The message may be forged.
         virtual void on_unreachable(Instant now, const FourTuple& tuple, tcp::Seq sequence) = 0;
         // It is larger than mtu, the size of an IP packet.
         virtual void on_too_big(Instant now, const FourTuple& tuple, tcp::Seq sequence,
@@ -94,7 +94,7 @@ class PacketNetwork {
         void moved(const IpAddress& address, const MacAddress& before, const MacAddress& mac) override;
         PacketNetwork& network;
     };
-    // A next hop's MAC, for a while: the table is asked often enough to notice who is gone.
+    // A next hop's MAC, for a while: the table is asked often enough to notice when it is gone.
     struct Known {
         IpAddress address;
         MacAddress mac;

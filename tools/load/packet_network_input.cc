@@ -1,4 +1,4 @@
-// PacketNetwork, arriving frames: what they are, whether they are right, and whom they concern.
+// PacketNetwork, arriving frames: what they are, whether they are valid, and which connection they concern.
 #include <algorithm>
 
 #include "packet_network.h"

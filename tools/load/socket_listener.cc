@@ -38,7 +38,7 @@ SocketListeners::Acceptance SocketListeners::accept(std::size_t index) {
     const int socket = ::accept4(sockets_[index], peer.generic(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket >= 0) return {Outcome::Accepted, socket, peer.value()};
     // accept(2): errors of the network belong to the new connection, and the next is to be tried. EAGAIN is
-    // a shortage elsewhere, but nobody's waiting here.
+    // a shortage elsewhere, but not here.
     if (errno == EAGAIN) return {};
     return {is_shortage(errno) ? Outcome::Shortage : Outcome::Lost, -1, {}};
 }

@@ -260,7 +260,7 @@ void Swarm::keep_alive(Instant now, Id client) {
     timers_.arm(client, now + interval);
 }
 
-// Half to one and a half times as long, so that who was cut off together does not come back together.
+// Half to one and a half times as long, so that clients cut off together do not come back together.
 Duration Swarm::jittered(Duration about) {
     random_ ^= random_ << 13U;
     random_ ^= random_ >> 7U;

@@ -1,4 +1,4 @@
-// What carries bytes between the load generator and whom it speaks to: TCP connections under numbers. Behind
+// What carries bytes between the load generator and its peers: TCP connections under numbers. Behind
 // it stand kernel sockets (socket_transport.h), or the project's own TCP over a port (packet_transport.h).
 // Who uses it knows neither.
 //
@@ -85,9 +85,9 @@ class Transport {
         std::uint64_t bytes_out = 0;
         std::uint64_t packets_in = 0;  // frames; of sockets, reads
         std::uint64_t packets_out = 0;
-        std::uint64_t retransmits = 0;  // segments sent again; 0 where it is not known
-        std::uint64_t dropped = 0;      // frames that were wrong or nobody's, or for which no buffer was left
-        std::uint64_t turned_away = 0;  // of dropped, those that would have begun one connection too many
+        std::uint64_t retransmits = 0;   // segments sent again; 0 where it is not known
+        std::uint64_t dropped = 0;       // frames that were wrong, of no connection, or without a free buffer
+        std::uint64_t turned_away = 0;   // of dropped, those that would have begun one connection too many
         std::uint64_t memory_bytes = 0;  // of the tables of connections, as far as they are used
     };
     virtual Totals totals() const = 0;

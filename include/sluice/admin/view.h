@@ -178,7 +178,7 @@ struct NeighborRow {
     Duration age{0};  // since it took this state
 };
 
-// Of whom `explain` is asked: what a client says of itself.
+// The client that `explain` is asked about: what it says of itself.
 struct Question {
     std::string client_id;
     std::optional<std::string> username;

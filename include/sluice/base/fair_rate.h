@@ -1,7 +1,8 @@
-// A rate that many draw on, of whom one must not take it from the others. Half of it is divided among shares:
-// everybody has two, which a keyed hash of the address says, and a share that nobody draws on saves up a
-// second's worth. The other half is anybody's who has used up his shares. So whoever sends without end gets
-// what the others leave, and who comes now and then gets his answer. Of fixed size, whoever draws on it.
+// A rate shared by many senders, of which none may use up the others' part. Half of it is divided among
+// shares: everybody has two, which a keyed hash of the address says, and a share that nobody draws on saves
+// up a second's worth. The other half is for senders that have used up their share. So one that floods gets
+// what the others leave, and one that sends now and then is answered. Of fixed size for any number of
+// senders.
 #pragma once
 
 #include <cstdint>

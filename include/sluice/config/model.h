@@ -1,5 +1,5 @@
 // What the configuration file says, as plain values with their defaults. Only the reader makes a Config that
-// has been checked; whoever builds one by hand (tests) keeps the ranges noted here himself.
+// has been checked; one that is built by hand (in tests) must keep the ranges noted here.
 // doc/configuration.md explains every key to operators; the two must tell the same story.
 #pragma once
 
@@ -21,7 +21,8 @@ enum class Idle : std::uint8_t {
 };
 
 // What the smallest share of connect_memory must hold in CONNECTs: one that grows, in a buffer of up to twice
-// its size, and its copies for a broker; and as much again, because half of connect_memory is nobody's share.
+// its size, and its copies for a broker; and as much again, because half of connect_memory is in no worker's
+// share.
 inline constexpr std::uint64_t kConnectsHeld = 8;
 
 enum class Memory : std::uint8_t {

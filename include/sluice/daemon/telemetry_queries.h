@@ -29,7 +29,7 @@ class TelemetryQueries final : public admin::Service {
 
     // From any thread. An error is returned when the answer does not come in time, or after close().
     port::TelemetryDict ask(std::string_view command, std::string_view parameter);
-    // Sends away who waits, and whoever comes from now on.
+    // Refuses all questions, those that wait and those that come later.
     void close();
 
     // Of control's thread.

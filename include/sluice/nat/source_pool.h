@@ -157,7 +157,7 @@ class SourcePool {
         std::uint32_t resting = kNoSlot;  // the first in the list not yet known to be past its quarantine
         std::uint32_t listed = 0;         // length of the list
         std::uint32_t rested = 0;         // length of its part before `resting`
-        Instant::rep resting_since = 0;   // when `resting` was released, so that who asks need not go there
+        Instant::rep resting_since = 0;   // when `resting` was released, so that a query need not go there
     };
     // Whose turn it is among the addresses listed of one family.
     struct AddressRotation {

@@ -52,7 +52,7 @@ class Actions {
   public:
     virtual void solicit(const Solicitation& solicitation) = 0;
     virtual void resolved(const Resolution& resolution) = 0;
-    // A neighbor that was known to be at `before` is at `mac` now: whoever keeps MACs of its own must follow.
+    // A neighbor that was known to be at `before` is at `mac` now: copies of its MAC elsewhere must follow.
     virtual void moved(const IpAddress& address, const MacAddress& before, const MacAddress& mac) = 0;
 
   protected:

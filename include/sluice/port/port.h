@@ -26,7 +26,7 @@ struct Rss {
     bool ipv6 = false;                  // TCP over IPv6 is hashed so
 };
 
-// Frames of one queue that whoever receives may take ahead of its work.
+// Frames of one queue that a receiver may take before it works on them.
 inline constexpr std::size_t kTakeAhead = 4096;
 
 // What does not change while the port is open.
@@ -40,7 +40,7 @@ struct PortInfo {
     std::uint16_t tx_queues = 1;
     std::uint32_t rx_slots = 0;  // frames that a receive queue holds before the device drops more; 0: unknown
     std::uint64_t ring_bytes = 0;  // memory of the kernel's that the queues take, beside the pool's; 0: none
-    // Its queues are short for what may come at once, and grow no more: whoever receives should empty them
+    // Its queues are short for what may come at once, and cannot grow: the receiver should empty them
     // before working on what came (worker/intake.h).
     bool take_ahead = false;
     Rss rss;

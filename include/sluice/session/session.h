@@ -39,7 +39,7 @@ struct LinkDestination {
     MacAddress mac;
 };
 
-// What a session needs from whoever owns the wire.
+// What a session needs from the owner of the network side.
 class Transmitter {
   public:
     virtual void to_client(const Connection& connection, const tcp::Segment& segment) = 0;

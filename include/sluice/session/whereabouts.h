@@ -28,7 +28,7 @@ struct Stay {
     static constexpr std::uint32_t kOpen = std::numeric_limits<std::uint32_t>::max();
     static constexpr std::uint32_t kOver = 0;
 
-    std::uint64_t key = 0;        // whose: session_key(); 0: nobody's
+    std::uint64_t key = 0;        // session_key() of its session; 0: unused
     Instant since;                // when its newest connection was accepted
     std::uint32_t broker = 0;     // backend::Backend::mark
     std::uint32_t until = kOver;  // seconds of the time line

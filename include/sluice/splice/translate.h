@@ -40,7 +40,8 @@ enum class Verdict : std::uint8_t {
     Forward = 0,
     NoTimestamps = 0x01,  // they were agreed on, and it has none
     Answered = 0x02,      // it comes from the end that is asked (DirectionState::kAsked), and is its own
-    // It is an RST in the window that need not be its sender's, nor be taken by its receiver: who knows asks.
+    // It is an RST in the window that need not be its sender's, nor be taken by its receiver: the ends have
+    // to be asked.
     DoubtedReset = 0x04,
     Reset = 0x08,        // it is an RST that its receiver takes: the connection is over
     Finished = 0x10,     // both FINs are acknowledged: the record need only outlast their retransmissions

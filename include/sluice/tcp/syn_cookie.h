@@ -23,7 +23,7 @@ namespace sluice::tcp {
 // From its SYN-ACK a cookie is good for one to two of these.
 inline constexpr Duration kCookiePeriod = std::chrono::minutes(1);
 
-// What a SYN-ACK says of our end, whoever the client is.
+// What a SYN-ACK says of our end, to any client.
 struct Announcement {
     std::uint16_t mss = 0;     // bytes: EndpointOptions::receive_mss
     std::uint16_t window = 0;  // bytes, never scaled

@@ -34,7 +34,7 @@ class HandoverRings {
     // because what was sent before that call rang no doorbell.
     void about_to_rest(std::uint32_t worker);
     void awake(std::uint32_t worker);
-    // By anybody who has put something for `worker` into a ring or mailbox.
+    // To be called after putting something for `worker` into a ring or mailbox.
     void wake_if_resting(std::uint32_t worker);
 
   private:

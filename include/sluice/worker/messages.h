@@ -20,7 +20,7 @@ namespace sluice::worker {
 class Worker;
 
 // Something control wants done inside a worker, between two bursts. Control owns it and must keep it until
-// done() is seen. run() is called by the worker and must be short: whoever has much to do does it in several
+// done() is seen. run() is called by the worker and must be short: long work is done in several
 // inspections.
 class Inspection {
   public:
