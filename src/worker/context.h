@@ -14,7 +14,7 @@
 
 namespace sluice::worker {
 
-// The way a packet came, which is the way back to whoever sent it.
+// The way a packet came, which is the way back to its sender.
 struct Arrival {
     std::uint16_t port = 0;
     MacAddress source_mac;

@@ -349,7 +349,7 @@ TEST(Server, LeavesAFileThatIsNoSocketAlone) {
     const TemporaryDirectory directory;
     const std::string path = directory.file("admin.sock");
     std::ofstream(path) << "precious";
-    EXPECT_NE(refusal(path).find("is no socket"), std::string::npos);
+    EXPECT_NE(refusal(path).find("is not a socket"), std::string::npos);
     EXPECT_EQ(std::filesystem::file_size(path), 8U);
 }
 
