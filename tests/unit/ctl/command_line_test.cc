@@ -9,6 +9,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "sluice/admin/listeners.h"
 #include "sluice/admin/server.h"
 #include "sluice/ctl/client.h"
 
@@ -100,7 +101,8 @@ class Daemon {
         std::string name = (std::filesystem::temp_directory_path() / "sluice-ctl-XXXXXX").string();
         if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
         directory_ = name;
-        server_ = std::make_unique<admin::Server>(socket(), std::move(handler));
+        listener_ = std::make_unique<admin::UnixListener>(socket());
+        server_ = std::make_unique<admin::Server>(*listener_, std::move(handler));
         thread_ = std::jthread([this](const std::stop_token& stop) {
             while (!stop.stop_requested()) server_->serve(Instant{});
         });
@@ -109,6 +111,7 @@ class Daemon {
         thread_.request_stop();
         thread_.join();
         server_.reset();
+        listener_.reset();
         std::filesystem::remove_all(directory_);
     }
     Daemon(const Daemon&) = delete;
@@ -117,6 +120,7 @@ class Daemon {
 
   private:
     std::filesystem::path directory_;
+    std::unique_ptr<admin::UnixListener> listener_;
     std::unique_ptr<admin::Server> server_;
     std::jthread thread_;
 };
