@@ -23,11 +23,9 @@ Json texts(const std::vector<T>& values) {
 }
 
 template <typename T>
-Json text_or_null(const std::optional<T>& value) {
+Json address_or_null(const std::optional<T>& value) {
     return value ? Json(value->to_string()) : Json(nullptr);
 }
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json offer_json(const Offer& offer) {
     return {{"mss", offer.mss == 0 ? Json(nullptr) : Json(offer.mss)},
@@ -102,6 +100,8 @@ Json tally_json(const backend::BackendTally& tally, const backend::Traffic& traf
 }
 
 }  // namespace
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 std::string text_of(const Json& json) {
     // Bytes that are no UTF-8 become U+FFFD.
@@ -187,7 +187,7 @@ void add_identity(Json& json, const ConnectionDescription& connection) {
     json["pool"] = text_or_null(connection.pool);
     json["backend"] = text_or_null(connection.backend);
     json["client"] = connection.client.to_string();
-    json["source"] = text_or_null(connection.source);
+    json["source"] = address_or_null(connection.source);
     json["client_id"] = connection.client_id;
     json["version"] = text_or_null(connection.version);
     json["keep_alive_seconds"] = connection.keep_alive;
@@ -241,7 +241,7 @@ Json to_json(const Explanation& explanation) {
             {"hash", hash_text(explanation.hash)},
             {"slot", explanation.slot ? Json(*explanation.slot) : Json(nullptr)},
             {"backend", explanation.backend ? Json(*explanation.backend) : Json(nullptr)},
-            {"address", text_or_null(explanation.address)},
+            {"address", address_or_null(explanation.address)},
             {"state", text_or_null(explanation.state)},
             {"by_key", explanation.by_key},
             {"displaced", explanation.displaced},

@@ -16,6 +16,8 @@ std::string text_of(const Json& json);
 
 // Adds who the connection is: what the list and the connection log tell alike.
 void add_identity(Json& json, const ConnectionDescription& connection);
+// Null for an empty text.
+Json text_or_null(const std::string& text);
 
 Json to_json(const Info& info);
 Json to_json(const ListenerRow& row);

@@ -19,7 +19,7 @@ using prometheus::MetricType;
 using Label = ClientMetric::Label;
 using Labels = std::vector<Label>;
 
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+double exact_seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 double number(std::uint64_t value) { return static_cast<double>(value); }
 
@@ -87,7 +87,7 @@ void whole(Book& book, const Metrics& m) {
     book.gauge("sluice_build_info", "Always 1; the labels are the versions of Sluice and DPDK");
     book.add(1.0, {{"version", m.version}, {"dpdk", m.dpdk}});
     book.gauge("sluice_uptime_seconds", "How long the daemon has been running, in seconds");
-    book.add(seconds(m.uptime));
+    book.add(exact_seconds(m.uptime));
     book.gauge("sluice_draining", "1 while the daemon shuts down and takes no new connections, else 0");
     book.add(m.draining ? 1.0 : 0.0);
     book.gauge("sluice_max_connections",
@@ -122,7 +122,7 @@ void whole(Book& book, const Metrics& m) {
     book.add(m.reloads.last_applied ? 1.0 : 0.0);
     book.gauge("sluice_last_reload_timestamp_seconds",
                "When a reload was last tried, or the daemon started, in seconds since the epoch");
-    book.add(seconds(m.now.time_since_epoch() - m.last_reload_age));
+    book.add(exact_seconds(m.now.time_since_epoch() - m.last_reload_age));
     book.counter("sluice_socket_clients_displaced",
                  "Clients of the admin socket and of the metrics server that were disconnected for a new "
                  "one, because 64 were connected");
@@ -244,7 +244,7 @@ void conditions(Book& book, const Backends& backends) {
     book.gauge("sluice_backend_max_connections", "The broker's max_connections; 0: no limit");
     backends.each([](const auto& b) { return number(b.row.max_connections); });
     book.gauge("sluice_backend_probe_seconds", "How long the last good health probe took, in seconds");
-    backends.each([](const auto& b) { return seconds(b.row.health.latency); });
+    backends.each([](const auto& b) { return exact_seconds(b.row.health.latency); });
     book.gauge("sluice_source_ports_used", "Source ports of an address in use for connections to the broker");
     backends.each_with([](const auto& b, auto add) {
         for (const auto& s : b.sources) add(s.used, {{"address", s.address.to_string()}});

@@ -188,7 +188,7 @@ constexpr std::array kTopics{
 };
 
 // DPDK wants the commands alone, side by side.
-constexpr auto kCommands = [] {
+constexpr auto kTopicCommands = [] {
     std::array<port::TelemetryCommand, kTopics.size()> commands{};
     std::ranges::transform(kTopics, commands.begin(), &Topic::command);
     return commands;
@@ -211,7 +211,7 @@ TelemetryDict tell(View& view, const Topic& topic, Text parameter) {
 
 }  // namespace
 
-std::span<const port::TelemetryCommand> telemetry_commands() { return kCommands; }
+std::span<const port::TelemetryCommand> telemetry_commands() { return kTopicCommands; }
 
 TelemetryDict answer_telemetry(View& view, std::string_view command, std::string_view parameter) {
     const auto* const topic =

@@ -26,7 +26,7 @@ class Members {
 };
 
 template <typename T, typename ToObject>
-std::string array(const std::vector<T>& all, const ToObject& to_object) {
+std::string objects(const std::vector<T>& all, const ToObject& to_object) {
     std::string text;
     for (const T& each : all) text.append(text.empty() ? "" : ", ").append(to_object(each));
     return "[" + text + "]";
@@ -66,7 +66,7 @@ std::string health_object(const Pool& pool) {
 std::string pool_object(const Pool& pool) {
     Members out = members(pool);
     out.add("health", health_object(pool));
-    out.add("backend", array(pool.backends, object<Backend>));
+    out.add("backend", objects(pool.backends, object<Backend>));
     return out.object();
 }
 
@@ -75,11 +75,11 @@ std::string pool_object(const Pool& pool) {
 std::string to_json(const Config& config) {
     Members out;
     out.add("runtime", object(config.runtime));
-    out.add("port", array(config.ports, object<Port>));
+    out.add("port", objects(config.ports, object<Port>));
     out.add("admin", object(config.admin));
-    out.add("listener", array(config.listeners, object<Listener>));
-    out.add("route", array(config.routes, object<Route>));
-    out.add("pool", array(config.pools, pool_object));
+    out.add("listener", objects(config.listeners, object<Listener>));
+    out.add("route", objects(config.routes, object<Route>));
+    out.add("pool", objects(config.pools, pool_object));
     return out.object();
 }
 

@@ -7,14 +7,14 @@
 namespace sluice::mqtt {
 namespace {
 
-constexpr std::uint8_t kPacketType = 2;
+constexpr std::uint8_t kConnackType = 2;
 constexpr std::uint8_t kAuthType = 15;
 constexpr std::uint8_t kSessionPresent = 0x01;
 // Acknowledge flags and return code; in v5 at least an empty property block behind them.
 constexpr std::size_t kSize3 = 2;
 constexpr std::size_t kSmallest5 = 3;
 
-ConnackError error_of(PropertyError error) {
+ConnackError connack_error(PropertyError error) {
     switch (error) {
         case PropertyError::BadLength: return ConnackError::BadPropertyLength;
         case PropertyError::Unknown:
@@ -37,7 +37,7 @@ ConnackResult read_body(ByteView body, Version version) {
     if (version == Version::V5) {
         const auto result = take_properties(cursor, PropertyPlace::Connack);
         if (const auto* error = std::get_if<PropertyError>(&result))
-            return ConnackMalformed{error_of(*error)};
+            return ConnackMalformed{connack_error(*error)};
         const auto& properties = std::get<Properties>(result);
         connack.server_keep_alive = properties.server_keep_alive;
         connack.session_expiry = properties.session_expiry;
@@ -65,7 +65,7 @@ ConnackResult read_connack(ByteView bytes, Version version, std::size_t max_size
     if (bytes.empty()) return NeedMore{};
     const std::uint8_t first = load8(bytes.data());
     const bool auth = version == Version::V5 && first >> 4U == kAuthType;
-    if (first >> 4U != kPacketType && !auth) return ConnackMalformed{ConnackError::NotConnack};
+    if (first >> 4U != kConnackType && !auth) return ConnackMalformed{ConnackError::NotConnack};
     if ((first & 0x0fU) != 0) return ConnackMalformed{ConnackError::BadHeader};
 
     const VarInt remaining = read_varint(bytes.subspan(1));

@@ -15,14 +15,14 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::uint8_t kPacketType = 1;
+constexpr std::uint8_t kConnectType = 1;
 constexpr std::string_view kName31 = "\0\6MQIsdp"sv;  // with the length in front
 constexpr std::string_view kName = "\0\4MQTT"sv;
 
 // The bits of the connect flags (section 3.1.2.3).
 constexpr std::uint8_t kReserved = 0x01;
 constexpr std::uint8_t kCleanStart = 0x02;
-constexpr std::uint8_t kWill = 0x04;
+constexpr std::uint8_t kWillFlag = 0x04;
 constexpr std::uint8_t kWillQos = 0x18;
 constexpr std::uint8_t kWillRetain = 0x20;
 constexpr std::uint8_t kPassword = 0x40;
@@ -61,7 +61,7 @@ std::optional<Version> version_of(std::string_view name, std::uint8_t level) {
 std::optional<ConnectError> check_flags(Version version, std::uint8_t flags) {
     const bool strict = version != Version::V31;
     if (strict && (flags & kReserved) != 0) return ConnectError::ReservedConnectFlag;
-    const bool will = (flags & kWill) != 0;
+    const bool will = (flags & kWillFlag) != 0;
     if (will && (flags & kWillQos) == kWillQos) return ConnectError::BadWillFlags;
     if (strict && !will && (flags & (kWillQos | kWillRetain)) != 0) return ConnectError::BadWillFlags;
     if (version != Version::V5 && (flags & kPassword) != 0 && (flags & kUsername) == 0) {
@@ -97,7 +97,7 @@ PrefixResult read_prefix(ByteView bytes, std::size_t max_size) {
     const auto malformed = [](ConnectError error) { return Malformed{error, std::nullopt}; };
     if (bytes.empty()) return NeedMore{};
     const std::uint8_t first = load8(bytes.data());
-    if (first >> 4U != kPacketType) return malformed(ConnectError::NotConnect);
+    if (first >> 4U != kConnectType) return malformed(ConnectError::NotConnect);
     if ((first & 0x0fU) != 0) return malformed(ConnectError::ReservedHeaderFlags);
 
     const VarInt remaining = read_varint(bytes.subspan(1));
@@ -123,7 +123,7 @@ std::optional<ConnectError> take_string(Cursor& cursor, std::string_view& text) 
     return std::nullopt;
 }
 
-ConnectError error_of(PropertyError error) {
+ConnectError connect_error(PropertyError error) {
     switch (error) {
         case PropertyError::BadLength: return ConnectError::BadPropertyLength;
         case PropertyError::Unknown: return ConnectError::UnknownProperty;
@@ -137,12 +137,12 @@ ConnectError error_of(PropertyError error) {
 std::optional<ConnectError> skip_will_properties(Cursor& cursor) {
     const auto result = take_properties(cursor, PropertyPlace::Will);
     const auto* error = std::get_if<PropertyError>(&result);
-    return error == nullptr ? std::nullopt : std::optional(error_of(*error));
+    return error == nullptr ? std::nullopt : std::optional(connect_error(*error));
 }
 
 std::optional<ConnectError> take_connect_properties(Cursor& cursor, Connect& connect) {
     const auto result = take_properties(cursor, PropertyPlace::Connect);
-    if (const auto* error = std::get_if<PropertyError>(&result)) return error_of(*error);
+    if (const auto* error = std::get_if<PropertyError>(&result)) return connect_error(*error);
     const auto& properties = std::get<Properties>(result);
     connect.session_expiry = properties.session_expiry.value_or(0);
     connect.receive_maximum = properties.receive_maximum;
@@ -182,7 +182,7 @@ std::optional<ConnectError> take_rest(Cursor cursor, std::uint8_t flags, Connect
     if (!keep_alive) return ConnectError::FieldPastEnd;
     connect.keep_alive = *keep_alive;
     connect.clean_start = (flags & kCleanStart) != 0;
-    connect.has_will = (flags & kWill) != 0;
+    connect.has_will = (flags & kWillFlag) != 0;
 
     if (connect.version == Version::V5) {
         if (const auto error = take_connect_properties(cursor, connect)) return error;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "property_ids.h"
 #include "utf8.h"
 
 namespace sluice::mqtt {
@@ -20,17 +21,6 @@ enum class Type : std::uint8_t {
     Binary,
     StringPair
 };
-
-constexpr std::uint8_t kSubscriptionId = 0x0b;
-constexpr std::uint8_t kSessionExpiry = 0x11;
-constexpr std::uint8_t kAssignedClientId = 0x12;
-constexpr std::uint8_t kServerKeepAlive = 0x13;
-constexpr std::uint8_t kAuthenticationMethod = 0x15;
-constexpr std::uint8_t kAuthenticationData = 0x16;
-constexpr std::uint8_t kReceiveMaximum = 0x21;
-constexpr std::uint8_t kTopicAlias = 0x23;
-constexpr std::uint8_t kUserProperty = 0x26;
-constexpr std::uint8_t kMaximumPacketSize = 0x27;
 
 constexpr std::uint8_t in(PropertyPlace place) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(place));

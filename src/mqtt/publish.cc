@@ -5,12 +5,12 @@
 
 #include "appender.h"
 #include "body.h"
+#include "property_ids.h"
 #include "utf8.h"
 
 namespace sluice::mqtt {
 namespace {
 
-constexpr std::uint8_t kTopicAlias = 0x23;
 constexpr std::size_t kAliasSize = 3;  // of the property
 
 std::size_t remaining_size(const Publish& publish, Version version) {

@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "appender.h"
+#include "property_ids.h"
 
 namespace sluice::mqtt {
 namespace {
@@ -28,15 +29,6 @@ Codes codes_of(Refusal refusal) {
     }
     return {0, 0x80};  // unreachable: the enumerators are all above
 }
-
-constexpr std::uint8_t kSessionExpiry = 0x11;
-constexpr std::uint8_t kAssignedClientId = 0x12;
-constexpr std::uint8_t kServerKeepAlive = 0x13;
-constexpr std::uint8_t kReceiveMaximum = 0x21;
-constexpr std::uint8_t kRetainAvailable = 0x25;
-constexpr std::uint8_t kMaximumPacketSize = 0x27;
-constexpr std::uint8_t kSubscriptionIdsAvailable = 0x29;
-constexpr std::uint8_t kSharedSubscriptionsAvailable = 0x2a;
 
 std::size_t field_size(std::size_t content) { return 2 + content; }
 

@@ -8,15 +8,15 @@
 namespace sluice::port {
 namespace {
 
-constexpr std::size_t kBurst = 64;
+constexpr std::size_t kBatch = 64;
 
 }  // namespace
 
 std::size_t DpdkFramePool::allocate(std::span<Frame> out) {
     std::size_t done = 0;
     while (done < out.size()) {
-        std::array<rte_mbuf*, kBurst> mbufs;
-        std::size_t n = std::min(out.size() - done, kBurst);
+        std::array<rte_mbuf*, kBatch> mbufs;
+        std::size_t n = std::min(out.size() - done, kBatch);
         // A bulk is all or nothing: near exhaustion the rest is found one by one.
         if (rte_pktmbuf_alloc_bulk(mempool_, mbufs.data(), static_cast<unsigned>(n)) != 0) {
             mbufs[0] = rte_pktmbuf_alloc(mempool_);
@@ -30,8 +30,8 @@ std::size_t DpdkFramePool::allocate(std::span<Frame> out) {
 
 void DpdkFramePool::release(std::span<const Frame> frames) {
     while (!frames.empty()) {
-        std::array<rte_mbuf*, kBurst> mbufs;
-        const std::size_t n = std::min(frames.size(), kBurst);
+        std::array<rte_mbuf*, kBatch> mbufs;
+        const std::size_t n = std::min(frames.size(), kBatch);
         for (std::size_t i = 0; i < n; ++i) mbufs[i] = mbuf_of(frames[i]);
         rte_pktmbuf_free_bulk(mbufs.data(), static_cast<unsigned>(n));
         frames = frames.subspan(n);

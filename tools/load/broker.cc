@@ -6,15 +6,12 @@
 #include <cassert>
 #include <utility>
 
+#include "reason_codes.h"
 #include "sluice/mqtt/acknowledge.h"
 
 namespace sluice::load {
 namespace {
 
-constexpr std::uint8_t kSuccess = 0x00;
-constexpr std::uint8_t kMalformedPacket = 0x81;
-constexpr std::uint8_t kKeepAliveTimeout = 0x8d;
-constexpr std::uint8_t kPacketTooLarge = 0x95;
 // So much may come before a delayed CONNACK, in receive limits.
 constexpr std::size_t kHeldLimits = 4;
 // So that packets do not wait behind a crowd of timers.

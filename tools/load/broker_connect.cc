@@ -4,18 +4,12 @@
 #include <string>
 
 #include "broker.h"
+#include "reason_codes.h"
 #include "sluice/base/siphash.h"
 #include "sluice/mqtt/writer.h"
 
 namespace sluice::load {
 namespace {
-
-constexpr std::uint8_t kQuotaExceeded = 0x97;
-constexpr std::uint8_t kSessionTakenOver = 0x8e;
-constexpr std::uint8_t kUnsupportedVersion = 0x84;
-constexpr std::uint8_t kClientIdNotValid = 0x85;
-constexpr std::uint8_t kMalformedPacket = 0x81;
-constexpr std::uint8_t kProtocolError = 0x82;
 
 // 3.1.1 table 3.1, for a reason code of v5.
 std::uint8_t return_code(std::uint8_t reason) {

@@ -3,19 +3,13 @@
 #include <array>
 
 #include "broker.h"
+#include "reason_codes.h"
 #include "sluice/mqtt/acknowledge.h"
 #include "sluice/mqtt/writer.h"
 
 namespace sluice::load {
 namespace {
 
-constexpr std::uint8_t kProtocolError = 0x82;
-constexpr std::uint8_t kMalformedPacket = 0x81;
-constexpr std::uint8_t kSubscriptionIdsNotSupported = 0xa1;
-constexpr std::uint8_t kNoSubscriptionExisted = 0x11;
-constexpr std::uint8_t kFilterNotValid = 0x8f;
-constexpr std::uint8_t kSharedNotSupported = 0x9e;
-constexpr std::uint8_t kFailure = 0x80;  // 3.1.1
 // Routing goes down a level a call.
 constexpr std::ptrdiff_t kMostLevels = 200;
 
