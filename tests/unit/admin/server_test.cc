@@ -14,7 +14,7 @@
 #include <fstream>
 #include <optional>
 
-namespace sluice::admin {
+namespace sluice::admin::server_test {
 namespace {
 
 constexpr Instant kStart{1h};
@@ -370,4 +370,4 @@ TEST(Server, DoesNotRemoveASocketThatTookItsPlace) {
 }
 
 }  // namespace
-}  // namespace sluice::admin
+}  // namespace sluice::admin::server_test

@@ -10,7 +10,7 @@
 
 #include "fake_view.h"
 
-namespace sluice::admin {
+namespace sluice::admin::telemetry_test {
 namespace {
 
 using port::TelemetryDict;
@@ -137,4 +137,4 @@ TEST(Telemetry, TheConfigurationHasItsSections) {
 }
 
 }  // namespace
-}  // namespace sluice::admin
+}  // namespace sluice::admin::telemetry_test

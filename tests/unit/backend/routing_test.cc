@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sluice::backend {
+namespace sluice::backend::routing_test {
 namespace {
 
 using mqtt::Version;
@@ -255,4 +255,4 @@ TEST(BalancingKey, IsTheClientsAddressOfEitherFamily) {
 }
 
 }  // namespace
-}  // namespace sluice::backend
+}  // namespace sluice::backend::routing_test

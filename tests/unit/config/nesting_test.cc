@@ -6,7 +6,7 @@
 
 #include "sluice/config/reader.h"
 
-namespace sluice::config {
+namespace sluice::config::nesting_test {
 namespace {
 
 std::string dots(unsigned number) { return std::string(number, '.'); }
@@ -61,4 +61,4 @@ TEST(Reader, NestsNoDeeperThanItCanUndo) {
 }
 
 }  // namespace
-}  // namespace sluice::config
+}  // namespace sluice::config::nesting_test

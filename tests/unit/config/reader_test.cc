@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sluice::config {
+namespace sluice::config::reader_test {
 namespace {
 
 IpAddress address(std::string_view text) { return IpAddress::parse(text).value(); }
@@ -402,4 +402,4 @@ TEST(Load, TheFilesInConfAreGood) {
 }
 
 }  // namespace
-}  // namespace sluice::config
+}  // namespace sluice::config::reader_test

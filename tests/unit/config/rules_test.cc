@@ -9,7 +9,7 @@
 
 #include "sluice/config/reader.h"
 
-namespace sluice::config {
+namespace sluice::config::rules_test {
 namespace {
 
 constexpr std::string_view kGood = R"([runtime]
@@ -386,4 +386,4 @@ INSTANTIATE_TEST_SUITE_P(
               "pool.name", "the name \"brokers\" is taken"}));
 
 }  // namespace
-}  // namespace sluice::config
+}  // namespace sluice::config::rules_test

@@ -3,7 +3,7 @@
 
 #include "clients.h"
 
-namespace sluice::daemon {
+namespace sluice::daemon::kill_test {
 namespace {
 
 constexpr std::string_view kTwoPools = R"(
@@ -125,4 +125,4 @@ TEST_F(Kill, ClientIdsThatDifferWhereNothingIsKnownOfThemAreNotKilledTogether) {
 }
 
 }  // namespace
-}  // namespace sluice::daemon
+}  // namespace sluice::daemon::kill_test

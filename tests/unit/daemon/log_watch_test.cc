@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sluice::daemon {
+namespace sluice::daemon::log_watch_test {
 namespace {
 
 constexpr Instant kStart{1h};
@@ -97,4 +97,4 @@ TEST(LogWatch, WithoutALogThereIsNoTrouble) {
 }
 
 }  // namespace
-}  // namespace sluice::daemon
+}  // namespace sluice::daemon::log_watch_test

@@ -7,7 +7,7 @@
 
 #include "exchange.h"
 
-namespace sluice::health {
+namespace sluice::health::http_probe_test {
 namespace {
 
 using backend::Outcome;
@@ -199,4 +199,4 @@ TEST(HttpProbe, ABadWireFailsItInTimeOrNotAtAll) {
 }
 
 }  // namespace
-}  // namespace sluice::health
+}  // namespace sluice::health::http_probe_test

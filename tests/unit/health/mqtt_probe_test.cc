@@ -9,7 +9,7 @@
 #include "sluice/mqtt/connect.h"
 #include "sluice/mqtt/writer.h"
 
-namespace sluice::health {
+namespace sluice::health::mqtt_probe_test {
 namespace {
 
 using backend::Outcome;
@@ -364,4 +364,4 @@ TEST(MqttProbe, AShortTimeoutIsKept) {
 }
 
 }  // namespace
-}  // namespace sluice::health
+}  // namespace sluice::health::mqtt_probe_test

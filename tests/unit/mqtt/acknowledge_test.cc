@@ -7,7 +7,7 @@
 
 #include "packets.h"
 
-namespace sluice::mqtt {
+namespace sluice::mqtt::acknowledge_test {
 namespace {
 
 using namespace test;
@@ -107,4 +107,4 @@ TEST(Disconnect, IsChecked) {
 }
 
 }  // namespace
-}  // namespace sluice::mqtt
+}  // namespace sluice::mqtt::acknowledge_test

@@ -9,7 +9,7 @@
 
 #include "packets.h"
 
-namespace sluice::mqtt {
+namespace sluice::mqtt::connack_test {
 namespace {
 
 using namespace test;
@@ -175,4 +175,4 @@ TEST(ReadConnack, TellsAuthFromConnackInVersion5Only) {
 }
 
 }  // namespace
-}  // namespace sluice::mqtt
+}  // namespace sluice::mqtt::connack_test

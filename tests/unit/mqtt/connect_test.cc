@@ -11,7 +11,7 @@
 #include "packets.h"
 #include "sluice/mqtt/writer.h"
 
-namespace sluice::mqtt {
+namespace sluice::mqtt::connect_test {
 namespace {
 
 using namespace test;
@@ -501,4 +501,4 @@ TEST(Connect, EveryErrorAndVersionHasAText) {
 }
 
 }  // namespace
-}  // namespace sluice::mqtt
+}  // namespace sluice::mqtt::connect_test

@@ -7,7 +7,7 @@
 
 #include "packets.h"
 
-namespace sluice::mqtt {
+namespace sluice::mqtt::publish_test {
 namespace {
 
 using namespace test;
@@ -173,4 +173,4 @@ TEST(TopicFilter, WildcardsStandAlone) {
 }
 
 }  // namespace
-}  // namespace sluice::mqtt
+}  // namespace sluice::mqtt::publish_test

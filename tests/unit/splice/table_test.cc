@@ -7,7 +7,7 @@
 
 #include "kit.h"
 
-namespace sluice::splice {
+namespace sluice::splice::table_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -88,4 +88,4 @@ TEST(Label, KeepsTheBeginningOfALongClientIdAndItsWholeSize) {
 }
 
 }  // namespace
-}  // namespace sluice::splice
+}  // namespace sluice::splice::table_test

@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-namespace sluice::tcp {
+namespace sluice::tcp::sack_scoreboard_test {
 namespace {
 
 using Range = SackScoreboard::Range;
@@ -164,4 +164,4 @@ TEST(ScoreboardProperty, PipeAgreesWithAByteMap) {
 }
 
 }  // namespace
-}  // namespace sluice::tcp
+}  // namespace sluice::tcp::sack_scoreboard_test

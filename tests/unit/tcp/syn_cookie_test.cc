@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-namespace sluice::tcp {
+namespace sluice::tcp::syn_cookie_test {
 namespace {
 
 constexpr SipKey kKey{1, 2};
@@ -271,4 +271,4 @@ TEST(SynCookie, TheEndpointGoesOnAsIfItHadKeptTheSyn) {
 }
 
 }  // namespace
-}  // namespace sluice::tcp
+}  // namespace sluice::tcp::syn_cookie_test

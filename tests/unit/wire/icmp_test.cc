@@ -8,7 +8,7 @@
 #include "sluice/wire/icmpv6.h"
 #include "sluice/wire/tcp_quote.h"
 
-namespace sluice::wire {
+namespace sluice::wire::icmp_test {
 namespace {
 
 constexpr std::size_t kIcmpAt = 34;
@@ -198,4 +198,4 @@ TEST(TcpQuoteOf, RefusesOtherProtocolsLaterFragmentsAndMappedAddresses) {
 }
 
 }  // namespace
-}  // namespace sluice::wire
+}  // namespace sluice::wire::icmp_test

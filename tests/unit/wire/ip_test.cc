@@ -8,7 +8,7 @@
 #include "sluice/wire/ipv4.h"
 #include "sluice/wire/ipv6.h"
 
-namespace sluice::wire {
+namespace sluice::wire::ip_test {
 namespace {
 
 const IpAddress kOne = IpAddress::v4(10, 1, 0, 1);
@@ -313,4 +313,4 @@ TEST(IpHeaders, Print) {
 }
 
 }  // namespace
-}  // namespace sluice::wire
+}  // namespace sluice::wire::ip_test

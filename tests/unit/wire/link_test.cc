@@ -7,7 +7,7 @@
 #include "sluice/wire/arp.h"
 #include "sluice/wire/ethernet.h"
 
-namespace sluice::wire {
+namespace sluice::wire::link_test {
 namespace {
 
 constexpr MacAddress kMacOne{{2, 0, 0, 0, 0, 1}};
@@ -83,4 +83,4 @@ TEST(Arp, Prints) {
 }
 
 }  // namespace
-}  // namespace sluice::wire
+}  // namespace sluice::wire::link_test

@@ -6,7 +6,7 @@
 #include "sluice/wire/checksum.h"
 #include "sluice/wire/ethernet.h"
 
-namespace sluice::wire {
+namespace sluice::wire::ndp_test {
 namespace {
 
 constexpr MacAddress kMacOne{{2, 0, 0, 0, 0, 1}};
@@ -214,4 +214,4 @@ TEST(Ndp, Prints) {
 }
 
 }  // namespace
-}  // namespace sluice::wire
+}  // namespace sluice::wire::ndp_test

@@ -9,7 +9,7 @@
 
 #include "worker/packets.h"
 
-namespace sluice::test {
+namespace sluice::test::answers_test {
 namespace {
 
 struct Case {
@@ -189,4 +189,4 @@ INSTANTIATE_TEST_SUITE_P(Families, Answers,
                          testing::Values(Case{false, 1}, Case{true, 1}, Case{false, 3}, Case{true, 3}));
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::answers_test

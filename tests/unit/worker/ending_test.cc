@@ -8,7 +8,7 @@
 #include "sluice/base/random.h"
 #include "worker/packets.h"
 
-namespace sluice::test {
+namespace sluice::test::ending_test {
 namespace {
 
 using session::Phase;
@@ -427,4 +427,4 @@ TEST_P(Ending, AClientThatIsGoneGoesToTheNextBrokerToo) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::ending_test

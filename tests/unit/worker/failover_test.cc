@@ -8,7 +8,7 @@
 
 #include "worker/packets.h"
 
-namespace sluice::test {
+namespace sluice::test::failover_test {
 namespace {
 
 using mqtt::Version;
@@ -480,4 +480,4 @@ TEST(Failover, ControlHearsOfTheFirstSuccessAfterAFailure) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::failover_test

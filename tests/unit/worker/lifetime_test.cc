@@ -5,7 +5,7 @@
 #include "sluice/base/random.h"
 #include "worker/packets.h"
 
-namespace sluice::test {
+namespace sluice::test::lifetime_test {
 namespace {
 
 using mqtt::Version;
@@ -422,4 +422,4 @@ TEST_P(Lifetime, StopDoesNotWaitForAPortThatTakesNothing) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::lifetime_test

@@ -14,7 +14,7 @@
 #include "sluice/wire/ndp.h"
 #include "worker/packets.h"
 
-namespace sluice::test {
+namespace sluice::test::network_test {
 namespace {
 
 const MacAddress kMac{{0x02, 0, 0, 0, 9, 9}};
@@ -493,4 +493,4 @@ TEST(Network, AFullTransmitQueueIsOfferedTheFramesAgain) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::network_test

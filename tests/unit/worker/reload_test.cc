@@ -13,7 +13,7 @@
 #include "worker/packets.h"
 #include "worker/steering.h"
 
-namespace sluice::test {
+namespace sluice::test::reload_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -488,4 +488,4 @@ TEST(Kill, EndsWhoHasNoBrokerYet) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::reload_test

@@ -7,7 +7,7 @@
 
 #include "worker/packets.h"
 
-namespace sluice::test {
+namespace sluice::test::restart_test {
 namespace {
 
 struct Case {
@@ -91,4 +91,4 @@ INSTANTIATE_TEST_SUITE_P(Families, Restart,
                          testing::Values(Case{false, 1}, Case{true, 1}, Case{false, 3}, Case{true, 3}));
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::restart_test

@@ -10,7 +10,7 @@
 #include "sluice/mqtt/writer.h"
 #include "worker/lab.h"
 
-namespace sluice::test {
+namespace sluice::test::sessions_test {
 namespace {
 
 using mqtt::Version;
@@ -496,4 +496,4 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Sessions,
                          });
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::sessions_test

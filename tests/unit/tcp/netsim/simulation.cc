@@ -9,7 +9,7 @@ namespace sluice::tcp::kit {
 
 namespace {
 
-constexpr Instant kStart{Duration(5'000'000s)};
+constexpr Instant kBeginning{Duration(5'000'000s)};
 constexpr Seq kClientIss{0xffff'f000};  // the numbers wrap within the first segments
 constexpr Seq kServerIss{0x7fff'f800};  // and their sign here
 
@@ -39,10 +39,10 @@ void Simulation::Side::send(const Segment& segment) {
 
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options),
-      start_(kStart),
-      now_(kStart),
+      start_(kBeginning),
+      now_(kBeginning),
       transferred_at_(kNever),
-      last_progress_(kStart),
+      last_progress_(kBeginning),
       links_{Link(options.up, options.seed * 2), Link(options.down, options.seed * 2 + 1)},
       sides_{Side(options.client, links_[0], options.server.bytes, now_),
              Side(options.server, links_[1], options.client.bytes, now_)} {}

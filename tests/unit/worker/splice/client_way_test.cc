@@ -4,7 +4,7 @@
 #include "sluice/wire/icmpv6.h"
 #include "worker/splice/story.h"
 
-namespace sluice::test {
+namespace sluice::test::client_way_test {
 namespace {
 
 using session::Phase;
@@ -377,4 +377,4 @@ TEST(ClientWay, TakesAlongThousands) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::client_way_test

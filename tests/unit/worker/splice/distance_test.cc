@@ -4,7 +4,7 @@
 
 #include "worker/splice/promises.h"
 
-namespace sluice::test {
+namespace sluice::test::distance_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -185,4 +185,4 @@ TEST(SpliceDistance, IsOneRoundTripForALargeConnectToABrokerThatNobodyKnows) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::distance_test

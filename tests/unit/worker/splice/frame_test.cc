@@ -3,7 +3,7 @@
 #include "sluice/wire/checksum.h"
 #include "worker/splice/story.h"
 
-namespace sluice::test {
+namespace sluice::test::frame_test {
 namespace {
 
 constexpr std::size_t kIp = wire::kEthernetHeaderSize;
@@ -155,4 +155,4 @@ TEST(SpliceFrame, OnTheWrongPortIsDroppedAndCounted) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::frame_test

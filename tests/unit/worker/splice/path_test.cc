@@ -3,7 +3,7 @@
 #include "sluice/wire/ipv4.h"
 #include "worker/splice/router.h"
 
-namespace sluice::test {
+namespace sluice::test::path_test {
 namespace {
 
 using std::chrono::minutes;
@@ -341,4 +341,4 @@ TEST(SplicePath, ThatTakesNextToNothingGetsPacketsThatMayBeFragmented) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::path_test

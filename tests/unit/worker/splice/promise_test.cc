@@ -3,7 +3,7 @@
 #include "worker/splice/promises.h"
 #include "worker/splice/story.h"
 
-namespace sluice::test {
+namespace sluice::test::promise_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -303,4 +303,4 @@ TEST(SplicePromise, OfAConnectionThatStaysRelayedIsTheBuffers) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::promise_test

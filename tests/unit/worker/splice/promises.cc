@@ -5,7 +5,9 @@
 namespace sluice::test {
 namespace {
 
-std::int64_t distance(std::uint32_t from, std::uint32_t to) { return static_cast<std::int32_t>(to - from); }
+std::int64_t bytes_between(std::uint32_t from, std::uint32_t to) {
+    return static_cast<std::int32_t>(to - from);
+}
 
 std::optional<SeenSegment> segment_in(std::uint16_t port, ByteView frame) {
     Tap tap;
@@ -44,7 +46,7 @@ void Promises::received(const SeenSegment& s) {
         leg.remote_scale = s.tcp.options.window_scale;
     }
     const std::int64_t acked =
-        s.tcp.flags.ack && leg.local_zero ? distance(*leg.local_zero, s.tcp.acknowledgement) : 0;
+        s.tcp.flags.ack && leg.local_zero ? bytes_between(*leg.local_zero, s.tcp.acknowledgement) : 0;
     leg.granted = std::max(leg.granted, acked + window(s, leg.remote_scale, leg.local_scale));
 }
 
@@ -57,13 +59,13 @@ void Promises::sent(const SeenSegment& s) {
         leg.local_scale = s.tcp.options.window_scale;
     }
     const auto size = static_cast<std::int64_t>(s.payload.size());
-    const std::int64_t end = leg.local_zero ? distance(*leg.local_zero, s.tcp.sequence) + size : 0;
+    const std::int64_t end = leg.local_zero ? bytes_between(*leg.local_zero, s.tcp.sequence) + size : 0;
     if (size != 0 && end > leg.granted && fault.empty()) {
         fault =
             "sent up to " + std::to_string(end) + " where " + std::to_string(leg.granted) + " was granted";
     }
     const std::int64_t acked =
-        s.tcp.flags.ack && leg.remote_zero ? distance(*leg.remote_zero, s.tcp.acknowledgement) : 0;
+        s.tcp.flags.ack && leg.remote_zero ? bytes_between(*leg.remote_zero, s.tcp.acknowledgement) : 0;
     leg.promised = std::max(leg.promised, acked + window(s, leg.local_scale, leg.remote_scale));
     const std::int64_t most =
         std::max<std::int64_t>(legs_[1 - s.port].granted, s.port == 0 ? first_window_ : 0);

@@ -2,7 +2,7 @@
 // asked whether it still knows the connection.
 #include "worker/splice/story.h"
 
-namespace sluice::test {
+namespace sluice::test::silence_test {
 namespace {
 
 using std::chrono::minutes;
@@ -88,4 +88,4 @@ TEST(SpliceSilence, AForgedAcknowledgementKeepsNoWordsFromCounting) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::silence_test

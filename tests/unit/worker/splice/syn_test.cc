@@ -4,7 +4,7 @@
 // carried (RFC 6191).
 #include "worker/splice/story.h"
 
-namespace sluice::test {
+namespace sluice::test::syn_test {
 namespace {
 
 const std::string kOptions = " mss 1460 scale 7 sackok";
@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const char* name(Side side) { return side == Side::Client ? "client " : "broker "; }
-Side other(Side side) { return side == Side::Client ? Side::Broker : Side::Client; }
+Side opposite(Side side) { return side == Side::Client ? Side::Broker : Side::Client; }
 
 TEST(SpliceSyn, OnALiveTuplePassesToNobodyAndIsChallenged) {
     for (const bool ipv6 : {false, true}) {
@@ -111,7 +111,7 @@ TEST(SpliceSyn, ThatWasForgedEndsNothingAsLongAsTheEndAnswers) {
                 story.expect(
                     {name(side) + std::string(". 0:0 ack 0"), name(side) + std::string(". -1:-1 ack 0")});
                 story.says(side, ". 0:0 ack 0");
-                story.expect({name(other(side)) + std::string(". 0:0 ack 0")});
+                story.expect({name(opposite(side)) + std::string(". 0:0 ack 0")});
                 story.lab.run(seconds(7));
                 story.expect({});
             }
@@ -216,4 +216,4 @@ TEST(SpliceSyn, DuringTheLingerOpensTheTupleAnewWhenItIsLater) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::syn_test

@@ -2,7 +2,7 @@
 // packets that go on with its stream, the broker's from what its neighbor says.
 #include "worker/splice/story.h"
 
-namespace sluice::test {
+namespace sluice::test::way_test {
 namespace {
 
 const MacAddress kElsewhere{{0x02, 0, 0, 0, 7, 7}};
@@ -220,4 +220,4 @@ TEST(SpliceWay, ToADistantBrokerFollowsTheGateway) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::way_test
