@@ -74,7 +74,7 @@ class Matcher {
     bool operator()(const worker::ListedConnection& row) const {
         if (phase_ && row.phase != *phase_) return false;
         if (filter_.backend && !is_wanted_backend(row)) return false;
-        if (filter_.address && !is_wanted(row.client.remote) &&
+        if (filter_.address && !is_wanted(row.identity) &&
             (!is_leased(row) || !is_wanted(row.upstream.local))) {
             return false;
         }
@@ -163,7 +163,7 @@ admin::ConnectionDescription Control::describe(const session::ConnectionSummary&
         .listener = snapshot.listeners[connection.listener].name,
         .pool = pool.name,
         .backend = connection.backend == session::kNoBackend ? "" : pool.backends[connection.backend].name,
-        .client = connection.client.remote,
+        .client = connection.identity,
         .source = is_leased(connection) ? std::optional(connection.upstream.local) : std::nullopt,
         .client_id = std::string(client_id),
         .client_id_cut = connection.client_id_size > client_id.size(),

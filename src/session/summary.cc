@@ -20,6 +20,7 @@ ConnectionSummary summary_of(Instant now, const Connection& c) {
     summary.pool = c.pool;
     summary.backend = c.backend;
     summary.client = c.client;
+    summary.identity = c.identity;
     summary.upstream = c.upstream;
     summary.mqtt_version = c.version ? static_cast<std::uint8_t>(*c.version) : std::uint8_t{0};
     summary.keep_alive = c.keep_alive;
@@ -32,7 +33,8 @@ ConnectionSummary summary_of(Instant now, const Connection& c) {
 }
 
 template <IpFamily kFamily>
-ConnectionSummary summary_of(Instant now, const splice::Record<kFamily>& record, const splice::Label& label) {
+ConnectionSummary summary_of(Instant now, const splice::Record<kFamily>& record, const splice::Label& label,
+                             const SocketAddress& identity) {
     using splice::Direction;
     const splice::Core& core = record.core;
     ConnectionSummary summary;
@@ -40,6 +42,7 @@ ConnectionSummary summary_of(Instant now, const splice::Record<kFamily>& record,
     summary.pool = core.pool;
     summary.backend = core.backend;
     summary.client = record.leg(Direction::ToClient).tuple();
+    summary.identity = identity;
     summary.upstream = record.leg(Direction::ToBroker).tuple();
     summary.mqtt_version = label.version;
     summary.keep_alive = core.keep_alive;
@@ -52,8 +55,8 @@ ConnectionSummary summary_of(Instant now, const splice::Record<kFamily>& record,
 }
 
 template ConnectionSummary summary_of<IpFamily::V4>(Instant, const splice::Record<IpFamily::V4>&,
-                                                    const splice::Label&);
+                                                    const splice::Label&, const SocketAddress&);
 template ConnectionSummary summary_of<IpFamily::V6>(Instant, const splice::Record<IpFamily::V6>&,
-                                                    const splice::Label&);
+                                                    const splice::Label&, const SocketAddress&);
 
 }  // namespace sluice::session

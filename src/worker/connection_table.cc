@@ -417,7 +417,7 @@ bool ConnectionTable::splice(const session::Connection& c, const splice::Joint& 
     const auto hop = topology_.route(c.upstream.local.address, c.upstream.remote.address);
     const auto label = splice::Label::of(static_cast<std::uint8_t>(*c.version), c.client_id);
     const Spliced::Memory memory{.stay = c.stay.value_or(session::Stay{}), .expiry = c.session_expiry};
-    return spliced_.adopt(now_, {Reference::Kind::Relayed, c.id}, joint, label, memory, *hop);
+    return spliced_.adopt(now_, {Reference::Kind::Relayed, c.id}, joint, label, memory, *hop, c.identity);
 }
 
 // --- listing ---

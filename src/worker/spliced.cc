@@ -37,7 +37,7 @@ Spliced::Spliced(WorkerContext& context, FlowTable& flow_table, FrameOutput& out
 // --- making and ending ---
 
 bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, const splice::Label& label,
-                    const Memory& memory, const NextHop& hop) {
+                    const Memory& memory, const NextHop& hop, const SocketAddress& identity) {
     return with_family(joint.client.tuple.local.address.family(), [&]<IpFamily kFamily>() {
         const splice::Record<kFamily> record = splice::make_record<kFamily>(joint);
         const std::uint32_t id = table<kFamily>().insert(record, label);
@@ -49,6 +49,7 @@ bool Spliced::adopt(Instant now, Reference relayed, const splice::Joint& joint, 
         }
         if (memory.stay.key != 0) memories(kFamily)[id] = memory;
         const Reference name = name_of<kFamily>(id);
+        if (identity != joint.client.tuple.remote) identities_[name.raw()] = identity;
         flow_table_.rename_client(flow_table_.hash(joint.client.tuple), relayed, name);
         flow_table_.rename_lease(*flow_table_.lease_of(joint.broker.tuple), name);
         table<kFamily>().timers().arm(id, next_look(now, record.core));
@@ -97,6 +98,7 @@ void Spliced::remove(Instant now, std::uint32_t id) {
     --listeners_[core.listener].connections;
     load_.add(worker_, position(core), -1, core.persistent());
     forget<kFamily>(now, id);
+    if (!identities_.empty()) identities_.erase(name_of<kFamily>(id).raw());
     table<kFamily>().erase(id);
     ++ended_;
 }
@@ -111,6 +113,15 @@ void Spliced::forget(Instant now, std::uint32_t id) {
     memory = {};
 }
 
+template <IpFamily kFamily>
+session::ConnectionSummary Spliced::summary(Instant now, std::uint32_t id) const {
+    const splice::Record<kFamily>& record = table<kFamily>()[id];
+    const auto named = identities_.find(name_of<kFamily>(id).raw());
+    return session::summary_of(
+        now, record, table<kFamily>().label(id),
+        named != identities_.end() ? named->second : record.leg(Direction::ToClient).tuple().remote);
+}
+
 // Counts the end of a connection, and tells of it where a log is kept.
 template <IpFamily kFamily>
 void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
@@ -119,7 +130,7 @@ void Spliced::tell_ending(Instant now, std::uint32_t id, Counter reason) {
     counters_.add(reason);
     stats_.ended(position(core), reason);
     if (!context_.snapshot->connection_log) return;
-    events_.post(EndedConnection{session::summary_of(now, record, table<kFamily>().label(id)), reason});
+    events_.post(EndedConnection{summary<kFamily>(now, id), reason});
 }
 
 template <IpFamily kFamily>
@@ -256,7 +267,7 @@ template <IpFamily kFamily>
 ListedConnection Spliced::listed(Instant now, std::uint32_t id) const {
     const splice::Record<kFamily>& record = table<kFamily>()[id];
     const splice::Core& core = record.core;
-    return {session::summary_of(now, record, table<kFamily>().label(id)),
+    return {summary<kFamily>(now, id),
             name_of<kFamily>(id).raw(),
             is_over(core) ? session::Phase::Closing : session::Phase::Spliced,
             core.way(Direction::ToBroker).packets,

@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include <absl/container/flat_hash_map.h>
+
+#include "sluice/session/summary.h"
 #include "sluice/splice/icmp_quote.h"
 #include "sluice/splice/make_record.h"
 #include "sluice/splice/table.h"
@@ -38,7 +41,7 @@ class Spliced {
     // Makes the record of a connection that was known as `relayed` so far, and takes over its lease and its
     // place in the client index. False when there is no room. hop: the neighbor that joint.broker.mac is of.
     bool adopt(Instant now, Reference relayed, const splice::Joint& joint, const splice::Label& label,
-               const Memory& memory, const NextHop& hop);
+               const Memory& memory, const NextHop& hop, const SocketAddress& identity);
     // Whether reference, which is_spliced(), is the connection of this client.
     bool is_client(Reference reference, const FourTuple& client) const;
 
@@ -126,6 +129,8 @@ class Spliced {
     splice::QuoteVerdict pass_error(Instant now, std::uint32_t id, splice::Direction direction,
                                     const wire::IcmpMessage& message);
     Instant deadline(Instant now, const splice::Core& core) const;
+    template <IpFamily kFamily>
+    session::ConnectionSummary summary(Instant now, std::uint32_t id) const;
     LazyArray<Memory>& memories(IpFamily family) { return memories_[family == IpFamily::V4 ? 0 : 1]; }
     Instant next_look(Instant now, const splice::Core& core) const;
     // spliced_liveness.cc: whether an end is still there
@@ -167,6 +172,8 @@ class Spliced {
     const std::uint32_t worker_;
     splice::Table<IpFamily::V4> table4_;
     splice::Table<IpFamily::V6> table6_;
+    // By reference: of clients whose stream named somebody else than its sender.
+    absl::flat_hash_map<std::uint32_t, SocketAddress> identities_;
     std::array<LazyArray<Memory>, 2> memories_;  // by family, as the records are numbered
     IcmpErrors errors_;
     NarrowPaths paths_;

@@ -24,6 +24,7 @@ struct ConnectionSummary {
     std::uint32_t pool = 0;
     std::uint32_t backend = kNoBackend;  // index in the pool; kNoBackend: it never had one
     FourTuple client;                    // local: the listener
+    SocketAddress identity;              // who the client is: client.remote, or whom its stream named
     FourTuple upstream;                  // local: the leased source; unspecified addresses without a backend
     std::uint8_t mqtt_version = 0;       // protocol level; 0: no CONNECT was read
     std::uint16_t keep_alive = 0;        // seconds in force
@@ -42,8 +43,9 @@ static_assert(std::is_trivially_copyable_v<ConnectionSummary>);
 // Of a connection with endpoints. Its backend is the last one it had, which may have gone.
 ConnectionSummary summary_of(Instant now, const Connection& connection);
 
-// Of a spliced one.
+// Of a spliced one. identity: as in the summary.
 template <IpFamily kFamily>
-ConnectionSummary summary_of(Instant now, const splice::Record<kFamily>& record, const splice::Label& label);
+ConnectionSummary summary_of(Instant now, const splice::Record<kFamily>& record, const splice::Label& label,
+                             const SocketAddress& identity);
 
 }  // namespace sluice::session
