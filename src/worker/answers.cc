@@ -20,7 +20,7 @@ Answers::Kind Answers::kind_of(const tcp::Segment& segment) {
     return segment.payload_size() == 1 ? Kind::Probe : Kind::Bare;
 }
 
-Answers::Answers(const WorkerContext& context, const FrameOutput& output)
+Answers::Answers(const WorkerContext& context, const host::FrameOutput& output)
     : workers_(context.options.workers),
       output_(output),
       rates_(context.ports.size(),

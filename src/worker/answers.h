@@ -9,9 +9,9 @@
 
 #include "sluice/base/address.h"
 #include "sluice/base/fair_rate.h"
+#include "sluice/host/frame_output.h"
 #include "sluice/tcp/segment.h"
 #include "worker/context.h"
-#include "worker/frame_output.h"
 
 namespace sluice::worker {
 
@@ -29,7 +29,7 @@ class Answers {
     static Kind kind_of(const tcp::Segment& segment);
 
     // output: whose batches show that a port carries no more.
-    Answers(const WorkerContext& context, const FrameOutput& output);
+    Answers(const WorkerContext& context, const host::FrameOutput& output);
 
     // Mbit/s; 0: unknown, taken for 10,000. All workers together answer with a 16th of that in smallest
     // frames.
@@ -39,7 +39,7 @@ class Answers {
 
   private:
     const std::uint32_t workers_;
-    const FrameOutput& output_;
+    const host::FrameOutput& output_;
     std::vector<std::vector<FairRate>> rates_;  // by port and kind
 };
 

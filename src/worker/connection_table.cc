@@ -10,6 +10,7 @@ namespace sluice::worker {
 namespace {
 
 constexpr std::size_t kAwaitingPerNeighbor = 4096;
+constexpr std::optional kConsumed = host::Disposition::consumed();
 
 // Whether a segment can be the client's own: it goes on with both streams or repeats what they have carried
 // (RFC 5961 section 5), or it is the SYN again. Who does not see the connection guesses both numbers.
@@ -25,7 +26,7 @@ bool is_clients_own(const tcp::Endpoint::Position& at, const tcp::Segment& segme
 }  // namespace
 
 ConnectionTable::ConnectionTable(WorkerContext& context, FlowTable& flow_table, Spliced& spliced,
-                                 FrameOutput& output, Answers& answers, Ways& ways, SessionNews& news,
+                                 host::FrameOutput& output, Answers& answers, Ways& ways, SessionNews& news,
                                  Instant now)
     : options_(context.options),
       topology_(context.topology),
@@ -84,18 +85,20 @@ std::uint32_t ConnectionTable::relayed_broker(const FourTuple& tuple) const {
     return found && !found->is_spliced() ? found->number() : flow::kNoEntry;
 }
 
-bool ConnectionTable::on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
-                                        const Arrival& arrival, const tcp::Segment& segment) {
+std::optional<host::Disposition> ConnectionTable::on_client_segment(Instant now, std::uint32_t listener,
+                                                                    const FourTuple& tuple,
+                                                                    const Arrival& arrival,
+                                                                    const tcp::Segment& segment) {
     const std::uint64_t hash = flow_table_.hash(tuple);
     std::optional<Reference> found = find_client(tuple, hash);
     const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
     if (found && opens && make_room(now, *found, hash, segment)) found.reset();
-    if (found && found->is_spliced()) return is_opening(now, *found, splice::Direction::ToBroker, segment);
+    if (found && found->is_spliced()) return on_spliced(now, *found, splice::Direction::ToBroker, segment);
     if (found) {
         follow_client(slab_[found->number()], arrival, segment);
         bool taken = true;
         drive(now, found->number(), [&](session::Session& s) { taken = s.on_client_segment(now, segment); });
-        return taken;
+        return taken ? kConsumed : std::nullopt;
     }
     // To a removed listener its address is a closed port.
     const bool listens =
@@ -106,19 +109,18 @@ bool ConnectionTable::on_client_segment(Instant now, std::uint32_t listener, con
         counters_.add(Counter::TcpNoConnection);
         reset(now, tuple, arrival, segment);
     }
-    return true;
+    return kConsumed;
 }
 
 // What may mean a new connection is not for a record to carry, or it would reach the other end undecided.
-bool ConnectionTable::is_opening(Instant now, Reference spliced, splice::Direction from,
-                                 const tcp::Segment& segment) {
-    if (!segment.flags.syn) return false;
-    if (segment.flags.rst) {
-        counters_.add(Counter::DropSpliceSyn);  // it means nothing, and an RST is never answered
-    } else {
-        spliced_.on_syn(now, spliced, from);
-    }
-    return true;
+std::optional<host::Disposition> ConnectionTable::on_spliced(Instant now, Reference spliced,
+                                                             splice::Direction from,
+                                                             const tcp::Segment& segment) {
+    if (!segment.flags.syn) return std::nullopt;
+    // With RST it means nothing, and an RST is never answered.
+    if (segment.flags.rst) return host::Disposition::dropped(Counter::DropSpliceSyn);
+    spliced_.on_syn(now, spliced, from);
+    return kConsumed;
 }
 
 // A client may move behind another gateway; its packets are still the best way back.
@@ -157,18 +159,19 @@ bool ConnectionTable::makes_room_for(const session::Connection& old, const tcp::
     return tcp::begins_later(syn, used.receive_next, last);
 }
 
-bool ConnectionTable::on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
-                                        const tcp::Segment& segment) {
+std::optional<host::Disposition> ConnectionTable::on_broker_segment(Instant now, const FourTuple& tuple,
+                                                                    const Arrival& arrival,
+                                                                    const tcp::Segment& segment) {
     const auto found = find_broker(tuple);
     if (!found || meets_attempt(*found, segment)) {
         counters_.add(Counter::TcpNoConnection);
         reset(now, tuple, arrival, segment);
-        return true;
+        return kConsumed;
     }
-    if (found->is_spliced()) return is_opening(now, *found, splice::Direction::ToClient, segment);
+    if (found->is_spliced()) return on_spliced(now, *found, splice::Direction::ToClient, segment);
     bool taken = true;
     drive(now, found->number(), [&](session::Session& s) { taken = s.on_broker_segment(now, segment); });
-    return taken;
+    return taken ? kConsumed : std::nullopt;
 }
 
 // Brokers open no connections to the addresses that Sluice comes from: they are closed ports, also while an
@@ -211,7 +214,7 @@ void ConnectionTable::on_unreachable(Instant now, const QuotedSegment& quoted) {
     drive(now, id, [&](session::Session& s) { s.on_broker_unreachable(now); });
 }
 
-void ConnectionTable::neighbor_failed(Instant now, const NextHop& neighbor) {
+void ConnectionTable::neighbor_failed(Instant now, const NextHop& neighbor, std::span<const port::Frame>) {
     const auto entry = awaiting_neighbor_.find(neighbor);
     if (entry == awaiting_neighbor_.end()) return;
     const std::vector<std::uint32_t> ids = std::move(entry->second);
@@ -372,15 +375,15 @@ void ConnectionTable::to_broker(const session::Connection& c, const tcp::Segment
     frame->length = tcp::write_segment(c.upstream, topology_.ports()[hop->port].mac, MacAddress{}, segment,
                                        frame->writable());
     switch (output_.send_via(now_, *hop, *frame)) {
-        case FrameOutput::Fate::Sent:
+        case host::NextHopState::Known:
             if (!awaiting_neighbor_.empty()) awaiting_neighbor_.erase(*hop);
             return;
-        case FrameOutput::Fate::Waiting: {
+        case host::NextHopState::Asked: {
             auto& ids = awaiting_neighbor_[*hop];
             if (ids.size() < kAwaitingPerNeighbor) ids.push_back(c.id);
             return;
         }
-        case FrameOutput::Fate::Failed: unreachable_.push_back(c.id); return;
+        case host::NextHopState::Failed: unreachable_.push_back(c.id); return;
     }
 }
 

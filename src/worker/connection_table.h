@@ -11,34 +11,37 @@
 
 #include "sluice/flow/slab.h"
 #include "sluice/flow/timer_wheel.h"
+#include "sluice/host/frame_output.h"
 #include "sluice/session/session.h"
 #include "sluice/session/waiting_room.h"
 #include "sluice/tcp/syn_cookie.h"
 #include "worker/answers.h"
 #include "worker/context.h"
 #include "worker/flow_table.h"
-#include "worker/frame_output.h"
 #include "worker/session_news.h"
 #include "worker/spliced.h"
 #include "worker/ways.h"
 
 namespace sluice::worker {
 
-class ConnectionTable final : public session::Transmitter, public FailedNeighbors {
+class ConnectionTable final : public session::Transmitter, public host::FailedNeighbors {
   public:
-    ConnectionTable(WorkerContext& context, FlowTable& flow_table, Spliced& spliced, FrameOutput& output,
-                    Answers& answers, Ways& ways, SessionNews& news, Instant now);
+    ConnectionTable(WorkerContext& context, FlowTable& flow_table, Spliced& spliced,
+                    host::FrameOutput& output, Answers& answers, Ways& ways, SessionNews& news, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
-    // Both return false when the packet is a spliced connection's, now at the latest: to be translated.
-    [[nodiscard]] bool on_client_segment(Instant now, std::uint32_t listener, const FourTuple& tuple,
-                                         const Arrival& arrival, const tcp::Segment& segment);
-    [[nodiscard]] bool on_broker_segment(Instant now, const FourTuple& tuple, const Arrival& arrival,
-                                         const tcp::Segment& segment);
+    // Both return nullopt when the packet is a spliced connection's, now at the latest: to be translated.
+    [[nodiscard]] std::optional<host::Disposition> on_client_segment(Instant now, std::uint32_t listener,
+                                                                     const FourTuple& tuple,
+                                                                     const Arrival& arrival,
+                                                                     const tcp::Segment& segment);
+    [[nodiscard]] std::optional<host::Disposition> on_broker_segment(Instant now, const FourTuple& tuple,
+                                                                     const Arrival& arrival,
+                                                                     const tcp::Segment& segment);
     // mtu: of the hop that could not pass the packet on, in bytes.
     void on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu);
     void on_unreachable(Instant now, const QuotedSegment& quoted);
-    void neighbor_failed(Instant now, const NextHop& neighbor) override;
+    void neighbor_failed(Instant now, const NextHop& neighbor, std::span<const port::Frame> waited) override;
     // A segment that reaches no connection (RFC 9293 section 3.10.7.1).
     void reset(Instant now, const FourTuple& tuple, const Arrival& arrival, const tcp::Segment& segment);
 
@@ -107,7 +110,8 @@ class ConnectionTable final : public session::Transmitter, public FailedNeighbor
     bool meets_attempt(Reference found, const tcp::Segment& segment) const;
     bool makes_room_for(const session::Connection& old, const tcp::Segment& syn) const;
     bool make_room(Instant now, Reference old, std::uint64_t hash, const tcp::Segment& syn);
-    bool is_opening(Instant now, Reference spliced, splice::Direction from, const tcp::Segment& segment);
+    std::optional<host::Disposition> on_spliced(Instant now, Reference spliced, splice::Direction from,
+                                                const tcp::Segment& segment);
     void follow_client(session::Connection& c, const Arrival& arrival, const tcp::Segment& segment);
     // Runs `event(session)` on a connection and settles what it changed: timer, counts, removal.
     void drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event);
@@ -124,7 +128,7 @@ class ConnectionTable final : public session::Transmitter, public FailedNeighbor
     Spliced& spliced_;
     std::vector<ListenerLoad>& listeners_;
     std::vector<tcp::SynCookies> cookies_;  // by listener
-    FrameOutput& output_;
+    host::FrameOutput& output_;
     Answers& answers_;
     Ways& ways_;
     CounterSet& counters_;

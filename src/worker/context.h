@@ -3,22 +3,21 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "sluice/backend/backend_stats.h"
 #include "sluice/base/address.h"
 #include "sluice/base/counters.h"
+#include "sluice/host/disposition.h"
+#include "sluice/host/interface.h"
 #include "sluice/worker/options.h"
 #include "worker/event_queue.h"
 
 namespace sluice::worker {
 
-// The way a packet came, which is the way back to its sender.
-struct Arrival {
-    std::uint16_t port = 0;
-    MacAddress source_mac;
-};
+using host::Arrival;
 
 // A TCP packet that an ICMP error quotes: one that Sluice sent.
 struct QuotedSegment {
@@ -39,8 +38,8 @@ inline constexpr std::size_t kTimersPerTurn = 256;
 inline constexpr std::uint32_t kFlushEvery = 64;
 
 // One per worker, which outlives its parts. Only the worker's loop changes topology and snapshot, between two
-// packets.
-struct WorkerContext {
+// packets. To its host stack it tells which addresses are Sluice's, and counts for it.
+struct WorkerContext final : host::Addresses, host::Accounts {
     WorkerContext(const WorkerOptions& options_, const WorkerResources& resources)
         : options(options_),
           topology(resources.topology),
@@ -58,6 +57,20 @@ struct WorkerContext {
 
     // This worker's receive and transmit queue on every port.
     std::uint16_t queue() const { return static_cast<std::uint16_t>(options.index); }
+    // Counts why a frame goes no further. There is no kernel to give anything to: what is punted is dropped.
+    void settle(const host::Disposition& verdict) {
+        if (const auto why = verdict.counter()) counters.add(*why);
+    }
+
+    bool owns(std::uint16_t port, const IpAddress& address) const override {
+        const OwnedAddress* const owned = topology.owned(address);
+        return owned != nullptr && owned->port == port;
+    }
+    std::optional<IpAddress> asker(std::uint16_t port, const IpAddress& neighbor) const override {
+        return topology.interface_address(port, neighbor);
+    }
+    void count(Counter what, std::uint64_t n) override { counters.add(what, n); }
+    void dropped(Counter why, std::uint64_t frames) override { counters.add(why, frames); }
 
     const WorkerOptions options;
     Topology topology;  // this worker's copy

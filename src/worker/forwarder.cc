@@ -8,7 +8,8 @@
 
 namespace sluice::worker {
 
-Forwarder::Forwarder(WorkerContext& context, FlowTable& flow_table, Spliced& spliced, FrameOutput& output)
+Forwarder::Forwarder(WorkerContext& context, FlowTable& flow_table, Spliced& spliced,
+                     host::FrameOutput& output)
     : flow_table_(flow_table),
       spliced_(spliced),
       output_(output),
@@ -89,7 +90,7 @@ void Forwarder::prefetch_record(Lookup& lookup) const {
 
 // --- forward ---
 
-Forwarder::Fate Forwarder::forward(std::size_t i) {
+Forwarder::Decided Forwarder::forward(std::size_t i) {
     if (i + kClassifyAhead < burst_.size())
         classify(burst_[i + kClassifyAhead], lookups_[i + kClassifyAhead]);
     if (i + kPrefetchAhead < burst_.size()) prefetch_record(lookups_[i + kPrefetchAhead]);
@@ -99,14 +100,14 @@ Forwarder::Fate Forwarder::forward(std::size_t i) {
         const wire::TcpFlags flags = packet.flags();
         // What ends a connection must be sound before it is believed; and a SYN is never a record's to carry:
         // Input sees what it means.
-        if (flags.syn) return Fate::Unknown;
-        if ((flags.fin || flags.rst) && !is_sound(packet)) return Fate::Unknown;
+        if (flags.syn) return Decided();
+        if ((flags.fin || flags.rst) && !is_sound(packet)) return Decided();
         return rewrite<kFamily>(lookup, packet, frame);
     };
     return visit(lookup, go);
 }
 
-Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
+Forwarder::Decided Forwarder::forward(Instant now, const port::Frame& frame) {
     now_ = now;
     milliseconds_ = milliseconds32(now);
     Lookup lookup;
@@ -116,13 +117,13 @@ Forwarder::Fate Forwarder::forward(Instant now, const port::Frame& frame) {
 
 // Calls go(packet) with the packet that was seen.
 template <typename Go>
-Forwarder::Fate Forwarder::visit(const Lookup& lookup, Go&& go) {
+Forwarder::Decided Forwarder::visit(const Lookup& lookup, Go&& go) {
     switch (lookup.kind) {
         case Lookup::Kind::V4: return go(lookup.v4);
         case Lookup::Kind::V6: return go(lookup.v6);
         case Lookup::Kind::Nothing: break;
     }
-    return Fate::Unknown;
+    return std::nullopt;
 }
 
 template <IpFamily kFamily>
@@ -161,10 +162,10 @@ template <IpFamily kFamily>
 }
 
 template <IpFamily kFamily>
-Forwarder::Fate Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily>& packet,
+Forwarder::Decided Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily>& packet,
                                    const port::Frame& frame) {
     const std::uint32_t id = find<kFamily>(lookup, packet);
-    if (id == flow::kNoEntry) return Fate::Unknown;
+    if (id == flow::kNoEntry) return std::nullopt;
     splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];
     const Direction direction = lookup.from_client ? Direction::ToBroker : Direction::ToClient;
     if (lookup.from_client) follow_client(record, packet, frame);
@@ -175,9 +176,8 @@ Forwarder::Fate Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily>& 
     const bool rare = packet.size() > exit.mtu || way.has(splice::DirectionState::kNarrow) ||
                       record.core.way(Direction::ToClient).has(splice::DirectionState::kSlow);
     if (rare) [[unlikely]] {
-        const auto given = look_closer(id, direction, packet);
-        if (!given) return Fate::Dropped;
-        room = *given;
+        if (const auto why = look_closer(id, direction, packet, room))
+            return host::Disposition::dropped(*why);
         narrow = is_narrow(packet, room);
     }
     const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);
@@ -197,7 +197,7 @@ Forwarder::Fate Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily>& 
     if (verdict != splice::Verdict::Forward) [[unlikely]] {
         spliced_.on_verdict<kFamily>(now_, id, direction, verdict, sequence);
     }
-    return Fate::Sent;
+    return host::Disposition::forwarded();
 }
 
 template <IpFamily kFamily>
@@ -205,50 +205,45 @@ bool Forwarder::is_narrow(const Packet<kFamily>& packet, const Room& room) {
     return packet.size() > room.size || room.fragments;
 }
 
-// Of a packet that may have to be cut, or be a copy that is held back: what its path takes; nullopt when it
-// is not to leave, which is counted.
+// Of a packet that may have to be cut, or be a copy that is held back: writes to `room` what its path takes.
+// Returns why it is not to leave, nullopt when it is.
 template <IpFamily kFamily>
-[[gnu::noinline]] std::optional<Room> Forwarder::look_closer(std::uint32_t id, Direction direction,
-                                                             const Packet<kFamily>& packet) {
+[[gnu::noinline]] std::optional<Counter> Forwarder::look_closer(std::uint32_t id, Direction direction,
+                                                                const Packet<kFamily>& packet, Room& room) {
     splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];
-    const Room room =
-        spliced_.room<kFamily>(now_, id, direction, exits_[record.core.way(direction).port].mtu);
-    if (is_narrow(packet, room) && !may_leave(record, direction, packet, room)) return std::nullopt;
+    room = spliced_.room<kFamily>(now_, id, direction, exits_[record.core.way(direction).port].mtu);
+    if (is_narrow(packet, room)) {
+        if (const auto why = why_not_narrow(record, direction, packet, room)) return why;
+    }
     if (record.core.way(Direction::ToClient).has(splice::DirectionState::kSlow)) {
         splice::Flight& flight = spliced_.table<kFamily>().flight(id);
         if (splice::is_early_copy(record, direction, packet, flight, milliseconds_)) {
-            counters_.add(Counter::SpliceCopiesHeld);
-            return std::nullopt;
+            return Counter::SpliceCopiesHeld;
         }
     }
-    return room;
+    return std::nullopt;
 }
 
-// Whether what is too large for its path can be cut for it. Pieces get checksums of their own, so that damage
-// has to be found before. The sender of what cannot be cut is told.
+// Why what is too large for its path cannot be cut for it; nullopt when it can. Pieces get checksums of their
+// own, so that damage has to be found before. The sender of what cannot be cut is told.
 template <IpFamily kFamily>
-bool Forwarder::may_leave(const splice::Record<kFamily>& record, Direction direction,
-                          const Packet<kFamily>& packet, const Room& room) {
-    if (packet.size() <= room.size) return true;
-    if (!is_sound(packet)) {
-        counters_.add(Counter::DropTcpChecksum);
-        return false;
-    }
-    if (fits_narrow(packet, room)) return true;
-    counters_.add(Counter::DropSpliceOverMtu);
+std::optional<Counter> Forwarder::why_not_narrow(const splice::Record<kFamily>& record, Direction direction,
+                                                 const Packet<kFamily>& packet, const Room& room) {
+    if (packet.size() <= room.size) return std::nullopt;
+    if (!is_sound(packet)) return Counter::DropTcpChecksum;
+    if (fits_narrow(packet, room)) return std::nullopt;
     spliced_.errors().too_big(now_, sender_of(record, direction), {packet.ip(), packet.size()}, room.size);
-    return false;
+    return Counter::DropSpliceOverMtu;
 }
 
 template <IpFamily kFamily>
-Forwarder::Fate Forwarder::drop(const splice::Record<kFamily>& record, Direction direction,
-                                const Packet<kFamily>& packet, splice::Verdict verdict) {
-    counters_.add(drop_counter(verdict));
+host::Disposition Forwarder::drop(const splice::Record<kFamily>& record, Direction direction,
+                                  const Packet<kFamily>& packet, splice::Verdict verdict) {
     if (verdict == splice::Verdict::DropTtl) {
         spliced_.errors().time_exceeded(now_, sender_of(record, direction), {packet.ip(), packet.size()},
                                         IcmpErrors::Exceeded::HopLimit);
     }
-    return Fate::Dropped;
+    return host::Disposition::dropped(drop_counter(verdict));
 }
 
 // A client may move behind another gateway; its packets are the best way back, those at least that can be its

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,23 +24,20 @@ class Forwarder {
   public:
     static constexpr std::size_t kBurst = 64;
 
-    Forwarder(WorkerContext& context, FlowTable& flow_table, Spliced& spliced, FrameOutput& output);
+    Forwarder(WorkerContext& context, FlowTable& flow_table, Spliced& spliced, host::FrameOutput& output);
 
     // From now on brokers are those of this picture.
     void use(const backend::Snapshot& snapshot);
 
-    enum class Fate : std::uint8_t {
-        Unknown,  // no spliced connection's, or not for this path: judge the frame
-        Sent,     // no longer the caller's
-        Dropped,  // counted; the caller releases it
-    };
-
     // burst: at most kBurst frames, which stay where they are until the last was forwarded.
     void begin_burst(Instant now, std::span<const port::Frame> burst);
+    // What became of a frame; nullopt: no spliced connection's, or not for this path, and to be judged in
+    // full.
+    using Decided = std::optional<host::Disposition>;
     // The i-th frame of that burst; each once, in their order.
-    Fate forward(std::size_t i);
+    Decided forward(std::size_t i);
     // A frame that Input has judged and found to be a spliced connection's.
-    Fate forward(Instant now, const port::Frame& frame);
+    Decided forward(Instant now, const port::Frame& frame);
     // Adds up what the burst came to.
     void count();
 
@@ -83,7 +81,7 @@ class Forwarder {
     void prefetch_record(Lookup& lookup) const;
     void account(const splice::Core& core, Direction direction, std::uint32_t payload);
     template <typename Go>
-    static Fate visit(const Lookup& lookup, Go&& go);
+    static Decided visit(const Lookup& lookup, Go&& go);
     template <IpFamily kFamily>
     bool is_it(const Lookup& lookup, const Packet<kFamily>& packet, Reference candidate) const;
     // The packet's record, or flow::kNoEntry.
@@ -94,24 +92,25 @@ class Forwarder {
     template <IpFamily kFamily>
     static bool is_sound(const Packet<kFamily>& packet);
     template <IpFamily kFamily>
-    Fate rewrite(const Lookup& lookup, const Packet<kFamily>& packet, const port::Frame& frame);
+    Decided rewrite(const Lookup& lookup, const Packet<kFamily>& packet, const port::Frame& frame);
     template <IpFamily kFamily>
     static bool is_narrow(const Packet<kFamily>& packet, const Room& room);
     template <IpFamily kFamily>
-    std::optional<Room> look_closer(std::uint32_t id, Direction direction, const Packet<kFamily>& packet);
+    std::optional<Counter> look_closer(std::uint32_t id, Direction direction, const Packet<kFamily>& packet,
+                                       Room& room);
     template <IpFamily kFamily>
-    bool may_leave(const splice::Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
-                   const Room& room);
+    std::optional<Counter> why_not_narrow(const splice::Record<kFamily>& record, Direction direction,
+                                          const Packet<kFamily>& packet, const Room& room);
     template <IpFamily kFamily>
-    Fate drop(const splice::Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet,
-              splice::Verdict verdict);
+    host::Disposition drop(const splice::Record<kFamily>& record, Direction direction,
+                           const Packet<kFamily>& packet, splice::Verdict verdict);
     template <IpFamily kFamily>
     void follow_client(splice::Record<kFamily>& record, const Packet<kFamily>& packet,
                        const port::Frame& frame);
 
     FlowTable& flow_table_;
     Spliced& spliced_;
-    FrameOutput& output_;
+    host::FrameOutput& output_;
     CounterSet& counters_;
     backend::BackendStats& stats_;
     std::vector<Exit> exits_;  // by port

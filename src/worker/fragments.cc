@@ -31,7 +31,7 @@ bool is_tcp(const wire::Reassembly::Remains& remains) {
 
 }  // namespace
 
-Fragments::Fragments(WorkerContext& context, FrameOutput& output, IcmpErrors& errors)
+Fragments::Fragments(WorkerContext& context, host::FrameOutput& output, IcmpErrors& errors)
     : output_(output),
       errors_(errors),
       counters_(context.counters),

@@ -5,16 +5,16 @@
 #include <optional>
 
 #include "sluice/base/counters.h"
+#include "sluice/host/frame_output.h"
 #include "sluice/wire/reassembly.h"
 #include "worker/context.h"
-#include "worker/frame_output.h"
 #include "worker/icmp_errors.h"
 
 namespace sluice::worker {
 
 class Fragments {
   public:
-    Fragments(WorkerContext& context, FrameOutput& output, IcmpErrors& errors);
+    Fragments(WorkerContext& context, host::FrameOutput& output, IcmpErrors& errors);
 
     // frame: that of the fragment, which stays the caller's. A whole packet comes in a frame of its own, from
     // the same port, with the Ethernet header of this one; it is the caller's now.
@@ -27,7 +27,7 @@ class Fragments {
     std::optional<port::Frame> frame_of(const port::Frame& last, ByteView packet);
     void give_up(Instant now, const wire::Reassembly::Remains& remains);
 
-    FrameOutput& output_;
+    host::FrameOutput& output_;
     IcmpErrors& errors_;
     CounterSet& counters_;
     wire::Reassembly v4_;

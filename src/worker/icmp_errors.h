@@ -7,16 +7,16 @@
 
 #include "sluice/base/counters.h"
 #include "sluice/base/fair_rate.h"
+#include "sluice/host/frame_output.h"
 #include "sluice/splice/record.h"
 #include "sluice/wire/icmp.h"
 #include "worker/context.h"
-#include "worker/frame_output.h"
 
 namespace sluice::worker {
 
 class IcmpErrors {
   public:
-    IcmpErrors(WorkerContext& context, FrameOutput& output)
+    IcmpErrors(WorkerContext& context, host::FrameOutput& output)
         : topology_(context.topology),
           output_(output),
           counters_(context.counters),
@@ -50,7 +50,7 @@ class IcmpErrors {
               Counter sent);
 
     const Topology& topology_;
-    FrameOutput& output_;
+    host::FrameOutput& output_;
     CounterSet& counters_;
     FairRate own_;  // strangers can ask for these; it is nothing to those who wait for the others
     FairRate passed_on_;

@@ -1,9 +1,9 @@
-// What a received frame is and who it is for: checks Ethernet and IP, finds the packet's owner, and hands it
-// to that worker or to the room of this one that it concerns. Every frame that goes no further names its
-// counter here.
+// What is done with received frames that the forwarder leaves: the host stack tells what they are, and here
+// it is found whose they are. A packet goes to the worker that owns it, or to the part of this one that it
+// concerns.
 //
-// Frames that any host takes, but not as they come, are made plain first: priority tags and IPv6 extension
-// headers are taken off, and fragments are put together, by the worker that their packet's name says.
+// Frames that any host takes, but not as they come, are made plain: IPv6 extension headers are taken off, and
+// fragments are put together, by the worker that their packet's name says.
 #pragma once
 
 #include <cstdint>
@@ -11,26 +11,31 @@
 #include <vector>
 
 #include "sluice/base/token_bucket.h"
-#include "sluice/wire/ethernet.h"
-#include "sluice/wire/tcp.h"
+#include "sluice/host/frame_output.h"
+#include "sluice/host/stack.h"
+#include "worker/answers.h"
 #include "worker/connection_table.h"
+#include "worker/context.h"
 #include "worker/flow_table.h"
 #include "worker/forwarder.h"
 #include "worker/fragments.h"
-#include "worker/local_protocols.h"
 #include "worker/prober.h"
+#include "worker/spliced.h"
 #include "worker/steering.h"
 
 namespace sluice::worker {
 
-class Input {
+class Input final : host::Upward {
   public:
-    Input(WorkerContext& context, const FlowTable& flow_table, Forwarder& forwarder, FrameOutput& output,
-          ConnectionTable& connections, Prober& prober, LocalProtocols& local, IcmpErrors& errors);
+    Input(WorkerContext& context, const FlowTable& flow_table, Forwarder& forwarder,
+          host::FrameOutput& output, Answers& answers, ConnectionTable& connections, Spliced& spliced,
+          Prober& prober);
 
-    // handed_over: another worker received the frame and found that this one owns it, or shares what it says.
-    // True when the frame was passed on and is no longer the caller's to release.
-    bool on_frame(Instant now, const port::Frame& frame, bool handed_over);
+    // origin: Handover when another worker received the frame and found that this one owns it, or shares what
+    // it says.
+    host::Disposition on_frame(Instant now, const port::Frame& frame, host::Origin origin) {
+        return stack_.on_frame(now, frame, origin);
+    }
     // Gives up fragments whose time is over.
     void on_timer(Instant now) { fragments_.on_timer(now); }
     Instant next_deadline() const { return fragments_.next_deadline(); }
@@ -38,45 +43,40 @@ class Input {
     void ring_doorbells();
 
   private:
-    // Where a frame comes from, and so what was judged before and what it may be.
-    enum class Origin : std::uint8_t { Port, Worker, Fragments };
+    // --- host::Upward ---
+    host::Disposition on_tcp(Instant now, const host::Received& in, const wire::IpPacket& packet) override;
+    host::Disposition on_icmp_error(Instant now, const host::IcmpError& error) override;
+    bool may_echo(Instant now, std::uint16_t port, const IpAddress& to) override;
+    std::optional<host::Disposition> steer_icmp_error(const host::Received& in,
+                                                      const wire::TcpQuote& quote) override;
+    host::Disposition on_wrapped(Instant now, const host::Received& in, wire::IpError error) override;
+    void on_neighbor_news(const host::Received& in) override;
+    void on_over_mtu(Instant now, std::uint16_t port, const IpAddress& peer) override;
 
-    // All return true when the frame was passed on.
-    bool on_ip(Instant now, const port::Frame& frame, Origin origin);
-    bool on_wrapped_ip(Instant now, const port::Frame& frame, wire::IpError error, Origin origin);
-    bool on_extensions(Instant now, const port::Frame& frame, Origin origin);
-    bool on_fragment(Instant now, const port::Frame& frame, IpFamily family, Origin origin);
-    bool on_tcp(Instant now, const port::Frame& frame, const Arrival& arrival, const wire::IpPacket& packet,
-                Origin origin);
-    bool on_icmp(Instant now, const port::Frame& frame, const Arrival& arrival, const wire::IpPacket& packet,
-                 Origin origin);
-    std::optional<Counter> misdirected(const port::Frame& frame, const IpAddress& source,
-                                       const IpAddress& destination) const;
-    bool is_over_mtu(Instant now, const port::Frame& frame, std::size_t size, const IpAddress& source,
-                     Origin origin);
-    bool drop(Counter reason);
-    bool deliver(Instant now, const Arrival& arrival, const FourTuple& tuple, const tcp::Segment& segment);
-    bool checksum_good(Instant now, const Arrival& arrival, const wire::IpPacket& packet, ByteView segment);
+    host::Disposition on_extensions(Instant now, const host::Received& in);
+    host::Disposition on_fragment(Instant now, const host::Received& in, IpFamily family);
+    host::Disposition on_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t told);
+    // nullopt: the packet is a spliced connection's.
+    std::optional<host::Disposition> deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
+                                             const tcp::Segment& segment);
+    // Why a segment is not to be believed.
+    std::optional<Counter> checksum_fault(Instant now, std::uint16_t port, const wire::IpPacket& packet,
+                                          ByteView segment);
     std::uint32_t owner_of(const FourTuple& tuple) const;
-    bool for_this_port(const port::Frame& frame, const MacAddress& destination) const;
-    bool source_good(std::uint16_t port, const IpAddress& source) const;
-    bool destination_good(std::uint16_t port, const IpAddress& destination) const;
-    bool hand_over(const port::Frame& frame, std::uint32_t owner);
-    void copy_to_others(const port::Frame& frame);
+    host::Disposition hand_over(const port::Frame& frame, std::uint32_t owner);
     void hint(Instant now, std::uint16_t port, const IpAddress& peer, Event::Fault fault);
 
-    std::uint32_t worker_;
-    const Topology& topology_;
-    HandoverRings& handover_;
+    WorkerContext& context_;
+    const std::uint32_t worker_;
     const FlowTable& flow_table_;
     Forwarder& forwarder_;
-    FrameOutput& output_;
+    host::FrameOutput& output_;
+    Answers& answers_;
     ConnectionTable& connections_;
+    Spliced& spliced_;
     Prober& prober_;
-    LocalProtocols& local_;
-    IcmpErrors& errors_;
     CounterSet& counters_;
-    EventQueue& events_;
+    host::Stack stack_;
     Steering steering_;
     Fragments fragments_;
     TokenBucket hints_;

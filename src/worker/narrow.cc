@@ -50,8 +50,8 @@ bool fits_narrow(const splice::Packet<kFamily>& packet, const Room& room) {
 }
 
 template <IpFamily kFamily>
-void send_narrow(FrameOutput& output, CounterSet& counters, std::uint16_t port, const port::Frame& frame,
-                 const splice::Packet<kFamily>& packet, const Room& room) {
+void send_narrow(host::FrameOutput& output, CounterSet& counters, std::uint16_t port,
+                 const port::Frame& frame, const splice::Packet<kFamily>& packet, const Room& room) {
     if constexpr (kFamily == IpFamily::V4) {
         if (room.fragments) splice::allow_fragments(packet);
     }
@@ -76,9 +76,9 @@ void send_narrow(FrameOutput& output, CounterSet& counters, std::uint16_t port, 
 
 template bool fits_narrow(const splice::Packet<IpFamily::V4>&, const Room&);
 template bool fits_narrow(const splice::Packet<IpFamily::V6>&, const Room&);
-template void send_narrow(FrameOutput&, CounterSet&, std::uint16_t, const port::Frame&,
+template void send_narrow(host::FrameOutput&, CounterSet&, std::uint16_t, const port::Frame&,
                           const splice::Packet<IpFamily::V4>&, const Room&);
-template void send_narrow(FrameOutput&, CounterSet&, std::uint16_t, const port::Frame&,
+template void send_narrow(host::FrameOutput&, CounterSet&, std::uint16_t, const port::Frame&,
                           const splice::Packet<IpFamily::V6>&, const Room&);
 
 }  // namespace sluice::worker

@@ -9,9 +9,9 @@
 
 #include "sluice/base/counters.h"
 #include "sluice/base/time.h"
+#include "sluice/host/frame_output.h"
 #include "sluice/splice/packet.h"
 #include "sluice/splice/record.h"
-#include "worker/frame_output.h"
 #include "worker/reference.h"
 
 namespace sluice::worker {
@@ -61,7 +61,7 @@ template <IpFamily kFamily>
 bool fits_narrow(const splice::Packet<kFamily>& packet, const Room& room);
 // Sends a packet that is ready to leave, in pieces where it is too large; frame is its own.
 template <IpFamily kFamily>
-void send_narrow(FrameOutput& output, CounterSet& counters, std::uint16_t port, const port::Frame& frame,
-                 const splice::Packet<kFamily>& packet, const Room& room);
+void send_narrow(host::FrameOutput& output, CounterSet& counters, std::uint16_t port,
+                 const port::Frame& frame, const splice::Packet<kFamily>& packet, const Room& room);
 
 }  // namespace sluice::worker

@@ -22,7 +22,7 @@ std::string client_id(std::uint64_t number) {
 
 }  // namespace
 
-Prober::Prober(WorkerContext& context, FrameOutput& output, Instant now)
+Prober::Prober(WorkerContext& context, host::FrameOutput& output, Instant now)
     : context_(context),
       topology_(context.topology),
       output_(output),
@@ -207,7 +207,7 @@ void Prober::Out::send(const tcp::Segment& segment) {
     const NextHop& hop = target.aim->hop;
     frame->length = tcp::write_segment(prober.tuple_of(target), prober.topology_.ports()[hop.port].mac,
                                        MacAddress{}, segment, frame->writable());
-    unreachable = prober.output_.send_via(now, hop, *frame) == FrameOutput::Fate::Failed;
+    unreachable = prober.output_.send_via(now, hop, *frame) == host::NextHopState::Failed;
 }
 
 }  // namespace sluice::worker

@@ -13,9 +13,9 @@
 #include "sluice/base/counters.h"
 #include "sluice/base/random.h"
 #include "sluice/health/probe.h"
+#include "sluice/host/frame_output.h"
 #include "worker/context.h"
 #include "worker/event_queue.h"
-#include "worker/frame_output.h"
 
 namespace sluice::worker {
 
@@ -24,7 +24,7 @@ class Prober {
     static constexpr std::uint16_t kFirstPort = 512;
     static constexpr std::uint16_t kLastPort = 1023;  // inclusive
 
-    Prober(WorkerContext& context, FrameOutput& output, Instant now);
+    Prober(WorkerContext& context, host::FrameOutput& output, Instant now);
 
     // The backends are these from now on. Those that are new, or whose address or health settings changed,
     // are asked soon; a probe of one that is gone or changed ends by a reset; all others keep their rhythm.
@@ -84,7 +84,7 @@ class Prober {
 
     const WorkerContext& context_;
     const Topology& topology_;
-    FrameOutput& output_;
+    host::FrameOutput& output_;
     CounterSet& counters_;
     EventQueue& events_;
     SipKey isn_key_;

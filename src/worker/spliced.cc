@@ -14,7 +14,7 @@ using splice::Direction;
 
 }  // namespace
 
-Spliced::Spliced(WorkerContext& context, FlowTable& flow_table, FrameOutput& output, Ways& ways,
+Spliced::Spliced(WorkerContext& context, FlowTable& flow_table, host::FrameOutput& output, Ways& ways,
                  SessionNews& news, Instant now)
     : context_(context),
       topology_(context.topology),

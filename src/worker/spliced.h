@@ -10,6 +10,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "sluice/host/frame_output.h"
 #include "sluice/session/summary.h"
 #include "sluice/splice/icmp_quote.h"
 #include "sluice/splice/make_record.h"
@@ -18,7 +19,6 @@
 #include "sluice/wire/icmp.h"
 #include "worker/context.h"
 #include "worker/flow_table.h"
-#include "worker/frame_output.h"
 #include "worker/icmp_errors.h"
 #include "worker/liveness.h"
 #include "worker/narrow.h"
@@ -29,8 +29,8 @@ namespace sluice::worker {
 
 class Spliced {
   public:
-    Spliced(WorkerContext& context, FlowTable& flow_table, FrameOutput& output, Ways& ways, SessionNews& news,
-            Instant now);
+    Spliced(WorkerContext& context, FlowTable& flow_table, host::FrameOutput& output, Ways& ways,
+            SessionNews& news, Instant now);
 
     // What is told of a connection's session when it ends; of most, nothing.
     struct Memory {
@@ -161,7 +161,7 @@ class Spliced {
     const WorkerContext& context_;
     const Topology& topology_;
     FlowTable& flow_table_;
-    FrameOutput& output_;
+    host::FrameOutput& output_;
     Ways& ways_;
     std::vector<ListenerLoad>& listeners_;
     backend::LoadTable& load_;

@@ -36,7 +36,7 @@ std::uint64_t place(std::uint16_t port, const MacAddress& mac) {
 
 }  // namespace
 
-Ways::Ways(WorkerContext& context, FrameOutput& output)
+Ways::Ways(WorkerContext& context, host::FrameOutput& output)
     : topology_(context.topology),
       output_(output),
       counters_(context.counters),
@@ -88,7 +88,7 @@ void Ways::leave(const NextHop& hop) {
 
 // --- news ---
 
-void Ways::neighbor_seen(const Sighting& s) {
+void Ways::neighbor_seen(const host::Sighting& s) {
     const auto hop = hops_.find(s.neighbor);
     if (hop == hops_.end()) {
         if (s.before) return move(s.neighbor, s.mac, s.before);

@@ -14,18 +14,18 @@
 
 #include "sluice/base/counters.h"
 #include "sluice/base/time.h"
+#include "sluice/host/frame_output.h"
 #include "sluice/splice/record.h"
 #include "worker/context.h"
-#include "worker/frame_output.h"
 
 namespace sluice::worker {
 
 class ConnectionTable;
 class Spliced;
 
-class Ways final : public NeighborNews {
+class Ways final : public host::NeighborNews {
   public:
-    Ways(WorkerContext& context, FrameOutput& output);
+    Ways(WorkerContext& context, host::FrameOutput& output);
 
     // --- users of each way; each join has its leave ---
     // A client's connection, in whatever form, from its SYN to its end. tuple.local is Sluice's end.
@@ -35,7 +35,7 @@ class Ways final : public NeighborNews {
     void join_broker(Instant now, const NextHop& hop, const MacAddress& mac);
     void leave_broker(const FourTuple& upstream);
 
-    void neighbor_seen(const Sighting& sighting) override;
+    void neighbor_seen(const host::Sighting& sighting) override;
 
     // --- time ---
     // At most a portion of the connections is looked at; true when there was anything to do.
@@ -89,7 +89,7 @@ class Ways final : public NeighborNews {
     }
 
     const Topology& topology_;
-    FrameOutput& output_;
+    host::FrameOutput& output_;
     CounterSet& counters_;
     absl::flat_hash_map<NextHop, TrackedNeighbor> hops_;
     std::vector<std::uint32_t> at_home_;          // by port: connections whose next hop is the client itself

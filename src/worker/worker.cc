@@ -20,6 +20,16 @@ constexpr std::size_t kCommands = 256;
 constexpr std::size_t kAnnouncementsPerTurn = 16;
 constexpr std::size_t kLeaseRowsAtOnce = 512;
 
+std::vector<host::Interface> interfaces_of(const WorkerContext& context) {
+    std::vector<host::Interface> interfaces;
+    for (std::size_t i = 0; i < context.ports.size(); ++i) {
+        const PortFacts& facts = context.topology.ports()[i];
+        interfaces.push_back(
+            {.port = context.ports[i], .mac = facts.mac, .mtu = facts.mtu, .networks = facts.networks});
+    }
+    return interfaces;
+}
+
 }  // namespace
 
 struct Worker::Impl {
@@ -28,7 +38,7 @@ struct Worker::Impl {
     bool step(Instant now);
     bool receive();
     bool receive_handed_over();
-    void on_burst(std::span<const port::Frame> burst, bool handed_over);
+    void on_burst(std::span<const port::Frame> burst, host::Origin origin);
     bool on_timers();
     bool on_commands();
     void on_command(const Command& command);
@@ -45,7 +55,7 @@ struct Worker::Impl {
     WorkerContext context;
     Intake intake;
     Mailbox<Command> commands;
-    FrameOutput output;
+    host::FrameOutput output;
     Answers answers;
     Ways ways;
     FlowTable flow_table;
@@ -55,7 +65,6 @@ struct Worker::Impl {
     ConnectionTable connections;
     Evictor evictor;
     Prober prober;
-    LocalProtocols local;
     Input input;
     Instant now;
     std::array<port::Frame, Forwarder::kBurst> frames;  // the burst in hand
@@ -72,7 +81,7 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options, const WorkerReso
       context(options, resources),
       intake(context.ports, context.queue(), context.frames),
       commands(kCommands),
-      output(context),
+      output(interfaces_of(context), context.frames, context, context, {.queue = context.queue()}),
       answers(context, output),
       ways(context, output),
       flow_table(context),
@@ -82,8 +91,7 @@ Worker::Impl::Impl(Worker& self_, const WorkerOptions& options, const WorkerReso
       connections(context, flow_table, spliced, output, answers, ways, news, now_),
       evictor(context, flow_table, connections, spliced, now_),
       prober(context, output, now_),
-      local(context, output, answers, connections, spliced, prober),
-      input(context, flow_table, forwarder, output, connections, prober, local, spliced.errors()),
+      input(context, flow_table, forwarder, output, answers, connections, spliced, prober),
       now(now_) {
     if (options.index != 0) return;
     for (std::size_t i = 0; i < context.ports.size(); ++i) {
@@ -119,7 +127,7 @@ bool Worker::Impl::receive() {
         for (const port::Frame& frame : burst) bytes += frame.length;
         context.counters.add(Counter::RxFrames, n);
         context.counters.add(Counter::RxBytes, bytes);
-        on_burst(burst, false);
+        on_burst(burst, host::Origin::Port);
         any = true;
     }
     return any;
@@ -131,20 +139,21 @@ bool Worker::Impl::receive_handed_over() {
         if (from == context.options.index) continue;
         const std::size_t n = context.handover.ring(from, context.options.index).receive(frames);
         if (n == 0) continue;
-        on_burst(std::span(frames).first(n), true);
+        on_burst(std::span(frames).first(n), host::Origin::Handover);
         any = true;
     }
     return any;
 }
 
 // Spliced connections' packets take the short way; whatever is not certainly one of them is judged in full.
-void Worker::Impl::on_burst(std::span<const port::Frame> burst, bool handed_over) {
+void Worker::Impl::on_burst(std::span<const port::Frame> burst, host::Origin origin) {
     std::size_t n = 0;
     forwarder.begin_burst(now, burst);
     for (std::size_t i = 0; i < burst.size(); ++i) {
-        const Forwarder::Fate fate = forwarder.forward(i);
-        if (fate == Forwarder::Fate::Sent) continue;
-        if (fate == Forwarder::Fate::Unknown && input.on_frame(now, burst[i], handed_over)) continue;
+        Forwarder::Decided verdict = forwarder.forward(i);
+        if (!verdict) verdict = input.on_frame(now, burst[i], origin);
+        if (verdict->is_forwarded()) continue;
+        context.settle(*verdict);
         done[n++] = burst[i];
     }
     forwarder.count();

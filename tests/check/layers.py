@@ -19,7 +19,7 @@ FLOORS = [
     {"tcp", "mqtt", "balance", "nat", "flow", "neighbor"},
     {"config", "backend", "health"},
     {"splice", "session"},
-    {"port", "worker"},
+    {"port", "host", "worker"},
     {"admin", "daemon", "ctl", "load"},
 ]
 
@@ -28,12 +28,17 @@ SAME_FLOOR = {
     "backend": {"config"},
     "health": {"backend", "config"},
     "session": {"splice"},
-    "worker": {"port"},
+    "host": {"port"},
+    "worker": {"port", "host"},
     "daemon": {"admin"},
 }
 
 # Rooms that may include less than their floor allows.
-ONLY = {"port": {"base", "wire"}, "load": {"base", "wire", "tcp", "mqtt", "flow", "neighbor", "port"}}
+ONLY = {
+    "port": {"base", "wire"},
+    "host": {"base", "wire", "neighbor", "port"},
+    "load": {"base", "wire", "tcp", "mqtt", "flow", "neighbor", "port", "host"},
+}
 
 # Headers of a low room that let in the outside world, and the rooms that may.
 ONLY_FOR = {

@@ -76,6 +76,13 @@ class LayersTest(unittest.TestCase):
             "include/sluice/worker/leaf.h", '#pragma once\n#include "sluice/worker/worker.h"\n', "top of its room"
         )
 
+    def test_host_includes_nothing_of_connections(self):
+        self.expect_one_fault("src/host/x.cc", '#include "sluice/tcp/seq.h"\n', "may include only base, neighbor, port, wire")
+
+    def test_port_does_not_know_the_host_above_it(self):
+        self.write("include/sluice/host/stack.h", '#pragma once\n#include "sluice/port/port.h"\n')
+        self.expect_one_fault("src/port/x.cc", '#include "sluice/host/stack.h"\n', "may include only base, wire")
+
     def test_header_without_pragma_once_fails(self):
         self.expect_one_fault("include/sluice/base/x.h", "#include <cstdint>\n", "#pragma once")
 

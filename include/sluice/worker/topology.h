@@ -6,7 +6,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -14,6 +13,7 @@
 #include "sluice/backend/registry.h"
 #include "sluice/base/address.h"
 #include "sluice/config/model.h"
+#include "sluice/host/interface.h"
 #include "sluice/wire/path_mtu.h"
 
 namespace sluice::worker {
@@ -28,16 +28,7 @@ struct PortFacts {
     std::uint16_t mss(IpFamily family) const { return wire::mss_of(family, mtu); }
 };
 
-// Where a packet for an address is to be handed: out of this port, to this neighbor.
-struct NextHop {
-    std::uint16_t port = 0;
-    IpAddress neighbor;
-    friend bool operator==(const NextHop&, const NextHop&) = default;
-    template <typename Hash>
-    friend Hash AbslHashValue(Hash state, const NextHop& hop) {
-        return Hash::combine(std::move(state), hop.port, hop.neighbor);
-    }
-};
+using host::NextHop;
 
 // One of Sluice's own addresses.
 struct OwnedAddress {

@@ -1,11 +1,11 @@
-#include "worker/unwrap.h"
+#include "sluice/host/unwrap.h"
 
 #include <cstring>
 
 #include "sluice/wire/ethernet.h"
 #include "sluice/wire/ipv6.h"
 
-namespace sluice::worker {
+namespace sluice::host {
 namespace {
 
 constexpr std::size_t kTagSize = 4;
@@ -46,4 +46,4 @@ void take_off_extensions(port::Frame& frame, const wire::Ipv6Chain& chain) {
     store8(ip + wire::kIpv6NextHeaderAt, chain.next_header);
 }
 
-}  // namespace sluice::worker
+}  // namespace sluice::host

@@ -8,7 +8,7 @@
 #include "sluice/port/frame.h"
 #include "sluice/wire/ipv6_extensions.h"
 
-namespace sluice::worker {
+namespace sluice::host {
 
 // Priority tags: IEEE 802.1Q with VLAN 0, which says nothing about the frame's destination (section 6.9),
 // also behind another one and of a service provider's type. True when there was one. A tag of a VLAN stays.
@@ -17,4 +17,4 @@ bool take_off_priority_tags(port::Frame& frame);
 // frame: an IPv6 packet that walk_ipv6_extensions() was given, and what that found.
 void take_off_extensions(port::Frame& frame, const wire::Ipv6Chain& chain);
 
-}  // namespace sluice::worker
+}  // namespace sluice::host
