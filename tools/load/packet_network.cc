@@ -1,18 +1,16 @@
 #include "packet_network.h"
 
 #include <algorithm>
-#include <span>
 
-#include "sluice/neighbor/frames.h"
 #include "sluice/tcp/frame.h"
-#include "sluice/wire/tcp_quote.h"
+#include "sluice/wire/checksum.h"
 
 namespace sluice::load {
 namespace {
 
 constexpr std::size_t kBursts = 4;
-constexpr std::size_t kAllocateAtOnce = 64;
 constexpr Duration kEpoch = 100ms;
+constexpr std::uint16_t kPort = 0;  // the only one
 
 }  // namespace
 
@@ -23,8 +21,11 @@ PacketNetwork::PacketNetwork(const PacketNetworkOptions& options, const std::vec
       port_(port),
       pool_(pool),
       upward_(upward),
-      link_(*this),
-      neighbors_(options.neighbors) {
+      output_(
+          {{.port = &port, .mac = port.info().mac, .mtu = port.info().mtu}}, pool, *this, *this,
+          {.backlog = 4096, .wait_per_neighbor = 1024, .wait_in_all = 8192, .neighbors = options.neighbors}),
+      stack_(*this, output_, *this, *this) {
+    output_.tell(*this);
     for (const IpAddress& address : own) {
         std::optional<IpAddress>& first = address.is_v4() ? speaker_v4_ : speaker_v6_;
         if (!first) first = address;
@@ -36,12 +37,7 @@ PacketNetwork::PacketNetwork(const PacketNetworkOptions& options, const std::vec
     }
 }
 
-PacketNetwork::~PacketNetwork() {
-    pool_.release(batch_);
-    pool_.release(spare_);
-    pool_.release(lost_);
-    for (const auto& [address, frames] : waiting_) pool_.release(frames);
-}
+// --- in ---
 
 std::size_t PacketNetwork::receive(Instant now) {
     if (now >= next_epoch_) {
@@ -53,8 +49,9 @@ std::size_t PacketNetwork::receive(Instant now) {
         std::array<port::Frame, kBurst> frames;
         const std::size_t n = port_.receive(0, frames);
         announce(std::span(frames).first(n));
-        for (const port::Frame& frame : std::span(frames).first(n)) {
-            if (!on_frame(now, frame)) ++totals_.dropped;
+        for (port::Frame& frame : std::span(frames).first(n)) {
+            frame.port = kPort;
+            if (stack_.on_frame(now, frame, host::Origin::Port).counter()) ++totals_.dropped;
         }
         pool_.release(std::span(frames).first(n));
         received += n;
@@ -64,92 +61,74 @@ std::size_t PacketNetwork::receive(Instant now) {
     return received;
 }
 
-void PacketNetwork::on_timer(Instant now) {
-    if (neighbors_.next_deadline() <= now) neighbors_.on_timer(now, link_);
-    // Whoever is told may send again and fail again, so the list is taken first.
-    const std::vector<port::Frame> lost = std::exchange(lost_, {});
-    for (const port::Frame& frame : lost) give_up(now, frame);
-    pool_.release(lost);
-}
-
-// What was held for a next hop that does not answer: a segment of ours, so its headers are good.
-void PacketNetwork::give_up(Instant now, const port::Frame& frame) {
-    ++totals_.dropped;
-    const auto ethernet = wire::EthernetView::parse(frame.bytes());
-    if (!ethernet) return;
-    wire::IpError error{};
-    const auto packet = wire::parse_ip_packet(ethernet->ether_type(), ethernet->payload(), error);
-    const auto segment = packet ? wire::TcpView::parse(packet->payload) : std::nullopt;
-    if (!segment) return;
-    upward_.on_unreachable(now,
-                           {.local = {packet->source, segment->source_port()},
-                            .remote = {packet->destination, segment->destination_port()}},
-                           tcp::Seq(segment->sequence()));
-}
-
-bool PacketNetwork::flush() {
-    if (batch_.empty()) return false;
-    const std::size_t sent = port_.transmit(0, batch_);
-    totals_.frames_out += sent;
-    if (sent == batch_.size()) {
-        batch_.clear();
-        return false;
-    }
-    batch_.erase(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(sent));
-    return true;
-}
-
-PacketNetwork::Fate PacketNetwork::send(Instant now, const FourTuple& tuple, const tcp::Segment& segment) {
-    const IpAddress& neighbor = next_hop(tuple.remote.address);
-    const std::optional<MacAddress> mac = mac_of(now, neighbor);
-    if (!mac && neighbors_.failed(neighbor)) {
-        ++totals_.dropped;
-        return Fate::Unreachable;
-    }
-    auto frame = allocate();
-    if (!frame) return Fate::Sent;
-    frame->length =
-        tcp::write_segment(tuple, port_.info().mac, mac.value_or(MacAddress{}), segment, frame->writable());
-    if (!mac) return hold(neighbor, *frame);
-    enqueue(*frame);
-    return Fate::Sent;
-}
-
-PacketNetwork::Fate PacketNetwork::hold(const IpAddress& neighbor, const port::Frame& frame) {
-    std::vector<port::Frame>& queue = waiting_[neighbor];
-    if (queue.size() == kWaitPerNeighbor || waiting_frames_ == kWaitInAll) {
-        ++totals_.dropped;
-        spare_.push_back(frame);
-        return Fate::Sent;
-    }
-    queue.push_back(frame);
-    ++waiting_frames_;
-    return Fate::Sent;
-}
-
-std::optional<port::Frame> PacketNetwork::allocate() {
-    if (spare_.empty()) {
-        spare_.resize(kAllocateAtOnce);
-        spare_.resize(pool_.allocate(spare_));
-        if (spare_.empty()) {
-            ++totals_.dropped;
-            return std::nullopt;
+// A guess: what looks like a TCP packet without IP options.
+void PacketNetwork::announce(std::span<const port::Frame> frames) {
+    constexpr std::size_t kAt = wire::kEthernetHeaderSize;
+    for (const port::Frame& frame : frames) __builtin_prefetch(frame.data);
+    std::array<FourTuple, kBurst> tuples;
+    std::size_t n = 0;
+    for (const port::Frame& frame : frames) {
+        const ByteView bytes = frame.bytes();
+        if (bytes.size() < kAt + 60) continue;
+        const std::byte* const ip = bytes.data() + kAt;
+        if (load16(ip - 2) == wire::kEtherTypeIpv4 && load8(ip) == 0x45 &&
+            load8(ip + 9) == wire::kProtocolTcp) {
+            tuples[n++] = {.local = {IpAddress::v4(bytes.subspan<kAt + 16, 4>()), load16(ip + 22)},
+                           .remote = {IpAddress::v4(bytes.subspan<kAt + 12, 4>()), load16(ip + 20)}};
+        } else if (load16(ip - 2) == wire::kEtherTypeIpv6 && load8(ip + 6) == wire::kProtocolTcp) {
+            tuples[n++] = {.local = {IpAddress::v6(bytes.subspan<kAt + 24, 16>()), load16(ip + 42)},
+                           .remote = {IpAddress::v6(bytes.subspan<kAt + 8, 16>()), load16(ip + 40)}};
         }
     }
-    const port::Frame frame = spare_.back();
-    spare_.pop_back();
-    return frame;
+    upward_.on_burst(std::span(tuples).first(n));
 }
 
-// A full burst does not wait for the end of the turn.
-void PacketNetwork::enqueue(const port::Frame& frame) {
-    if (batch_.size() == kBacklog) {
-        ++totals_.dropped;
-        spare_.push_back(frame);
-        return;
+// A partial checksum, left for hardware to complete, is wrong like any other.
+host::Disposition PacketNetwork::on_tcp(Instant now, const host::Received&, const wire::IpPacket& packet) {
+    const auto view = wire::TcpView::parse(packet.payload);
+    if (!view) return host::Disposition::dropped(Counter::DropTcpMalformed);
+    if (!wire::tcp_checksum_valid(packet.source, packet.destination, view->bytes())) {
+        return host::Disposition::dropped(Counter::DropTcpChecksum);
     }
-    batch_.push_back(frame);
-    if (batch_.size() == kBurst) flush();
+    const auto segment = tcp::read_segment(*view);
+    if (!segment) return host::Disposition::dropped(Counter::DropTcpMalformed);
+    upward_.on_segment(now,
+                       {.local = {packet.destination, view->destination_port()},
+                        .remote = {packet.source, view->source_port()}},
+                       *segment);
+    return host::Disposition::consumed();
+}
+
+host::Disposition PacketNetwork::on_icmp_error(Instant now, const host::IcmpError& error) {
+    const FourTuple tuple{.local = error.quote.source, .remote = error.quote.destination};
+    const tcp::Seq sequence(error.quote.sequence);
+    using Kind = host::IcmpError::Kind;
+    switch (error.kind) {
+        case Kind::TooBig: upward_.on_too_big(now, tuple, sequence, error.mtu); break;
+        case Kind::Unreachable: upward_.on_unreachable(now, tuple, sequence); break;
+        case Kind::TimeExceeded: return host::Disposition::dropped(Counter::DropIcmpUnhandled);
+    }
+    return host::Disposition::consumed();
+}
+
+bool PacketNetwork::may_echo(Instant now, std::uint16_t, const IpAddress&) { return echoes_.take(now); }
+
+// --- out ---
+
+void PacketNetwork::on_timer(Instant now) { output_.on_timer(now, *this); }
+
+bool PacketNetwork::send(Instant now, const FourTuple& tuple, const tcp::Segment& segment) {
+    const host::NextHop hop{.port = kPort, .neighbor = next_hop(tuple.remote.address)};
+    const std::optional<MacAddress> mac = mac_of(now, hop.neighbor);
+    auto frame = output_.allocate();
+    if (!frame) return true;
+    frame->length =
+        tcp::write_segment(tuple, port_.info().mac, mac.value_or(MacAddress{}), segment, frame->writable());
+    if (!mac) return output_.send_via(now, hop, *frame) != host::NextHopState::Failed;
+    output_.send(kPort, *frame);
+    // Full bursts do not wait for the end of the turn.
+    if (output_.batched(kPort) % kBurst == 0) output_.flush();
+    return true;
 }
 
 const IpAddress& PacketNetwork::next_hop(const IpAddress& destination) const {
@@ -164,45 +143,47 @@ const IpAddress& PacketNetwork::next_hop(const IpAddress& destination) const {
 std::optional<MacAddress> PacketNetwork::mac_of(Instant now, const IpAddress& neighbor) {
     Known& known = known_[load16(std::as_bytes(neighbor.bytes()).data() + 14) % known_.size()];
     if (known.epoch == epoch_ && known.address == neighbor) return known.mac;
-    const std::optional<MacAddress> mac = neighbors_.lookup(now, neighbor, link_);
+    const std::optional<MacAddress> mac = output_.resolve(now, {.port = kPort, .neighbor = neighbor});
     if (mac) known = {.address = neighbor, .mac = *mac, .epoch = epoch_};
     return mac;
 }
 
-std::optional<IpAddress> PacketNetwork::speaker_to(const IpAddress& neighbor) const {
+// --- the host ---
+
+bool PacketNetwork::owns(std::uint16_t, const IpAddress& address) const { return own_.contains(address); }
+
+std::optional<IpAddress> PacketNetwork::asker(std::uint16_t, const IpAddress& neighbor) const {
     for (const auto& [network, address] : speakers_) {
         if (network.contains(neighbor)) return address;
     }
     return neighbor.is_v4() ? speaker_v4_ : speaker_v6_;
 }
 
-void PacketNetwork::Link::solicit(const neighbor::Solicitation& solicitation) {
-    const auto speaker = network.speaker_to(solicitation.target);
-    if (!speaker) return;
-    auto frame = network.allocate();
-    if (!frame) return;
-    frame->length = static_cast<std::uint32_t>(neighbor::write_question(
-        network.port_.info().mac, *speaker, solicitation.target, solicitation.to, frame->writable()));
-    network.enqueue(*frame);
+void PacketNetwork::count(Counter what, std::uint64_t n) {
+    if (what == Counter::TxFrames) totals_.frames_out += n;
 }
 
-void PacketNetwork::Link::resolved(const neighbor::Resolution& resolution) {
-    ++network.epoch_;
-    const auto entry = network.waiting_.find(resolution.address);
-    if (entry == network.waiting_.end()) return;
-    const std::vector<port::Frame> frames = std::move(entry->second);
-    network.waiting_.erase(entry);
-    network.waiting_frames_ -= frames.size();
-    if (!resolution.mac) {
-        network.lost_.insert(network.lost_.end(), frames.begin(), frames.end());
-        return;
-    }
-    for (const port::Frame& frame : frames) {
-        wire::store_mac(frame.data, *resolution.mac);
-        network.enqueue(frame);
-    }
+void PacketNetwork::dropped(Counter, std::uint64_t frames) { totals_.dropped += frames; }
+
+void PacketNetwork::neighbor_seen(const host::Sighting&) { ++epoch_; }
+
+void PacketNetwork::neighbor_failed(Instant now, const host::NextHop&, std::span<const port::Frame> waited) {
+    ++epoch_;
+    for (const port::Frame& frame : waited) give_up(now, frame);
 }
 
-void PacketNetwork::Link::moved(const IpAddress&, const MacAddress&, const MacAddress&) { ++network.epoch_; }
+// What waited for a next hop that does not answer: a segment of ours, so its headers are good.
+void PacketNetwork::give_up(Instant now, const port::Frame& frame) {
+    const auto ethernet = wire::EthernetView::parse(frame.bytes());
+    if (!ethernet) return;
+    wire::IpError error{};
+    const auto packet = wire::parse_ip_packet(ethernet->ether_type(), ethernet->payload(), error);
+    const auto segment = packet ? wire::TcpView::parse(packet->payload) : std::nullopt;
+    if (!segment) return;
+    upward_.on_unreachable(now,
+                           {.local = {packet->source, segment->source_port()},
+                            .remote = {packet->destination, segment->destination_port()}},
+                           tcp::Seq(segment->sequence()));
+}
 
 }  // namespace sluice::load

@@ -1,5 +1,5 @@
-// One port as a host with many addresses: takes frames in and hands on the TCP segments in them, answers ARP,
-// neighbor discovery and echo, finds next hops, and sends segments in batches.
+// One port as a host with many addresses: takes frames in and hands on the TCP segments in them, finds next
+// hops, and sends segments in batches. What a host does beside that, the room `host` does.
 #pragma once
 
 #include <array>
@@ -9,17 +9,15 @@
 #include <utility>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 
 #include "sluice/base/address.h"
 #include "sluice/base/time.h"
 #include "sluice/base/token_bucket.h"
-#include "sluice/neighbor/table.h"
+#include "sluice/host/frame_output.h"
+#include "sluice/host/stack.h"
 #include "sluice/port/port.h"
 #include "sluice/tcp/segment.h"
-#include "sluice/wire/ethernet.h"
-#include "sluice/wire/icmp.h"
 #include "sluice/wire/ip_packet.h"
 
 namespace sluice::load {
@@ -31,7 +29,11 @@ struct PacketNetworkOptions {
     neighbor::Options neighbors{.capacity = 1U << 16U};
 };
 
-class PacketNetwork {
+class PacketNetwork final : host::Addresses,
+                            host::Accounts,
+                            host::Upward,
+                            host::NeighborNews,
+                            host::FailedNeighbors {
   public:
     // Told of what concerns connections, from within receive() and on_timer().
     class Upward {
@@ -54,21 +56,17 @@ class PacketNetwork {
     // is used.
     PacketNetwork(const PacketNetworkOptions& options, const std::vector<IpAddress>& own, port::Port& port,
                   port::FramePool& pool, Upward& upward);
-    ~PacketNetwork();
-    PacketNetwork(const PacketNetwork&) = delete;
-    PacketNetwork& operator=(const PacketNetwork&) = delete;
 
     // Up to four bursts of frames. Returns how many there were.
     std::size_t receive(Instant now);
     void on_timer(Instant now);
-    Instant next_deadline() const { return neighbors_.next_deadline(); }
+    Instant next_deadline() const { return output_.next_deadline(); }
     // Gives the port what waits for it; true when something is left, because its queue is full.
-    bool flush();
+    bool flush() { return output_.flush(); }
 
-    enum class Fate : std::uint8_t { Sent, Unreachable };
-    // Sent: it leaves with the next flush(), or when its next hop is known. Dropped for want of a buffer, it
-    // counts as sent and lost.
-    Fate send(Instant now, const FourTuple& tuple, const tcp::Segment& segment);
+    // It leaves with the next flush(), or when its next hop is known; false when that does not answer.
+    // Dropped for want of a buffer, it counts as sent and lost.
+    bool send(Instant now, const FourTuple& tuple, const tcp::Segment& segment);
     std::uint16_t mtu() const { return port_.info().mtu; }
 
     struct Totals {
@@ -78,22 +76,11 @@ class PacketNetwork {
     };
     const Totals& totals() const { return totals_; }
     void count_dropped() { ++totals_.dropped; }
-    std::size_t backlog() const { return batch_.size(); }
+    std::size_t backlog() const { return output_.batched(0); }
 
   private:
     static constexpr std::size_t kBurst = 64;
-    static constexpr std::size_t kBacklog = 4096;  // frames that wait for the port
-    static constexpr std::size_t kWaitPerNeighbor = 1024;
-    static constexpr std::size_t kWaitInAll = 8192;
 
-    // The way from a neighbor's table to the wire.
-    struct Link final : neighbor::Actions {
-        explicit Link(PacketNetwork& owner) : network(owner) {}
-        void solicit(const neighbor::Solicitation& solicitation) override;
-        void resolved(const neighbor::Resolution& resolution) override;
-        void moved(const IpAddress& address, const MacAddress& before, const MacAddress& mac) override;
-        PacketNetwork& network;
-    };
     // A next hop's MAC, for a while: the table is asked often enough to notice when it is gone.
     struct Known {
         IpAddress address;
@@ -101,29 +88,22 @@ class PacketNetwork {
         std::uint32_t epoch = 0;
     };
 
-    void announce(std::span<const port::Frame> frames);
-    // True when the frame holds what is right and for us.
-    bool on_frame(Instant now, const port::Frame& frame);
-    bool on_arp(Instant now, ByteView payload);
-    bool on_ip(Instant now, const port::Frame& frame, const wire::EthernetView& ethernet);
-    bool on_tcp(Instant now, const wire::IpPacket& packet);
-    bool on_icmp(Instant now, const MacAddress& from, const wire::IpPacket& packet);
-    bool on_icmpv6(Instant now, const MacAddress& from, const wire::IpPacket& packet);
-    bool on_solicitation(Instant now, const MacAddress& from, const wire::IpPacket& packet);
-    bool on_advertisement(Instant now, const MacAddress& from, const wire::IpPacket& packet);
-    bool on_error(Instant now, IpFamily family, const wire::IcmpMessage& message,
-                  std::optional<std::uint32_t> mtu);
-    bool echo(Instant now, const MacAddress& from, const wire::IpPacket& packet,
-              const wire::IcmpMessage& reply);
-    void give_up(Instant now, const port::Frame& frame);
+    // --- what the host asks and tells ---
+    bool owns(std::uint16_t port, const IpAddress& address) const override;
+    std::optional<IpAddress> asker(std::uint16_t port, const IpAddress& neighbor) const override;
+    void count(Counter what, std::uint64_t n) override;
+    void dropped(Counter why, std::uint64_t frames) override;
+    host::Disposition on_tcp(Instant now, const host::Received& in, const wire::IpPacket& packet) override;
+    host::Disposition on_icmp_error(Instant now, const host::IcmpError& error) override;
+    bool may_echo(Instant now, std::uint16_t port, const IpAddress& to) override;
+    void neighbor_seen(const host::Sighting& sighting) override;
+    void neighbor_failed(Instant now, const host::NextHop& neighbor,
+                         std::span<const port::Frame> waited) override;
 
-    bool owns(const IpAddress& address) const { return own_.contains(address); }
+    void announce(std::span<const port::Frame> frames);
+    void give_up(Instant now, const port::Frame& frame);
     const IpAddress& next_hop(const IpAddress& destination) const;
     std::optional<MacAddress> mac_of(Instant now, const IpAddress& neighbor);
-    std::optional<IpAddress> speaker_to(const IpAddress& neighbor) const;
-    std::optional<port::Frame> allocate();
-    void enqueue(const port::Frame& frame);
-    Fate hold(const IpAddress& neighbor, const port::Frame& frame);
 
     const PacketNetworkOptions options_;
     absl::flat_hash_set<IpAddress> own_;
@@ -133,16 +113,11 @@ class PacketNetwork {
     port::Port& port_;
     port::FramePool& pool_;
     Upward& upward_;
-    Link link_;
-    neighbor::Table neighbors_;
+    host::FrameOutput output_;
+    host::Stack stack_;
     std::array<Known, 256> known_{};
     std::uint32_t epoch_ = 1;
     Instant next_epoch_{};
-    absl::flat_hash_map<IpAddress, std::vector<port::Frame>> waiting_;
-    std::size_t waiting_frames_ = 0;
-    std::vector<port::Frame> lost_;  // their next hop did not answer; told at on_timer()
-    std::vector<port::Frame> batch_;
-    std::vector<port::Frame> spare_;
     TokenBucket echoes_{1000, 1000};
     Totals totals_;
 };

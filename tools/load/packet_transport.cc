@@ -248,8 +248,7 @@ void PacketTransport::on_due(Instant now, std::uint32_t place) {
 }
 
 void PacketTransport::Wire::send(const tcp::Segment& segment) {
-    const PacketNetwork::Fate fate = transport.network_.send(now, tuple, segment);
-    unreachable = unreachable || fate == PacketNetwork::Fate::Unreachable;
+    if (!transport.network_.send(now, tuple, segment)) unreachable = true;
 }
 
 }  // namespace sluice::load
