@@ -55,7 +55,7 @@ class Bursts(LabTest):
 
     def warnings(self):
         log = (self.lab.folder / "sluiced.log").read_text()
-        return [line for line in log.splitlines() if "tries again a second later" in line]
+        return [line for line in log.splitlines() if "repeat them after about a second" in line]
 
 
 class PacketSocketTest(Bursts):

@@ -104,5 +104,5 @@ class ConnectionLogTest(LabTest):
         self.lab.reload(self.lab.config())
         for n in range(5):
             self.line_of(f"kept-{n}")
-        wait_for("the end of it", lambda: "is written again; 0 lines are lost" in log.read_text(), 20)
+        wait_for("the end of it", lambda: "can be written again; 0 lines were lost" in log.read_text(), 20)
         self.assertEqual(log.read_text().count("No space left on device"), 1)

@@ -282,8 +282,8 @@ INSTANTIATE_TEST_SUITE_P(
             R"x(s.toml:37: pool.hash_pattern: "^(?=x)(y)" is not a valid pattern: invalid perl operator: (?=; write )x"
             "it in the syntax of RE2, between '...' where it contains a backslash"},
         BadFile{"hash_pattern = '^([^/]+)/'", "hash_pattern = '^([^/]+)/'\nhash_key = \"username\"",
-                R"(s.toml:37: pool.hash_pattern: hash_key is not "client_id", of which the pattern takes a )"
-                "part; remove one of the two"},
+                R"(s.toml:37: pool.hash_pattern: hash_key is not "client_id", to which alone the )"
+                "pattern applies; remove one of the two"},
         BadFile{"drain_rate = 500", R"(drain_rate = "500/s")",
                 "s.toml:39: pool.drain_rate: is a string; must be an integer"},
         BadFile{
@@ -362,7 +362,8 @@ INSTANTIATE_TEST_SUITE_P(
             R"(username = "probe")", R"(password_file = "/dev/null")",
             R"(s.toml:44: pool.health.password_file: "/dev/null" is not a regular file; name a file that )"
             "holds the password and that Sluice may read\n"
-            "s.toml:44: pool.health.password_file: a password without a username, which MQTT knows from "
+            "s.toml:44: pool.health.password_file: a password without a username, which MQTT allows only "
+            "from "
             R"(version 5 on; give a username, or set version = "5")"},
         BadFile{R"(path = "/ready")", R"(path = "ready")",
                 R"(s.toml:60: pool.health.path: "ready" is not an absolute path; begin the path with /)"},

@@ -211,7 +211,7 @@ TEST(Run, AnAnswerThatIsNoJsonFails) {
     const Daemon daemon([](std::string_view) { return "hello"; });
     const Ran r = ran({.socket = daemon.socket(), .words = {"x"}, .top = {}});
     EXPECT_EQ(r.code, kExitRuntime);
-    EXPECT_NE(r.err.find("no JSON"), std::string::npos);
+    EXPECT_NE(r.err.find("not a JSON object"), std::string::npos);
 }
 
 }  // namespace

@@ -151,8 +151,8 @@ TEST(Explain, TellsOfASlowStart) {
     EXPECT_EQ(e.backend, "b2");
     EXPECT_EQ(e.state, "slow-start");
     EXPECT_EQ(e.why,
-              "the first choice of its client_id hash; it is in slow start, at 10 clients a second, and who "
-              "comes in between goes to another one");
+              "the first choice of its client_id hash; it is in slow start and takes 10 clients a second, "
+              "the others go to the next choice");
     // It is passed over for another reason than its pace.
     bench.control.load().add(0, 1, 4, false);
     EXPECT_EQ(bench.control.explain(question(id)).why,

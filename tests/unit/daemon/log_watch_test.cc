@@ -43,7 +43,7 @@ TEST(LogWatch, TellsTroubleAndItsEndOnce) {
     log.fault.clear();
     EXPECT_EQ(log.look(1s), "");
     EXPECT_EQ(log.look(LogWatch::kCalm - 2s), "");
-    EXPECT_EQ(log.look(1s), "ok the connection log /var/log/c.log is written again; 3 lines are lost");
+    EXPECT_EQ(log.look(1s), "ok the connection log /var/log/c.log can be written again; 3 lines were lost");
     EXPECT_EQ(log.look(1h), "");
     log.fault = kFull;
     EXPECT_EQ(log.look(1s), kTold) << "the next time is another matter";
@@ -68,7 +68,7 @@ TEST(LogWatch, LinesThatAreLostWithoutAFaultAreTroubleToo) {
     log.lost += 9;
     EXPECT_EQ(log.look(20ms), "");
     EXPECT_EQ(log.look(LogWatch::kCalm),
-              "ok the connection log /var/log/c.log is written again; 10 lines are lost");
+              "ok the connection log /var/log/c.log can be written again; 10 lines were lost");
 }
 
 TEST(LogWatch, AReloadTellsTroubleThatLastsOnceMore) {
@@ -85,7 +85,7 @@ TEST(LogWatch, AReloadTellsTroubleThatLastsOnceMore) {
     log.fault.clear();
     EXPECT_EQ(log.look(), "");
     EXPECT_EQ(log.look(LogWatch::kCalm),
-              "ok the connection log /var/log/c.log is written again; 5 lines are lost");
+              "ok the connection log /var/log/c.log can be written again; 5 lines were lost");
 }
 
 TEST(LogWatch, WithoutALogThereIsNoTrouble) {

@@ -23,12 +23,11 @@ TEST(MissedFrames, AreToldByCauseWithARemedy) {
     MissedFrames missed;
     const auto ring = missed.look(kNow, front(), {.rx_missed = 70, .rx_ring_full = 70});
     ASSERT_EQ(ring.size(), 1U);
-    EXPECT_EQ(
-        ring[0],
-        "port front: 70 frames found the ring that it shares with the kernel full; who sent them tries again "
-        "a "
-        "second later. `show ports` counts them as rx_ring_full. What helps: larger rings (`framecnt` in "
-        "`device`), more workers, or CPUs that nothing else uses");
+    EXPECT_EQ(ring[0],
+              "port front: 70 frames found the ring that it shares with the kernel full; their senders "
+              "repeat them after about a second. `show ports` counts them as rx_ring_full. What helps: "
+              "larger rings (`framecnt` in "
+              "`device`), more workers, or CPUs that nothing else uses");
     const auto device = missed.look(kNow, front(), {.rx_missed = 75, .rx_ring_full = 70});
     ASSERT_EQ(device.size(), 1U);
     EXPECT_NE(device[0].find("5 frames found the device's queue full"), std::string::npos) << device[0];
