@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/controller.h"
 #include "sluice/flow/slab.h"
 #include "sluice/mqtt/connect.h"
 #include "sluice/session/connection.h"
@@ -154,9 +154,9 @@ std::string version_name(std::uint8_t level) {
 }  // namespace
 
 // Numbers become names here, and nowhere else. client_id_bytes: how much of the client ID is told.
-admin::ConnectionDescription Control::describe(const session::ConnectionSummary& connection,
-                                               std::size_t client_id_bytes) const {
-    const backend::Snapshot& snapshot = store_.newest();
+admin::ConnectionDescription Controller::describe(const session::ConnectionSummary& connection,
+                                                  std::size_t client_id_bytes) const {
+    const backend::Snapshot& snapshot = state_.snapshot();
     const backend::Pool& pool = snapshot.pools[connection.pool];
     const std::string_view client_id = connection.shown_client_id().substr(0, client_id_bytes);
     return {
@@ -175,7 +175,7 @@ admin::ConnectionDescription Control::describe(const session::ConnectionSummary&
         .age = connection.age};
 }
 
-admin::ConnectionRow Control::row_of(const worker::ListedConnection& listed, std::uint32_t worker) const {
+admin::ConnectionRow Controller::row_of(const worker::ListedConnection& listed, std::uint32_t worker) const {
     return {describe(listed, listed.kShownClientId),
             listed.id,
             worker,
@@ -185,22 +185,22 @@ admin::ConnectionRow Control::row_of(const worker::ListedConnection& listed, std
             listed.idle};
 }
 
-admin::ConnectionEnd Control::end_of(const worker::EndedConnection& ended) const {
-    admin::ConnectionEnd end{describe(ended, kLoggedClientId), crew_.wall_clock(),
+admin::ConnectionEnd Controller::end_of(const worker::EndedConnection& ended) const {
+    admin::ConnectionEnd end{describe(ended, kLoggedClientId), options_.wall_clock(),
                              std::string(kCounterTable[static_cast<std::size_t>(ended.reason)].name)};
     if (ended.mqtt_version == 0) end.pool.clear();  // it was not led to one
     return end;
 }
 
 // Calls visit(row, worker) for connections that fit, until it returns false.
-void Control::each_connection(
+void Controller::each_connection(
     const admin::ConnectionFilter& filter,
     const std::function<bool(const worker::ListedConnection& row, std::uint32_t worker)>& visit) {
-    const Matcher matches(filter, store_.newest());
-    for (std::uint32_t w = 0; w < link_->size(); ++w) {
+    const Matcher matches(filter, state_.snapshot());
+    for (std::uint32_t w = 0; w < channel_.size(); ++w) {
         const auto inspection = std::make_shared<ListInspection>();
         do {
-            link_->inspect(w, inspection);
+            channel_.inspect(w, inspection);
             for (const worker::ListedConnection& row : inspection->rows()) {
                 if (matches(row) && !visit(row, w)) return;
             }
@@ -208,7 +208,7 @@ void Control::each_connection(
     }
 }
 
-admin::ConnectionList Control::connections(const admin::ConnectionFilter& filter) {
+admin::ConnectionList Controller::connections(const admin::ConnectionFilter& filter) {
     admin::ConnectionList list;
     each_connection(filter, [&](const worker::ListedConnection& row, std::uint32_t worker) {
         list.truncated = list.rows.size() == filter.limit;
@@ -219,16 +219,16 @@ admin::ConnectionList Control::connections(const admin::ConnectionFilter& filter
 }
 
 // Showing too many does no harm; ending one that was not meant does.
-std::uint64_t Control::kill_connections(const admin::ConnectionFilter& filter) {
+std::uint64_t Controller::kill_connections(const admin::ConnectionFilter& filter) {
     if (filter.client_id_prefix && filter.client_id_prefix->empty()) {
         throw admin::Refused("an empty client_id_prefix= matches every connection; use another filter");
     }
-    const Matcher matches(filter, store_.newest());
+    const Matcher matches(filter, state_.snapshot());
     if (matches.pools() > 1) {
         throw admin::Refused("several pools have a backend named '" + *filter.backend + "'; write POOL/" +
                              *filter.backend);
     }
-    std::vector<std::vector<KillInspection::Victim>> victims(link_->size());
+    std::vector<std::vector<KillInspection::Victim>> victims(channel_.size());
     std::size_t found = 0;
     std::size_t guesses = 0;
     each_connection(filter, [&](const worker::ListedConnection& row, std::uint32_t worker) {
@@ -242,9 +242,9 @@ std::uint64_t Control::kill_connections(const admin::ConnectionFilter& filter) {
             " connections match as far as their client IDs are known; choose one by address=");
     }
     std::uint64_t killed = 0;
-    for (std::uint32_t w = 0; w < link_->size(); ++w) {
+    for (std::uint32_t w = 0; w < channel_.size(); ++w) {
         const auto inspection = std::make_shared<KillInspection>(std::move(victims[w]));
-        while (!inspection->at_end()) link_->inspect(w, inspection);
+        while (!inspection->at_end()) channel_.inspect(w, inspection);
         killed += inspection->killed();
     }
     return killed;

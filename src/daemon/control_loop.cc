@@ -55,8 +55,10 @@ int Signals::next() const {
     return static_cast<int>(info.ssi_signo);
 }
 
-ControlLoop::ControlLoop(Control& control, std::vector<admin::Service*> services, const Signals& signals)
-    : control_(control),
+ControlLoop::ControlLoop(Controller& controller, Duration shutdown_timeout,
+                         std::vector<admin::Service*> services, const Signals& signals)
+    : controller_(controller),
+      shutdown_timeout_(shutdown_timeout),
       services_(std::move(services)),
       signals_(signals),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
@@ -84,7 +86,7 @@ void ControlLoop::run() {
         std::array<::epoll_event, 4> events{};
         const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
         const Instant now = monotonic_now();
-        control_.turn(now);
+        controller_.turn(now);
         for (int i = 0; i < n; ++i) {
             const int fd = events[static_cast<std::size_t>(i)].data.fd;
             if (fd == signals_.fd()) on_signals(now);
@@ -99,7 +101,7 @@ void ControlLoop::run() {
 void ControlLoop::on_signals(Instant now) {
     while (const int signal = signals_.next()) {
         if (signal == SIGHUP) {
-            control_.reload_on_signal();
+            controller_.reload_on_signal();
         } else if (shutdown_deadline_) {
             spdlog::warn("second signal ({}): stopping at once", ::strsignal(signal));
             finished_ = true;
@@ -110,12 +112,12 @@ void ControlLoop::on_signals(Instant now) {
 }
 
 void ControlLoop::begin_shutdown(Instant now, int signal) {
-    const Duration limit = control_.config().runtime.shutdown_timeout;
     spdlog::info("{}: shutting down: no new connections, and {} for the present ones to end by themselves",
-                 ::strsignal(signal), std::chrono::duration_cast<std::chrono::milliseconds>(limit));
-    service_manager::stopping(limit);
-    control_.drain();
-    shutdown_deadline_ = now + limit;
+                 ::strsignal(signal),
+                 std::chrono::duration_cast<std::chrono::milliseconds>(shutdown_timeout_));
+    service_manager::stopping(shutdown_timeout_);
+    controller_.drain();
+    shutdown_deadline_ = now + shutdown_timeout_;
 }
 
 void ControlLoop::on_tick(Instant now) {
@@ -125,13 +127,13 @@ void ControlLoop::on_tick(Instant now) {
     if (watchdog_ && now >= next_heartbeat_) {
         // A third of the interval, so that one late answer is no reason to be restarted.
         next_heartbeat_ = now + *watchdog_ / 3;
-        if (control_.heartbeat()) service_manager::alive();
+        if (controller_.heartbeat()) service_manager::alive();
     }
     if (!shutdown_deadline_) return;
     if (now >= *shutdown_deadline_) finished_ = true;
     if (finished_ || now < next_count_) return;
     next_count_ = now + kCountInterval;
-    if (control_.live_connections() == 0) finished_ = true;
+    if (controller_.live_connections() == 0) finished_ = true;
 }
 
 }  // namespace sluice::daemon

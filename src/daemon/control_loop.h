@@ -7,7 +7,7 @@
 
 #include "sluice/admin/service.h"
 #include "sluice/base/time.h"
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/controller.h"
 
 namespace sluice::daemon {
 
@@ -30,7 +30,8 @@ class Signals {
 class ControlLoop {
   public:
     // All borrowed.
-    ControlLoop(Control& control, std::vector<admin::Service*> services, const Signals& signals);
+    ControlLoop(Controller& controller, Duration shutdown_timeout, std::vector<admin::Service*> services,
+                const Signals& signals);
     ~ControlLoop();
     ControlLoop(const ControlLoop&) = delete;
     ControlLoop& operator=(const ControlLoop&) = delete;
@@ -44,7 +45,8 @@ class ControlLoop {
     void on_tick(Instant now);
     void begin_shutdown(Instant now, int signal);
 
-    Control& control_;
+    Controller& controller_;
+    const Duration shutdown_timeout_;
     const std::vector<admin::Service*> services_;
     const Signals& signals_;
     int epoll_ = -1;

@@ -5,7 +5,7 @@
 
 #include "names.h"
 #include "sluice/balance/maglev.h"
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/controller.h"
 #include "sluice/session/session.h"
 
 namespace sluice::daemon {
@@ -110,8 +110,9 @@ std::string conditions_of(const config::Route& route) {
 
 }  // namespace
 
-backend::Routed Control::route_of(const admin::Question& question, const backend::ClientFacts& client) const {
-    const backend::Snapshot& snapshot = store_.newest();
+backend::Routed Controller::route_of(const admin::Question& question,
+                                     const backend::ClientFacts& client) const {
+    const backend::Snapshot& snapshot = state_.snapshot();
     if (question.pool.empty()) {
         const backend::Routed routed = backend::route(snapshot, client);
         if (!question.address) require_address(snapshot, client, routed);
@@ -121,9 +122,9 @@ backend::Routed Control::route_of(const admin::Question& question, const backend
 }
 
 // Why the client is refused before a broker is chosen; nullopt: it is not.
-std::optional<std::string> Control::why_refused(const admin::Question& question,
-                                                const backend::ClientFacts& client) const {
-    const backend::Listener& listener = store_.newest().listeners[client.listener];
+std::optional<std::string> Controller::why_refused(const admin::Question& question,
+                                                   const backend::ClientFacts& client) const {
+    const backend::Listener& listener = state_.snapshot().listeners[client.listener];
     if (question.pool.empty() && question.address && !listener.admits(*question.address)) {
         return fmt::format("listener {} does not admit its address", listener.name);
     }
@@ -133,8 +134,8 @@ std::optional<std::string> Control::why_refused(const admin::Question& question,
     return std::nullopt;
 }
 
-std::string Control::explain_choice(const backend::Choice& choice, const backend::Pool& pool,
-                                    const std::string& client_id, std::optional<std::uint64_t> key) const {
+std::string Controller::explain_choice(const backend::Choice& choice, const backend::Pool& pool,
+                                       const std::string& client_id, std::optional<std::uint64_t> key) const {
     switch (choice.outcome) {
         case backend::Choice::Outcome::NoneUsable:
             return "no broker of the pool takes clients: each is down, drained, in maintenance or of weight "
@@ -146,7 +147,7 @@ std::string Control::explain_choice(const backend::Choice& choice, const backend
         const std::uint32_t i = pool.maglev->lookup(*key);
         const backend::Backend& first = pool.backends[i];
         return fmt::format("the first choice of its {} hash, {}, {}; this one is next", name(pool.hash_key),
-                           first.name, why_passed_over(first, load_.connections(first.position)));
+                           first.name, why_passed_over(first, state_.load().connections(first.position)));
     }
     if (choice.by_key) return fmt::format("the first choice of its {} hash", name(pool.hash_key));
     if (pool.balance == config::Balance::Maglev) {
@@ -157,23 +158,24 @@ std::string Control::explain_choice(const backend::Choice& choice, const backend
 }
 
 // As the first worker knows it; they tell each other.
-std::optional<session::Stay> Control::session_of(const session::SessionName& name) {
+std::optional<session::Stay> Controller::session_of(const session::SessionName& name) {
     if (name.client_id.empty()) return std::nullopt;
     const auto inspection = std::make_shared<SessionInspection>(name);
-    link_->inspect(0, inspection);
+    channel_.inspect(0, inspection);
     return inspection->stay;
 }
 
 // Why a client does not go where its session is remembered to be.
-std::string Control::why_not_there(const backend::Pool& pool, std::optional<std::uint32_t> remembered) const {
+std::string Controller::why_not_there(const backend::Pool& pool,
+                                      std::optional<std::uint32_t> remembered) const {
     if (!remembered) return "; its session was at a broker that is no longer in the pool";
     const backend::Backend& broker = pool.backends[*remembered];
     return fmt::format("; its session is at {}, which {}", broker.name,
-                       why_passed_over(broker, load_.connections(broker.position)));
+                       why_passed_over(broker, state_.load().connections(broker.position)));
 }
 
-admin::Explanation Control::explain(const admin::Question& question) {
-    const backend::Snapshot& snapshot = store_.newest();
+admin::Explanation Controller::explain(const admin::Question& question) {
+    const backend::Snapshot& snapshot = state_.snapshot();
     const std::uint32_t listener = question.listener.empty()
                                        ? first_active(snapshot.listeners)
                                        : position_of(snapshot.listeners, question.listener, "listener");
@@ -196,7 +198,7 @@ admin::Explanation Control::explain(const admin::Question& question) {
     const backend::Routed routed = route_of(question, client);
     if (routed.route) {
         explanation.route = *routed.route + 1;
-        explanation.route_text = conditions_of(registry_.routes[*routed.route].config);
+        explanation.route_text = conditions_of(state_.registry().routes[*routed.route].config);
     } else {
         explanation.route_text =
             question.pool.empty() ? "no route matches: the listener's pool" : "the pool was named by pool=";
@@ -211,9 +213,9 @@ admin::Explanation Control::explain(const admin::Question& question) {
 }
 
 // The choice in the pool that the client is led to.
-void Control::explain_placement(admin::Explanation& explanation, const admin::Question& question,
-                                const backend::ClientFacts& client, std::uint32_t pool_index) {
-    const backend::Snapshot& snapshot = store_.newest();
+void Controller::explain_placement(admin::Explanation& explanation, const admin::Question& question,
+                                   const backend::ClientFacts& client, std::uint32_t pool_index) {
+    const backend::Snapshot& snapshot = state_.snapshot();
     const backend::Pool& pool = snapshot.pools[pool_index];
     const bool no_address = pool.hash_key == config::HashKey::ClientIp && !question.address;
     const auto key = no_address ? std::nullopt : backend::balancing_key(pool, client);

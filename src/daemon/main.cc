@@ -19,8 +19,9 @@
 #include "sluice/admin/telemetry.h"
 #include "sluice/base/clock.h"
 #include "sluice/config/reader.h"
+#include "sluice/daemon/balancer_state.h"
 #include "sluice/daemon/command_line.h"
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/controller.h"
 #include "sluice/daemon/telemetry_queries.h"
 #include "sluice/port/dpdk_telemetry.h"
 #include "workers.h"
@@ -44,17 +45,21 @@ bool wait_for_worker(const std::function<bool()>& done) {
     return true;
 }
 
-// Workers are joined when their turn to be destroyed comes, so they must be told to stop before, whatever way
-// out is taken.
+// The workers' loops end before anything goes that they or their last commands refer to, whatever way out is
+// taken.
 class StopAtEnd {
   public:
-    explicit StopAtEnd(Control& control) : control_(control) {}
-    ~StopAtEnd() { control_.stop(); }
+    StopAtEnd(Controller& controller, Workers& workers) : controller_(controller), workers_(workers) {}
+    ~StopAtEnd() {
+        controller_.stop();
+        workers_.join();
+    }
     StopAtEnd(const StopAtEnd&) = delete;
     StopAtEnd& operator=(const StopAtEnd&) = delete;
 
   private:
-    Control& control_;
+    Controller& controller_;
+    Workers& workers_;
 };
 
 // Whoever asks on DPDK's telemetry socket. At the end those who wait are sent away first, as nobody answers
@@ -76,7 +81,7 @@ class Telemetry {
 };
 
 // What Prometheus and people with a browser are shown.
-std::optional<admin::HttpServer::Page> page(Control& control, const admin::Server& server,
+std::optional<admin::HttpServer::Page> page(Controller& controller, const admin::Server& server,
                                             const admin::HttpServer& pages, std::string_view path) {
     if (path == "/") {
         return admin::HttpServer::Page{
@@ -84,7 +89,7 @@ std::optional<admin::HttpServer::Page> page(Control& control, const admin::Serve
             .text = "sluiced " SLUICE_VERSION ": <a href=\"/metrics\">metrics</a>\n"};
     }
     if (path != "/metrics") return std::nullopt;
-    admin::Metrics metrics = control.metrics();
+    admin::Metrics metrics = controller.metrics();
     metrics.process = admin::read_process();
     metrics.admin_clients_displaced = server.displaced();
     metrics.metrics_clients_displaced = pages.displaced();
@@ -92,45 +97,50 @@ std::optional<admin::HttpServer::Page> page(Control& control, const admin::Serve
                                    .text = admin::to_text(admin::families(metrics))};
 }
 
-void balance(config::Config config, const std::string& path) {
+void balance(const config::Config& config, const std::string& path) {
     const Signals signals;
-    Control control(std::move(config), monotonic_now(), random_number());
+    const Instant started = monotonic_now();
     // Before the hardware: a second daemon ends here and has touched nothing.
-    const admin::UnixListener admin_socket(control.config().admin.socket);
-    admin::Server server(admin_socket, [&](std::string_view line) { return admin::answer(control, line); });
+    const admin::UnixListener admin_socket(config.admin.socket);
+    std::optional<admin::TcpListener> metrics_socket;
+    if (config.admin.metrics) metrics_socket.emplace(*config.admin.metrics);
+
+    Hardware hardware(config);
+    BalancerState state(config, worker::Topology(config, hardware.macs()), started);
+    Workers workers(state, hardware);
+    Controller controller(state,
+                          {.workers = workers.all(),
+                           .ports = hardware.ports(),
+                           .frames = &hardware.environment().frames(),
+                           .dpdk = SLUICE_DPDK_VERSION,
+                           .hugepages = hardware.environment().uses_hugepages()},
+                          {.seed = random_number(),
+                           .wait = wait_for_worker,
+                           .load_configuration = [&path] { return config::load(path); },
+                           .return_memory = [] { ::malloc_trim(0); }},
+                          started);
+
+    admin::Server server(admin_socket,
+                         [&](std::string_view line) { return admin::answer(controller, line); });
     TelemetryQueries telemetry_queries(
         [&](const std::string& command, const std::string& parameter) {
-            return admin::answer_telemetry(control, command, parameter);
+            return admin::answer_telemetry(controller, command, parameter);
         },
         kEnquiryPatience);
     std::vector<admin::Service*> services{&server, &telemetry_queries};
-    std::optional<admin::TcpListener> metrics_socket;
     std::optional<admin::HttpServer> metrics;
-    if (const auto& address = control.config().admin.metrics) {
-        metrics_socket.emplace(*address);
+    if (metrics_socket) {
         metrics.emplace(*metrics_socket,
-                        [&](std::string_view path) { return page(control, server, *metrics, path); });
+                        [&](std::string_view path) { return page(controller, server, *metrics, path); });
         services.push_back(&*metrics);
     }
-    Hardware hardware(control.config());
-    const worker::Topology topology(control.config(), hardware.macs());
-    Workers workers(control, control.load(), topology, hardware);
-    control.attach({.workers = workers.all(),
-                    .ports = hardware.ports(),
-                    .topology = &topology,
-                    .frames = &hardware.environment().frames(),
-                    .dpdk = SLUICE_DPDK_VERSION,
-                    .hugepages = hardware.environment().uses_hugepages(),
-                    .wait = wait_for_worker,
-                    .load_configuration = [&path] { return config::load(path); },
-                    .return_memory = [] { ::malloc_trim(0); }});
-    ControlLoop loop(control, services, signals);
+    ControlLoop loop(controller, config.runtime.shutdown_timeout, services, signals);
     const Telemetry telemetry(telemetry_queries);
 
-    const StopAtEnd stop(control);
+    const StopAtEnd stop(controller, workers);
     workers.launch();
     spdlog::info("sluiced {} is ready: {} listeners, {} pools, {} workers", SLUICE_VERSION,
-                 control.config().listeners.size(), control.config().pools.size(), workers.all().size());
+                 config.listeners.size(), config.pools.size(), workers.all().size());
     service_manager::ready("balancing");
     loop.run();
 }
@@ -147,7 +157,7 @@ int start(const Options& options) {
     }
     start_log(loaded.config->admin.log);
     try {
-        balance(std::move(*loaded.config), options.config);
+        balance(*loaded.config, options.config);
         spdlog::info("stopped");
         return kExitGood;
     } catch (const std::exception& fault) {

@@ -1,40 +1,40 @@
-// What Prometheus is told: Control's side of admin::Metrics. Nothing here waits for a worker.
+// What Prometheus is told: the controller's side of admin::Metrics. Nothing here waits for a worker.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/controller.h"
 
 namespace sluice::daemon {
 
-void Control::stats_poller() {
-    const bool complete = stats_poller_->turn(now_);
-    if (const backend::Snapshot& snapshot = store_.newest(); snapshot.registry != booked_registry_) {
-        booked_registry_ = snapshot.registry;
-        baselines_->use(registry_);
+void Controller::poll_stats() {
+    const bool complete = stats_poller_.turn(now_);
+    if (const backend::Snapshot& snapshot = state_.snapshot(); snapshot.registry != totalled_registry_) {
+        totalled_registry_ = snapshot.registry;
+        totals_.use(state_.registry());
     }
     if (!complete) return;
     look_for_shortages();
-    for (const port::Port* const port : crew_.ports) {
+    for (const port::Port* const port : dataplane_.ports) {
         for (const std::string& line : missed_frames_.look(now_, port->info(), port->statistics()))
             spdlog::warn("{}", line);
     }
     return_memory();
 }
 
-void Control::return_memory() {
+void Controller::return_memory() {
     std::uint64_t used = 0;
     std::uint64_t waiting = 0;  // exactly; what is used is an estimate
-    for (std::uint32_t w = 0; w < stats_poller_->workers(); ++w) {
-        used += stats_poller_->answer(w).totals.used_bytes;
-        waiting += stats_poller_->answer(w).totals.connect_bytes;
+    for (std::uint32_t w = 0; w < stats_poller_.workers(); ++w) {
+        used += stats_poller_.answer(w).totals.used_bytes;
+        waiting += stats_poller_.answer(w).totals.connect_bytes;
     }
-    if (memory_return_.due(now_, std::max(used, waiting))) crew_.return_memory();
+    if (memory_return_.due(now_, std::max(used, waiting))) options_.return_memory();
 }
 
-void Control::look_for_shortages() {
-    const auto leases = stats_poller_->leases();
-    registry_.each_backend([&](std::uint32_t p, std::uint32_t, const backend::Registry::Backend& b) {
+void Controller::look_for_shortages() {
+    const auto leases = stats_poller_.leases();
+    state_.registry().each_backend([&](std::uint32_t p, std::uint32_t, const backend::Registry::Backend& b) {
         const auto rows = leases.find(b.position);
         if (rows == leases.end()) return;
         std::uint64_t leased = 0;
@@ -45,30 +45,30 @@ void Control::look_for_shortages() {
         }
         if (!shortages_.due(now_, b.position, leased, capacity)) return;
         const std::string broker = b.config.name + " (" + b.config.address.to_string() + ")";
-        spdlog::warn("{}", Shortages::text(registry_.pools[p].config.name, broker, leased, capacity));
+        spdlog::warn("{}", Shortages::text(state_.registry().pools[p].config.name, broker, leased, capacity));
     });
 }
 
-admin::Metrics Control::metrics() {
+admin::Metrics Controller::metrics() {
     admin::Metrics m;
     m.version = SLUICE_VERSION;
-    m.dpdk = crew_.dpdk;
+    m.dpdk = dataplane_.dpdk;
     m.uptime = now_ - started_;
     m.draining = draining_;
-    m.max_connections = config_.runtime.max_connections;
-    m.connect_memory = config_.runtime.connect_memory;
-    m.frames_capacity = crew_.frames->capacity();
-    m.frames_used = m.frames_capacity - crew_.frames->available();
-    m.snapshot_generation = store_.newest().generation;
+    m.max_connections = state_.config().runtime.max_connections;
+    m.connect_memory = state_.config().runtime.connect_memory;
+    m.frames_capacity = dataplane_.frames->capacity();
+    m.frames_used = m.frames_capacity - dataplane_.frames->available();
+    m.snapshot_generation = state_.snapshot().generation;
     m.reloads = reloads_;
     m.last_reload_age = now_ - last_reload_;
-    m.now = crew_.wall_clock();
-    for (std::uint32_t w = 0; w < stats_poller_->workers(); ++w) {
-        const worker::Worker::Totals& totals = stats_poller_->answer(w).totals;
+    m.now = options_.wall_clock();
+    for (std::uint32_t w = 0; w < stats_poller_.workers(); ++w) {
+        const worker::Worker::Totals& totals = stats_poller_.answer(w).totals;
         m.reserved_bytes += totals.reserved_bytes;
         m.used_bytes += totals.used_bytes;
         m.connect_bytes += totals.connect_bytes;
-        m.workers.push_back({.answers = stats_poller_->answers(w, now_),
+        m.workers.push_back({.answers = stats_poller_.answers(w, now_),
                              .handshaking = totals.half_open,
                              .relayed = totals.connections - totals.spliced - totals.half_open,
                              .spliced = totals.spliced});
@@ -79,19 +79,19 @@ admin::Metrics Control::metrics() {
     for (const CounterInfo& info : kCounterTable) {
         m.counters[static_cast<std::size_t>(info.id)] = counter(info.id);
     }
-    m.connects = baselines_->connects();
+    m.connects = totals_.connects();
     return m;
 }
 
-void Control::tell_listeners(admin::Metrics& m) const {
-    for (std::size_t i = 0; i < registry_.listeners.size(); ++i) {
-        const backend::Registry::Listener& place = registry_.listeners[i];
+void Controller::tell_listeners(admin::Metrics& m) const {
+    for (std::size_t i = 0; i < state_.registry().listeners.size(); ++i) {
+        const backend::Registry::Listener& place = state_.registry().listeners[i];
         if (place.standing == backend::Standing::Vacant) continue;
         admin::Metrics::Listener listener{.name = place.config.name,
                                           .address = place.config.address,
                                           .max_connections = place.config.max_connections};
-        for (std::uint32_t w = 0; w < stats_poller_->workers(); ++w) {
-            const worker::Worker::Totals& totals = stats_poller_->answer(w).totals;
+        for (std::uint32_t w = 0; w < stats_poller_.workers(); ++w) {
+            const worker::Worker::Totals& totals = stats_poller_.answer(w).totals;
             if (i >= totals.listeners.size()) continue;  // it has not taken the newest snapshot yet
             listener.connections += totals.listeners[i];
             listener.half_open += totals.handshakes[i];
@@ -100,9 +100,9 @@ void Control::tell_listeners(admin::Metrics& m) const {
     }
 }
 
-void Control::tell_backends(admin::Metrics& m) const {
-    const auto leases = stats_poller_->leases();
-    for (const backend::Pool& pool : store_.newest().pools) {
+void Controller::tell_backends(admin::Metrics& m) const {
+    const auto leases = stats_poller_.leases();
+    for (const backend::Pool& pool : state_.snapshot().pools) {
         if (pool.standing == backend::Standing::Vacant) continue;
         admin::Metrics::Pool row{.name = pool.name};
         for (const backend::Backend& broker : pool.backends) {
@@ -112,8 +112,8 @@ void Control::tell_backends(admin::Metrics& m) const {
             admin::Metrics::Backend& told = m.backends.emplace_back();
             told.row = describe(pool, broker);
             told.healthy = broker.healthy;
-            told.tally = baselines_->tally(broker.position);
-            told.traffic = baselines_->traffic(broker.position);
+            told.tally = totals_.tally(broker.position);
+            told.traffic = totals_.traffic(broker.position);
             const auto rows = leases.find(broker.position);
             if (rows == leases.end()) continue;
             for (const worker::LeaseRow& lease : rows->second) {

@@ -25,8 +25,8 @@ class StatsPoller::Question final : public worker::Inspection {
     Answer answer_;
 };
 
-StatsPoller::StatsPoller(WorkerChannel& link, Instant now) : link_(link) {
-    for (std::uint32_t i = 0; i < link_.size(); ++i) {
+StatsPoller::StatsPoller(WorkerChannel& channel, Instant now) : channel_(channel) {
+    for (std::uint32_t i = 0; i < channel_.size(); ++i) {
         lanes_.push_back({.question = std::make_shared<Question>(), .whole = {}, .due = now, .heard = now});
     }
 }
@@ -38,7 +38,7 @@ void StatsPoller::ask(std::uint32_t worker) {
     worker::Command command;
     command.kind = worker::Command::Kind::Inspect;
     command.inspection = lane.question.get();
-    link_.post(worker, command);
+    channel_.post(worker, command);
 }
 
 std::unordered_map<std::uint32_t, std::vector<worker::LeaseRow>> StatsPoller::leases() const {

@@ -1,11 +1,11 @@
-// What the operator sees of the balancer as a whole: Control's side of `show ...`.
+// What the operator sees of the balancer as a whole: the controller's side of `show ...`.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "names.h"
 #include "sluice/config/json.h"
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/controller.h"
 
 namespace sluice::daemon {
 namespace {
@@ -34,17 +34,17 @@ admin::Offer offer_of(const backend::Offer& offer) {
 
 }  // namespace
 
-std::vector<worker::Worker::Usage> Control::usage() {
+std::vector<worker::Worker::Usage> Controller::usage() {
     std::vector<worker::Worker::Usage> all;
-    for (std::uint32_t w = 0; w < link_->size(); ++w) {
+    for (std::uint32_t w = 0; w < channel_.size(); ++w) {
         const auto inspection = std::make_shared<UsageInspection>();
-        link_->inspect(w, inspection);
+        channel_.inspect(w, inspection);
         all.push_back(std::move(inspection->usage));
     }
     return all;
 }
 
-std::optional<std::uint64_t> Control::live_connections() {
+std::optional<std::uint64_t> Controller::live_connections() {
     try {
         std::uint64_t sum = 0;
         for (const auto& part : usage()) sum += part.connections;
@@ -54,19 +54,19 @@ std::optional<std::uint64_t> Control::live_connections() {
     }
 }
 
-admin::Info Control::info() {
+admin::Info Controller::info() {
     admin::Info info{.version = SLUICE_VERSION,
                      .uptime = now_ - started_,
-                     .workers = link_->size(),
-                     .idle = name(config_.runtime.idle),
+                     .workers = channel_.size(),
+                     .idle = name(state_.config().runtime.idle),
                      .draining = draining_,
-                     .max_connections = config_.runtime.max_connections,
-                     .connect_memory = config_.runtime.connect_memory,
-                     .dpdk = crew_.dpdk,
-                     .memory = crew_.hugepages ? "hugepages" : "pages",
-                     .snapshot_generation = store_.newest().generation};
-    info.frames_capacity = crew_.frames->capacity();
-    info.frames_used = info.frames_capacity - crew_.frames->available();
+                     .max_connections = state_.config().runtime.max_connections,
+                     .connect_memory = state_.config().runtime.connect_memory,
+                     .dpdk = dataplane_.dpdk,
+                     .memory = dataplane_.hugepages ? "hugepages" : "pages",
+                     .snapshot_generation = state_.snapshot().generation};
+    info.frames_capacity = dataplane_.frames->capacity();
+    info.frames_used = info.frames_capacity - dataplane_.frames->available();
     for (const auto& part : usage()) {
         info.connections += part.connections;
         info.half_open += part.half_open;
@@ -82,16 +82,16 @@ admin::Info Control::info() {
     return info;
 }
 
-std::vector<admin::ListenerRow> Control::listeners() {
+std::vector<admin::ListenerRow> Controller::listeners() {
     const std::vector<worker::Worker::Usage> parts = usage();
     std::vector<admin::ListenerRow> rows;
-    for (std::size_t i = 0; i < registry_.listeners.size(); ++i) {
-        const backend::Registry::Listener& place = registry_.listeners[i];
+    for (std::size_t i = 0; i < state_.registry().listeners.size(); ++i) {
+        const backend::Registry::Listener& place = state_.registry().listeners[i];
         if (place.standing == backend::Standing::Vacant) continue;
         const config::Listener& listener = place.config;
         admin::ListenerRow row{.name = listener.name,
                                .address = listener.address,
-                               .pool = registry_.pools[place.pool].config.name,
+                               .pool = state_.registry().pools[place.pool].config.name,
                                .state = place.standing == backend::Standing::Active ? "listening" : "removed",
                                .connections = 0,
                                .max_connections = listener.max_connections,
@@ -108,9 +108,9 @@ std::vector<admin::ListenerRow> Control::listeners() {
     return rows;
 }
 
-std::vector<admin::PoolRow> Control::pools() {
+std::vector<admin::PoolRow> Controller::pools() {
     std::vector<admin::PoolRow> rows;
-    for (const backend::Pool& pool : store_.newest().pools) {
+    for (const backend::Pool& pool : state_.snapshot().pools) {
         if (pool.standing == backend::Standing::Vacant) continue;
         admin::PoolRow row{.name = pool.name,
                            .balance = name(pool.balance),
@@ -124,15 +124,15 @@ std::vector<admin::PoolRow> Control::pools() {
             if (broker.standing == backend::Standing::Vacant) continue;
             ++row.backends;
             row.usable += broker.usable() ? 1 : 0;
-            row.connections += load_.connections(broker.position);
+            row.connections += state_.load().connections(broker.position);
         }
         rows.push_back(std::move(row));
     }
     return rows;
 }
 
-admin::BackendRow Control::describe(const backend::Pool& pool, const backend::Backend& broker) const {
-    const backend::HealthTracker::View& health = health_.view(broker.position);
+admin::BackendRow Controller::describe(const backend::Pool& pool, const backend::Backend& broker) const {
+    const backend::HealthTracker::View& health = state_.health().view(broker.position);
     admin::BackendRow row;
     row.pool = pool.name;
     row.name = broker.name;
@@ -147,23 +147,23 @@ admin::BackendRow Control::describe(const backend::Pool& pool, const backend::Ba
     // A broker whose health never changed has the time line's origin there.
     if (health.since != Instant{}) row.health.since = now_ - health.since;
     row.weight = broker.weight;
-    row.connections = load_.connections(broker.position);
+    row.connections = state_.load().connections(broker.position);
     row.max_connections = broker.max_connections;
     if (broker.offer) row.offer = offer_of(*broker.offer);
     return row;
 }
 
-std::vector<admin::BackendRow> Control::backends() {
+std::vector<admin::BackendRow> Controller::backends() {
     const std::vector<worker::Worker::Usage> parts = usage();
-    const backend::Snapshot& snapshot = store_.newest();
+    const backend::Snapshot& snapshot = state_.snapshot();
     std::vector<admin::BackendRow> rows;
     for (std::size_t p = 0; p < snapshot.pools.size(); ++p) {
         const backend::Pool& pool = snapshot.pools[p];
         for (std::size_t b = 0; b < pool.backends.size(); ++b) {
             if (pool.backends[b].standing == backend::Standing::Vacant) continue;
             admin::BackendRow row = describe(pool, pool.backends[b]);
-            row.tally = baselines_->tally(pool.backends[b].position);
-            row.traffic = baselines_->traffic(pool.backends[b].position);
+            row.tally = totals_.tally(pool.backends[b].position);
+            row.traffic = totals_.traffic(pool.backends[b].position);
             for (const auto& part : parts) {
                 // A worker that has not taken the newest snapshot yet has no leases there.
                 if (p >= part.backends.size() || b >= part.backends[p].size()) continue;
@@ -178,12 +178,12 @@ std::vector<admin::BackendRow> Control::backends() {
     return rows;
 }
 
-std::vector<admin::PortRow> Control::ports() {
+std::vector<admin::PortRow> Controller::ports() {
     std::vector<admin::PortRow> rows;
-    for (std::size_t i = 0; i < crew_.ports.size(); ++i) {
-        const port::PortInfo& info = crew_.ports[i]->info();
-        const port::Link link = crew_.ports[i]->link();
-        const port::PortStatistics counts = crew_.ports[i]->statistics();
+    for (std::size_t i = 0; i < dataplane_.ports.size(); ++i) {
+        const port::PortInfo& info = dataplane_.ports[i]->info();
+        const port::Link link = dataplane_.ports[i]->link();
+        const port::PortStatistics counts = dataplane_.ports[i]->statistics();
         rows.push_back({.name = info.name,
                         .driver = info.driver,
                         .mac = info.mac,
@@ -193,7 +193,7 @@ std::vector<admin::PortRow> Control::ports() {
                         .ring_bytes = info.ring_bytes,
                         .link_up = link.up,
                         .link_mbps = link.speed,
-                        .addresses = topology_->addresses(static_cast<std::uint16_t>(i)),
+                        .addresses = state_.topology().addresses(static_cast<std::uint16_t>(i)),
                         .statistics = {{"rx_frames", counts.rx_frames},
                                        {"rx_bytes", counts.rx_bytes},
                                        {"rx_missed", counts.rx_missed},
@@ -209,15 +209,15 @@ std::vector<admin::PortRow> Control::ports() {
     return rows;
 }
 
-std::vector<admin::NeighborRow> Control::neighbors() {
+std::vector<admin::NeighborRow> Controller::neighbors() {
     std::vector<admin::NeighborRow> rows;
-    for (std::uint32_t w = 0; w < link_->size(); ++w) {
-        for (std::size_t p = 0; p < crew_.ports.size(); ++p) {
+    for (std::uint32_t w = 0; w < channel_.size(); ++w) {
+        for (std::size_t p = 0; p < dataplane_.ports.size(); ++p) {
             const auto inspection = std::make_shared<NeighborInspection>(static_cast<std::uint16_t>(p));
-            link_->inspect(w, inspection);
+            channel_.inspect(w, inspection);
             for (const neighbor::Table::Entry& entry : inspection->entries) {
                 rows.push_back({.worker = w,
-                                .port = crew_.ports[p]->info().name,
+                                .port = dataplane_.ports[p]->info().name,
                                 .address = entry.address,
                                 .mac = entry.mac,
                                 .state = neighbor::to_string(entry.state),
@@ -228,16 +228,16 @@ std::vector<admin::NeighborRow> Control::neighbors() {
     return rows;
 }
 
-std::string Control::config_json() { return config::to_json(config_); }
+std::string Controller::config_json() { return config::to_json(state_.config()); }
 
-std::uint64_t Control::counter(Counter id) {
+std::uint64_t Controller::counter(Counter id) {
     std::uint64_t sum = 0;
-    for (std::uint32_t w = 0; w < link_->size(); ++w) sum += link_->worker(w).counters().get(id);
+    for (std::uint32_t w = 0; w < channel_.size(); ++w) sum += channel_.worker(w).counters().get(id);
     if (id == Counter::ConnectionLogLost) sum += connection_log_.lost();
     return sum;
 }
 
-void Control::set_log_level(const std::string& level) {
+void Controller::set_log_level(const std::string& level) {
     for (const auto known :
          {spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err}) {
         const auto known_name = spdlog::level::to_string_view(known);

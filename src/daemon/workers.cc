@@ -12,12 +12,11 @@
 
 namespace sluice::daemon {
 
-Workers::Workers(const Control& control, backend::LoadTable& load, const worker::Topology& topology,
-                 Hardware& hardware)
+Workers::Workers(BalancerState& state, Hardware& hardware)
     : environment_(hardware.environment()),
       ports_(hardware.ports()),
-      handover_(control.config().runtime.workers, handover_capacity(control.config().runtime.workers)) {
-    const config::Runtime& runtime = control.config().runtime;
+      handover_(state.config().runtime.workers, handover_capacity(state.config().runtime.workers)) {
+    const config::Runtime& runtime = state.config().runtime;
     // One for all: a client that comes back to another worker still meets sequence numbers that go on
     // (RFC 6528).
     const SipKey isn_key = random_key();
@@ -33,13 +32,13 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
                                             .index_key = random_key(),
                                             .session_key = session_key,
                                             .seed = random_number()};
-        const worker::WorkerResources resources{.topology = topology,
+        const worker::WorkerResources resources{.topology = state.topology(),
                                                 .ports = ports_,
                                                 .frames = environment_.frames(),
                                                 .handover = handover_,
-                                                .load = load,
+                                                .load = state.load(),
                                                 .connect_memory = connect_memory_,
-                                                .snapshot = &control.snapshot()};
+                                                .snapshot = &state.snapshot()};
         const int doorbell = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (doorbell < 0) throw StartFault(std::string("cannot create an eventfd: ") + std::strerror(errno));
         doorbells_.push_back(doorbell);
@@ -48,7 +47,6 @@ Workers::Workers(const Control& control, backend::LoadTable& load, const worker:
 }
 
 Workers::~Workers() {
-    environment_.join();
     for (const int doorbell : doorbells_) ::close(doorbell);
 }
 
@@ -64,5 +62,7 @@ void Workers::launch() {
             i, [worker = workers_[i].get(), doorbell = doorbells_[i]] { worker->run(doorbell); });
     }
 }
+
+void Workers::join() { environment_.join(); }
 
 }  // namespace sluice::daemon

@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "hardware.h"
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/balancer_state.h"
 #include "sluice/port/port.h"
 #include "sluice/worker/handover.h"
-#include "sluice/worker/topology.h"
 #include "sluice/worker/worker.h"
 
 namespace sluice::daemon {
@@ -25,16 +24,17 @@ class Workers {
             1024, std::bit_floor(port::kTakeAhead / std::max<std::size_t>(workers - 1, 1)));
     }
 
-    // All borrowed. Throws StartFault.
-    Workers(const Control& control, backend::LoadTable& load, const worker::Topology& topology,
-            Hardware& hardware);
-    // Every loop must have been told to stop (Control::stop); waits for them.
+    // Both borrowed. Throws StartFault.
+    Workers(BalancerState& state, Hardware& hardware);
+    // No loop may run any more.
     ~Workers();
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
 
     std::vector<worker::Worker*> all() const;
     void launch();
+    // Waits for the loops' ends. Each must have been told to stop (Controller::stop).
+    void join();
 
   private:
     port::DpdkEnvironment& environment_;

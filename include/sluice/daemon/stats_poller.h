@@ -25,8 +25,8 @@ class StatsPoller {
         std::vector<worker::LeaseRow> leases;
     };
 
-    // link is borrowed.
-    StatsPoller(WorkerChannel& link, Instant now);
+    // channel is borrowed.
+    StatsPoller(WorkerChannel& channel, Instant now);
 
     // Takes what was answered and asks for more. True when a worker's round has come to its end.
     bool turn(Instant now);
@@ -48,7 +48,7 @@ class StatsPoller {
     };
     void ask(std::uint32_t worker);
 
-    WorkerChannel& link_;
+    WorkerChannel& channel_;
     std::vector<PolledWorker> lanes_;
 };
 

@@ -1,5 +1,5 @@
-// Control's line to the workers: commands that are never lost, because what a full mailbox does not take is
-// kept and tried again; and questions (inspections) whose answer is waited for.
+// The controller's line to the workers: commands that are never lost, because what a full mailbox does not
+// take is kept and tried again; and questions (inspections) whose answer is waited for.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ using Wait = std::function<bool(const std::function<bool()>& done)>;
 
 class WorkerChannel {
   public:
-    // store and workers are borrowed and outlive the link.
+    // store and workers are borrowed and outlive the channel.
     WorkerChannel(SnapshotStore& store, const std::vector<worker::Worker*>& workers, Wait wait);
 
     std::uint32_t size() const { return static_cast<std::uint32_t>(lanes_.size()); }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "sluice/config/reader.h"
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/controller.h"
 #include "sluice/port/memory_port.h"
 #include "sluice/worker/handover.h"
 
@@ -80,46 +80,10 @@ inline config::Config config_of(std::string_view text, std::string_view runtime 
 struct Bench {
     static constexpr MacAddress kMac{{2, 0, 0, 0, 0, 2}};
 
-    explicit Bench(config::Config config)
-        : control(std::move(config), now, 1),
-          topology(control.config(), std::vector<MacAddress>(control.config().ports.size(), kMac)),
-          handover(control.config().runtime.workers, 64) {
-        const std::uint32_t count = control.config().runtime.workers;
-        for (std::size_t p = 0; p < control.config().ports.size(); ++p) {
-            port::MemoryPortOptions options;
-            options.name = control.config().ports[p].name;
-            options.index = static_cast<std::uint16_t>(p);
-            options.mac = kMac;
-            options.queues = static_cast<std::uint16_t>(count);
-            memory_ports.push_back(std::make_unique<port::MemoryPort>(options, frames));
-            ports.push_back(memory_ports.back().get());
-        }
-        std::vector<worker::Worker*> all;
-        for (std::uint32_t i = 0; i < count; ++i) {
-            worker::WorkerOptions options;
-            options.index = i;
-            options.workers = count;
-            options.max_connections = 1000 / count;
-            options.seed = i;
-            const worker::WorkerResources resources{.topology = topology,
-                                                    .ports = ports,
-                                                    .frames = frames,
-                                                    .handover = handover,
-                                                    .load = control.load(),
-                                                    .connect_memory = connect_memory,
-                                                    .snapshot = &control.snapshot()};
-            workers.push_back(std::make_unique<worker::Worker>(options, resources, now));
-            all.push_back(workers.back().get());
-        }
-        control.attach({.workers = all,
-                        .ports = ports,
-                        .topology = &topology,
-                        .frames = &frames,
-                        .dpdk = "22.11",
-                        .hugepages = false,
-                        .wait = stepping(),
-                        .load_configuration = [this] { return config::read(file, "test.toml"); }});
-    }
+    explicit Bench(const config::Config& config)
+        : state(config, worker::Topology(config, std::vector<MacAddress>(config.ports.size(), kMac)), now),
+          handover(config.runtime.workers, 64),
+          controller(state, built(), options(), now) {}
 
     // Waits by stepping the workers, `patience` times at most.
     Wait stepping() {
@@ -135,21 +99,59 @@ struct Bench {
     void pass(Duration time) {
         for (const Instant end = now + time; now < end; now += 10ms) {
             step();
-            control.turn(now);
+            controller.turn(now);
         }
     }
 
     Instant now{1h};
     std::string file;  // what a reload reads
     int patience = 100;
-    Control control;
-    worker::Topology topology;
+    BalancerState state;
     port::HeapFramePool frames{1024};
     worker::HandoverRings handover;
     session::CommonMemory connect_memory;
     std::vector<std::unique_ptr<port::MemoryPort>> memory_ports;
     std::vector<port::Port*> ports;
     std::vector<std::unique_ptr<worker::Worker>> workers;
+    Controller controller;
+
+  private:
+    // Ports and workers, for the controller.
+    Dataplane built() {
+        const std::uint32_t count = state.config().runtime.workers;
+        std::vector<worker::Worker*> all;
+        for (std::size_t p = 0; p < state.config().ports.size(); ++p) {
+            port::MemoryPortOptions options;
+            options.name = state.config().ports[p].name;
+            options.index = static_cast<std::uint16_t>(p);
+            options.mac = kMac;
+            options.queues = static_cast<std::uint16_t>(count);
+            memory_ports.push_back(std::make_unique<port::MemoryPort>(options, frames));
+            ports.push_back(memory_ports.back().get());
+        }
+        for (std::uint32_t i = 0; i < count; ++i) {
+            worker::WorkerOptions options;
+            options.index = i;
+            options.workers = count;
+            options.max_connections = 1000 / count;
+            options.seed = i;
+            const worker::WorkerResources resources{.topology = state.topology(),
+                                                    .ports = ports,
+                                                    .frames = frames,
+                                                    .handover = handover,
+                                                    .load = state.load(),
+                                                    .connect_memory = connect_memory,
+                                                    .snapshot = &state.snapshot()};
+            workers.push_back(std::make_unique<worker::Worker>(options, resources, now));
+            all.push_back(workers.back().get());
+        }
+        return {.workers = all, .ports = ports, .frames = &frames, .dpdk = "22.11"};
+    }
+    ControllerOptions options() {
+        return {.seed = 1, .wait = stepping(), .load_configuration = [this] {
+                    return config::read(file, "test.toml");
+                }};
+    }
 };
 
 inline std::vector<std::byte> from_hex(std::string_view text) {

@@ -56,9 +56,9 @@ class Clients {
     void pass(Duration time) {
         for (const Instant end = bench_.now + time; bench_.now < end; bench_.now += 10ms) {
             settle();
-            bench_.control.turn(bench_.now);
+            bench_.controller.turn(bench_.now);
         }
-        bench_.control.turn(bench_.now);
+        bench_.controller.turn(bench_.now);
         settle();
     }
 

@@ -103,10 +103,10 @@ Client client_of(Draw& draw, unsigned number) {
 // Whether what is said of the key's first choice is so.
 void expect_reason(Bench& bench, const admin::Explanation& e) {
     if (!e.displaced) return;
-    const backend::Snapshot& snapshot = bench.control.snapshot();
+    const backend::Snapshot& snapshot = bench.state.snapshot();
     const auto pool = std::ranges::find(snapshot.pools, e.pool, &backend::Pool::name);
     const backend::Backend& first = pool->backends[pool->maglev->lookup(*e.hash)];
-    const std::uint64_t connections = bench.control.load().connections(first.position);
+    const std::uint64_t connections = bench.state.load().connections(first.position);
     EXPECT_NE(e.why.find(", " + first.name + ", "), std::string::npos) << e.why;
     const bool drained = first.configured != config::BackendState::Up;
     const bool full = first.max_connections != 0 && connections >= first.max_connections;
@@ -122,7 +122,7 @@ using Came = std::pair<std::string, std::string>;
 Came came_of(Bench& bench, const SocketAddress& from) {
     admin::ConnectionFilter filter;
     filter.address = from;
-    const admin::ConnectionList list = bench.control.connections(filter);
+    const admin::ConnectionList list = bench.controller.connections(filter);
     if (list.rows.empty() || list.rows[0].backend.empty()) return {};
     return {list.rows[0].pool, list.rows[0].backend};
 }
@@ -138,14 +138,14 @@ TEST_P(Decision, IsWhatExplainSaid) {
     Clients world(bench);
     for (const IpAddress& address : situation.alive) world.serve(address);
     world.pass(6s);  // those that are not there are down
-    for (const auto& pool : bench.control.snapshot().pools) {
+    for (const auto& pool : bench.state.snapshot().pools) {
         for (const auto& b : pool.backends) {
-            bench.control.load().add(0, b.position, static_cast<std::int32_t>(draw.below(8)), true);
+            bench.state.load().add(0, b.position, static_cast<std::int32_t>(draw.below(8)), true);
         }
     }
     for (unsigned n = 0; n < 24; ++n) {
         const Client client = client_of(draw, n);
-        const admin::Explanation e = bench.control.explain(client.question);
+        const admin::Explanation e = bench.controller.explain(client.question);
         expect_reason(bench, e);
         world.connect(client.from, kFront, client.connect);
         const Came came = came_of(bench, client.from);

@@ -53,10 +53,10 @@ admin::Question from_other(const char* address) {
     return q;
 }
 
-std::string refusal(Control& control, const std::string& client_id, const std::string& pool,
+std::string refusal(Controller& controller, const std::string& client_id, const std::string& pool,
                     const std::string& listener) {
     try {
-        control.explain(question(client_id, pool, listener));
+        controller.explain(question(client_id, pool, listener));
     } catch (const admin::Refused& refused) {
         return refused.what();
     }
@@ -74,8 +74,8 @@ std::string id_for(const backend::Pool& pool, std::uint32_t backend) {
 
 TEST(Explain, NamesTheFirstChoiceOfTheHash) {
     Bench bench(config_of(kOnePool));
-    const std::string id = id_for(bench.control.snapshot().pools[0], 1);
-    const admin::Explanation e = bench.control.explain(question(id, "", ""));
+    const std::string id = id_for(bench.state.snapshot().pools[0], 1);
+    const admin::Explanation e = bench.controller.explain(question(id, "", ""));
     EXPECT_EQ(e.client_id, id);
     EXPECT_EQ(e.pool, "brokers");
     EXPECT_EQ(e.hash, balance::key_hash(id));
@@ -88,9 +88,9 @@ TEST(Explain, NamesTheFirstChoiceOfTheHash) {
 
 TEST(Explain, SaysWhyTheFirstChoiceIsPassedOver) {
     Bench bench(config_of(kOnePool));
-    const std::string id = id_for(bench.control.snapshot().pools[0], 1);
-    bench.control.load().add(0, 1, 5, false);
-    const admin::Explanation e = bench.control.explain(question(id, "brokers", ""));
+    const std::string id = id_for(bench.state.snapshot().pools[0], 1);
+    bench.state.load().add(0, 1, 5, false);
+    const admin::Explanation e = bench.controller.explain(question(id, "brokers", ""));
     EXPECT_EQ(e.backend, "b1");
     EXPECT_TRUE(e.displaced);
     EXPECT_EQ(e.why,
@@ -99,8 +99,8 @@ TEST(Explain, SaysWhyTheFirstChoiceIsPassedOver) {
 
 TEST(Explain, AnEmptyClientIdGoesByLoad) {
     Bench bench(config_of(kOnePool));
-    bench.control.load().add(0, 0, 3, false);
-    const admin::Explanation e = bench.control.explain(question("", "", "mqtt"));
+    bench.state.load().add(0, 0, 3, false);
+    const admin::Explanation e = bench.controller.explain(question("", "", "mqtt"));
     EXPECT_FALSE(e.hash);
     EXPECT_FALSE(e.by_key);
     EXPECT_EQ(e.backend, "b2");
@@ -109,7 +109,7 @@ TEST(Explain, AnEmptyClientIdGoesByLoad) {
 
 TEST(Explain, SaysWhenThePoolDoesNotLookAtTheClient) {
     Bench bench(config_of(kTwoPools));
-    const admin::Explanation e = bench.control.explain(question("sensor-1", "by-load", ""));
+    const admin::Explanation e = bench.controller.explain(question("sensor-1", "by-load", ""));
     EXPECT_EQ(e.backend, "b1");
     EXPECT_FALSE(e.by_key);
     EXPECT_NE(e.why.find("balance = least_connections"), std::string::npos);
@@ -117,12 +117,12 @@ TEST(Explain, SaysWhenThePoolDoesNotLookAtTheClient) {
 
 TEST(Explain, GoesByTheFirstListenerUnlessNamed) {
     Bench bench(config_of(kTwoPools));
-    EXPECT_EQ(bench.control.explain(question("sensor-1", "", "")).pool, "by-load");
+    EXPECT_EQ(bench.controller.explain(question("sensor-1", "", "")).pool, "by-load");
 }
 
 TEST(Explain, SaysWhenNobodyCanTakeTheClient) {
     Bench bench(config_of(kTwoPools));
-    const admin::Explanation e = bench.control.explain(from_other("10.1.0.9"));
+    const admin::Explanation e = bench.controller.explain(from_other("10.1.0.9"));
     EXPECT_EQ(e.pool, "by-ip");
     EXPECT_FALSE(e.backend);
     EXPECT_FALSE(e.address);
@@ -133,9 +133,9 @@ TEST(Explain, SaysWhyThereIsNoKey) {
     std::string text(kOnePool);
     text.insert(text.find("source_addresses"), "hash_pattern = \"^plant([0-9]+)\"\n");
     Bench bench(config_of(text));
-    EXPECT_EQ(bench.control.explain(question("sensor-1")).why,
+    EXPECT_EQ(bench.controller.explain(question("sensor-1")).why,
               "hash_pattern finds nothing in its client_id, so the least loaded broker is taken");
-    EXPECT_TRUE(bench.control.explain(question("plant1")).by_key);
+    EXPECT_TRUE(bench.controller.explain(question("plant1")).by_key);
 }
 
 // The pace is kept by each worker for itself, so explain can tell only that there is one.
@@ -143,19 +143,19 @@ TEST(Explain, TellsOfASlowStart) {
     std::string text(kOnePool);
     text.insert(text.find("source_addresses"), "bounded_load = 1\nslow_start = \"1m\"\n");
     Bench bench(config_of(text));
-    bench.control.set_state("b2", admin::Wish::Drain);
-    bench.control.set_state("b2", admin::Wish::Ready);
+    bench.controller.set_state("b2", admin::Wish::Drain);
+    bench.controller.set_state("b2", admin::Wish::Ready);
     bench.pass(20ms);
-    const std::string id = id_for(bench.control.snapshot().pools[0], 1);
-    const admin::Explanation e = bench.control.explain(question(id));
+    const std::string id = id_for(bench.state.snapshot().pools[0], 1);
+    const admin::Explanation e = bench.controller.explain(question(id));
     EXPECT_EQ(e.backend, "b2");
     EXPECT_EQ(e.state, "slow-start");
     EXPECT_EQ(e.why,
               "the first choice of its client_id hash; it is in slow start and takes 10 clients a second, "
               "the others go to the next choice");
     // It is passed over for another reason than its pace.
-    bench.control.load().add(0, 1, 4, false);
-    EXPECT_EQ(bench.control.explain(question(id)).why,
+    bench.state.load().add(0, 1, 4, false);
+    EXPECT_EQ(bench.controller.explain(question(id)).why,
               "the first choice of its client_id hash, b2, is above its bounded_load; this one is next");
 }
 
@@ -169,12 +169,13 @@ pool = "by-ip"
 network = ["fd00::/8"]
 pool = "by-ip"
 )"));
-    EXPECT_EQ(refusal(bench.control, "plant/1", "", ""),
+    EXPECT_EQ(refusal(bench.controller, "plant/1", "", ""),
               "route 1 looks at the client's IP address: add address=IP");
-    EXPECT_EQ(refusal(bench.control, "sensor-1", "", ""), "");  // no client of an IPv4 listener fits route 2
+    EXPECT_EQ(refusal(bench.controller, "sensor-1", "", ""),
+              "");  // no client of an IPv4 listener fits route 2
     admin::Question q = question("plant/1");
     q.address = IpAddress::parse("10.1.0.77");
-    EXPECT_EQ(bench.control.explain(q).pool, "by-load");
+    EXPECT_EQ(bench.controller.explain(q).pool, "by-load");
 }
 
 TEST(Explain, SaysWhomAListenerDoesNotAdmit) {
@@ -183,27 +184,27 @@ TEST(Explain, SaysWhomAListenerDoesNotAdmit) {
     Bench bench(config_of(text));
     admin::Question q = question("sensor-1");
     q.address = IpAddress::parse("10.1.0.200");
-    const admin::Explanation e = bench.control.explain(q);
+    const admin::Explanation e = bench.controller.explain(q);
     EXPECT_TRUE(e.refused);
     EXPECT_FALSE(e.backend);
     EXPECT_EQ(e.why, "listener mqtt does not admit its address");
     q.pool = "by-load";  // whatever listeners say
-    EXPECT_FALSE(bench.control.explain(q).refused);
+    EXPECT_FALSE(bench.controller.explain(q).refused);
 }
 
 TEST(Explain, NoClientOfMqtt31IsWithoutAClientId) {
     Bench bench(config_of(kOnePool));
     admin::Question q = question("");
     q.version = "3.1";
-    EXPECT_TRUE(bench.control.explain(q).refused);
-    EXPECT_EQ(bench.control.explain(q).why, "MQTT 3.1 requires a client ID that is not empty");
+    EXPECT_TRUE(bench.controller.explain(q).refused);
+    EXPECT_EQ(bench.controller.explain(q).why, "MQTT 3.1 requires a client ID that is not empty");
 }
 
 TEST(Explain, APoolThatGoesByLoadWantsNoAddress) {
     std::string text(kOnePool);
     text.insert(text.find("source_addresses"), "balance = \"round_robin\"\nhash_key = \"client_ip\"\n");
     Bench bench(config_of(text));
-    const admin::Explanation e = bench.control.explain(question("sensor-1"));
+    const admin::Explanation e = bench.controller.explain(question("sensor-1"));
     EXPECT_TRUE(e.backend);
     EXPECT_FALSE(e.hash);
 }
@@ -221,13 +222,13 @@ struct GivenId {
             mqtt::write_connect({.version = mqtt::Version::V5, .clean_start = true, .session_expiry = 60});
         socket = &clients.connect(*SocketAddress::parse("10.1.0.77:20000"),
                                   *SocketAddress::parse("10.1.0.2:1883"), as_text(connect));
-        at = bench.control.load().connections(0) == 1 ? "b1" : "b2";
+        at = bench.state.load().connections(0) == 1 ? "b1" : "b2";
     }
     void leave() {
         socket->abort();
         clients.settle();
     }
-    admin::Explanation explain() { return bench.control.explain(question("auto-1")); }
+    admin::Explanation explain() { return bench.controller.explain(question("auto-1")); }
 
     Bench bench;
     Clients clients;
@@ -244,8 +245,8 @@ TEST(Explain, TellsWhereASessionIsRememberedAndForHowLong) {
         EXPECT_EQ(e.backend, given.at);
         EXPECT_EQ(e.session_at, given.at);
         EXPECT_EQ(e.why, "its session is there, and is remembered as long as it is connected, or for ever");
-        EXPECT_EQ(given.bench.control.info().remembered_sessions, 1U);
-        EXPECT_GT(given.bench.control.info().remembered_bytes, 0U);
+        EXPECT_EQ(given.bench.controller.info().remembered_sessions, 1U);
+        EXPECT_GT(given.bench.controller.info().remembered_bytes, 0U);
         given.leave();
         given.bench.now += 10s;
         given.bench.pass(10ms);
@@ -264,14 +265,14 @@ TEST(Explain, TellsWhereASessionIsRememberedAndForHowLong) {
 TEST(Explain, SaysWhyAClientDoesNotGoWhereItsSessionIs) {
     GivenId given(kOnePool, "workers = 2\n");
     given.leave();
-    given.bench.control.set_state(given.at, admin::Wish::Drain);
+    given.bench.controller.set_state(given.at, admin::Wish::Drain);
     given.bench.pass(20ms);
     admin::Explanation e = given.explain();
     EXPECT_FALSE(e.remembered);
     EXPECT_NE(e.backend, given.at);
     EXPECT_EQ(e.session_at, given.at);
     EXPECT_TRUE(e.why.ends_with("; its session is at " + given.at + ", which takes no new clients")) << e.why;
-    given.bench.control.remove_backend(given.at);
+    given.bench.controller.remove_backend(given.at);
     given.bench.pass(20ms);
     e = given.explain();
     EXPECT_FALSE(e.session_at);
@@ -284,18 +285,18 @@ TEST(Explain, AsksForNoAddressWhereTheSessionIsRemembered) {
     text.insert(text.find("source_addresses"), "hash_key = \"client_ip\"\n");
     GivenId given(text, "workers = 1\n");
     EXPECT_EQ(given.explain().backend, given.at);
-    EXPECT_NE(refusal(given.bench.control, "auto-2", "", "").find("IP address"), std::string::npos);
-    given.bench.control.set_state(given.at, admin::Wish::Drain);
+    EXPECT_NE(refusal(given.bench.controller, "auto-2", "", "").find("IP address"), std::string::npos);
+    given.bench.controller.set_state(given.at, admin::Wish::Drain);
     given.bench.pass(20ms);
-    EXPECT_NE(refusal(given.bench.control, "auto-1", "", "").find("IP address"), std::string::npos);
+    EXPECT_NE(refusal(given.bench.controller, "auto-1", "", "").find("IP address"), std::string::npos);
 }
 
 TEST(Explain, RefusesWhatItCannotKnow) {
     Bench bench(config_of(kTwoPools));
-    EXPECT_EQ(refusal(bench.control, "a", "nowhere", ""), "no pool is named 'nowhere'; see show pools");
-    EXPECT_EQ(refusal(bench.control, "a", "", "nowhere"),
+    EXPECT_EQ(refusal(bench.controller, "a", "nowhere", ""), "no pool is named 'nowhere'; see show pools");
+    EXPECT_EQ(refusal(bench.controller, "a", "", "nowhere"),
               "no listener is named 'nowhere'; see show listeners");
-    EXPECT_NE(refusal(bench.control, "sensor-1", "by-ip", "").find("IP address"), std::string::npos);
+    EXPECT_NE(refusal(bench.controller, "sensor-1", "by-ip", "").find("IP address"), std::string::npos);
 }
 
 }  // namespace

@@ -42,11 +42,11 @@ class Kill : public testing::Test {
     }
     // A client that has said nothing yet.
     void begin() { clients_.connect({*IpAddress::parse("10.1.0.101"), ++port_}, kFront, ""); }
-    std::size_t live() { return bench_.control.connections({}).rows.size(); }
+    std::size_t live() { return bench_.controller.connections({}).rows.size(); }
     // How many it killed, or why none.
     std::string kill(const admin::ConnectionFilter& filter) {
         try {
-            return std::to_string(bench_.control.kill_connections(filter));
+            return std::to_string(bench_.controller.kill_connections(filter));
         } catch (const admin::Refused& refused) {
             return refused.what();
         }
@@ -74,7 +74,7 @@ TEST_F(Kill, AnEmptyClientIdIsNotThatOfAClientThatHasNotSaidOne) {
     connect("a");
     admin::ConnectionFilter filter;
     filter.client_id = "";
-    EXPECT_EQ(bench_.control.connections(filter).rows.size(), 1U);
+    EXPECT_EQ(bench_.controller.connections(filter).rows.size(), 1U);
     EXPECT_EQ(kill(filter), "1");
     EXPECT_EQ(live(), 2U);
 }
@@ -84,7 +84,7 @@ TEST_F(Kill, ANameOfSeveralPoolsNamesNone) {
     connect("two-1");
     admin::ConnectionFilter filter;
     filter.backend = "b1";
-    EXPECT_EQ(bench_.control.connections(filter).rows.size(), 2U);
+    EXPECT_EQ(bench_.controller.connections(filter).rows.size(), 2U);
     EXPECT_EQ(kill(filter), "several pools have a backend named 'b1'; write POOL/b1");
     EXPECT_EQ(live(), 2U);
     filter.backend = "two/b1";

@@ -12,7 +12,7 @@ const std::string kTwoWorkers = "workers = 2\n";
 TEST(Metrics, NameEverythingThatThereIs) {
     Bench bench(config_of(kOnePool, kTwoWorkers));
     bench.pass(2s);
-    const admin::Metrics metrics = bench.control.metrics();
+    const admin::Metrics metrics = bench.controller.metrics();
     EXPECT_EQ(metrics.dpdk, "22.11");
     EXPECT_EQ(metrics.max_connections, 1000U);
     EXPECT_EQ(metrics.uptime, bench.now - Instant(1h) - 10ms);
@@ -24,7 +24,7 @@ TEST(Metrics, NameEverythingThatThereIs) {
     EXPECT_EQ(metrics.pools[0].backends, 2U);
     EXPECT_EQ(metrics.ports.size(), 1U);
 
-    const std::vector<admin::BackendRow> shown = bench.control.backends();
+    const std::vector<admin::BackendRow> shown = bench.controller.backends();
     ASSERT_EQ(metrics.backends.size(), shown.size());
     for (std::size_t i = 0; i < shown.size(); ++i) {
         EXPECT_EQ(metrics.backends[i].row.name, shown[i].name);
@@ -40,24 +40,24 @@ TEST(Metrics, CountConnectionsByListenerAndPhase) {
     Bench bench(config_of(kOnePool, kTwoWorkers));
     bench.memory_ports[0]->inject(from_hex(kSyn), 0);
     bench.pass(2s);
-    const admin::Metrics metrics = bench.control.metrics();
+    const admin::Metrics metrics = bench.controller.metrics();
     EXPECT_EQ(metrics.workers[0].handshaking + metrics.workers[1].handshaking, 1U);
     EXPECT_EQ(metrics.workers[0].relayed + metrics.workers[1].relayed, 0U);
     EXPECT_EQ(metrics.listeners[0].connections, 1U);
     EXPECT_EQ(metrics.listeners[0].half_open, 1U);
     EXPECT_EQ(metrics.counters[static_cast<std::size_t>(Counter::RxFrames)],
-              bench.control.counter(Counter::RxFrames));
+              bench.controller.counter(Counter::RxFrames));
     EXPECT_GE(metrics.counters[static_cast<std::size_t>(Counter::RxFrames)], 1U);
 }
 
 TEST(Metrics, SayThatABrokerIsDown) {
     Bench bench(config_of(kOnePool));
     bench.pass(1s);
-    EXPECT_TRUE(bench.control.metrics().backends[0].healthy);
-    EXPECT_EQ(bench.control.metrics().pools[0].usable, 2U);
+    EXPECT_TRUE(bench.controller.metrics().backends[0].healthy);
+    EXPECT_EQ(bench.controller.metrics().pools[0].usable, 2U);
     const CapturedLog log;
     bench.pass(20s);  // nobody plays the brokers
-    const admin::Metrics metrics = bench.control.metrics();
+    const admin::Metrics metrics = bench.controller.metrics();
     EXPECT_FALSE(metrics.backends[0].healthy);
     EXPECT_EQ(metrics.backends[0].row.state, "down");
     EXPECT_EQ(metrics.pools[0].usable, 0U);
@@ -70,18 +70,18 @@ TEST(Metrics, DoNotWaitForAWorkerThatHangs) {
     const auto pass_with_the_first_alone = [&](Duration time) {
         for (const Instant end = bench.now + time; bench.now < end; bench.now += 100ms) {
             bench.workers[0]->step(bench.now);
-            bench.control.turn(bench.now);
+            bench.controller.turn(bench.now);
         }
     };
     pass_with_the_first_alone(StatsPoller::kSilence - 1s);
-    EXPECT_TRUE(bench.control.metrics().workers[1].answers);
+    EXPECT_TRUE(bench.controller.metrics().workers[1].answers);
     pass_with_the_first_alone(3s);
-    const admin::Metrics metrics = bench.control.metrics();
+    const admin::Metrics metrics = bench.controller.metrics();
     EXPECT_TRUE(metrics.workers[0].answers);
     EXPECT_FALSE(metrics.workers[1].answers);
     EXPECT_EQ(metrics.backends[0].sources.size(), 2U) << "as it was told last";
     bench.pass(100ms);
-    EXPECT_TRUE(bench.control.metrics().workers[1].answers);
+    EXPECT_TRUE(bench.controller.metrics().workers[1].answers);
 }
 
 TEST(Metrics, ManyBackendsAreAskedForInPortions) {
@@ -92,7 +92,7 @@ TEST(Metrics, ManyBackendsAreAskedForInPortions) {
     }
     Bench bench(config_of(std::string(kOnePool) + pool));
     bench.pass(1s);
-    const admin::Metrics metrics = bench.control.metrics();
+    const admin::Metrics metrics = bench.controller.metrics();
     ASSERT_EQ(metrics.backends.size(), 202U);
     for (std::size_t i = 2; i < metrics.backends.size(); ++i) {
         ASSERT_EQ(metrics.backends[i].sources.size(), 10U) << metrics.backends[i].row.name;

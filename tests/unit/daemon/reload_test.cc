@@ -26,7 +26,7 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
 std::map<std::string, double> moves(Bench& bench, std::string_view text) {
     bench.file = file_of(text);
     std::map<std::string, double> shares;
-    for (const auto& move : bench.control.reload(true).moves) shares[move.pool] = move.share;
+    for (const auto& move : bench.controller.reload(true).moves) shares[move.pool] = move.share;
     return shares;
 }
 
@@ -79,7 +79,7 @@ TEST(Moves, BackToABrokerThatWasDownWhereProbesEnd) {
     Clients world(bench);
     world.serve(*IpAddress::parse("10.1.0.21"));
     world.pass(20s);
-    ASSERT_EQ(bench.control.backends()[1].state, "down");
+    ASSERT_EQ(bench.controller.backends()[1].state, "down");
     const std::string unprobed =
         with(kOnePool, "[[pool.backend]]\nname = \"b1\"", "[pool.health]\ntype = \"none\"\n");
     EXPECT_NEAR(moves(bench, unprobed).at("brokers"), 0.5, kNear);
@@ -93,7 +93,7 @@ TEST(Reload, PortsKeepTheirNamesInWhateverOrderTheFileHasThem) {
         "[[port]]\nname = \"back\"\ninterface = \"veth1\"\naddresses = [\"10.2.0.2/24\"]\n";
     Bench bench(config_of(with(kOnePool, "[[listener]]", other)));
     bench.file = file_of(other + std::string(kOnePool));
-    EXPECT_TRUE(bench.control.reload(false).changes.empty());
+    EXPECT_TRUE(bench.controller.reload(false).changes.empty());
     bench.memory_ports[0]->inject(from_hex(kPartialSyn));
     bench.pass(1s);
     EXPECT_EQ(log.count("port front: 10.1.0.1 sends packets with unfinished checksums"), 1U);
@@ -112,10 +112,11 @@ address = "10.1.0.29:1883"
 class Backends : public testing::Test {
   protected:
     std::string add(const std::string& name, const char* address, const char* pool = "brokers") {
-        return refusal([&] { bench_.control.add_backend(pool, name, *SocketAddress::parse(address), 100); });
+        return refusal(
+            [&] { bench_.controller.add_backend(pool, name, *SocketAddress::parse(address), 100); });
     }
     std::string remove(const std::string& name) {
-        return refusal([&] { bench_.control.remove_backend(name); });
+        return refusal([&] { bench_.controller.remove_backend(name); });
     }
     static std::string refusal(const std::function<void()>& command) {
         try {
@@ -127,7 +128,7 @@ class Backends : public testing::Test {
     }
     std::string state_of(const std::string& name) {
         std::string states;
-        for (const admin::BackendRow& row : bench_.control.backends()) {
+        for (const admin::BackendRow& row : bench_.controller.backends()) {
             if (row.name == name) states.append(states.empty() ? "" : ", ").append(row.state);
         }
         return states;
@@ -151,7 +152,7 @@ TEST_F(Backends, AreRefusedInTheWordsOfTheFile) {
     EXPECT_EQ(add("b3", "10.9.0.1:1883").find("backend.address: 10.9.0.1 cannot be reached from "), 0U);
     EXPECT_EQ(add("b3", "10.1.0.2:1884"),
               "backend.address: 10.1.0.2 is one of Sluice's own addresses; give the broker's own address");
-    EXPECT_EQ(bench_.control.backends().size(), 3U);
+    EXPECT_EQ(bench_.controller.backends().size(), 3U);
     EXPECT_EQ(log_.count("added"), 0U);
 }
 
@@ -160,7 +161,7 @@ TEST_F(Backends, ComeAfterAProbeAndGoWithTheNextReload) {
     EXPECT_EQ(state_of("b3"), "down");
     EXPECT_EQ(log_.count("info: pool brokers: broker b3 (10.1.0.23:1883) added"), 1U);
     bench_.file = file_of(std::string(kOnePool) + std::string(kShared));
-    const admin::ReloadReport report = bench_.control.reload(false);
+    const admin::ReloadReport report = bench_.controller.reload(false);
     ASSERT_EQ(report.changes.size(), 1U);
     EXPECT_EQ(report.changes[0].what, "backend brokers/b3");
     EXPECT_EQ(report.changes[0].kind, "removed");

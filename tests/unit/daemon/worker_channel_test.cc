@@ -32,7 +32,7 @@ struct LinkBench : Bench {
 
     int runs = 0;
     std::vector<std::unique_ptr<Count>> sent;
-    backend::Registry registry = backend::assign(control.config(), nullptr);
+    backend::Registry registry = backend::assign(state.config(), nullptr);
     SnapshotStore store{registry, std::vector<backend::Condition>(2), 1};
     WorkerChannel link{store, {workers[0].get()}, stepping()};
 };

@@ -1,4 +1,4 @@
-#include "sluice/daemon/control.h"
+#include "sluice/daemon/controller.h"
 
 #include <gtest/gtest.h>
 
@@ -19,13 +19,13 @@ std::string refusal(const std::function<void()>& question) {
     return "";
 }
 
-TEST(Control, ABrokerThatNeverAnswersGoesDownAndEveryWorkerIsTold) {
+TEST(Controller, ABrokerThatNeverAnswersGoesDownAndEveryWorkerIsTold) {
     const CapturedLog log;
     Bench bench(config_of(kOnePool, "workers = 2\n"));
-    EXPECT_EQ(bench.control.backends()[0].state, "up");
+    EXPECT_EQ(bench.controller.backends()[0].state, "up");
     bench.pass(30s);
 
-    const auto rows = bench.control.backends();
+    const auto rows = bench.controller.backends();
     ASSERT_EQ(rows.size(), 2U);
     for (const admin::BackendRow& row : rows) {
         EXPECT_EQ(row.state, "down");
@@ -37,25 +37,25 @@ TEST(Control, ABrokerThatNeverAnswersGoesDownAndEveryWorkerIsTold) {
               1U);
     EXPECT_EQ(log.count("broker b2 (10.1.0.22:1883) is down"), 1U);
     EXPECT_EQ(log.count("(rise 2, fall 3)"), 2U);
-    EXPECT_EQ(bench.control.pools()[0].usable, 0U);
+    EXPECT_EQ(bench.controller.pools()[0].usable, 0U);
 
     // The first snapshot went when both workers had given it up.
-    EXPECT_GT(bench.control.snapshot().generation, 1U);
-    EXPECT_FALSE(bench.control.snapshot().pools[0].backends[0].healthy);
-    EXPECT_EQ(bench.control.snapshots_kept(), 1U);
+    EXPECT_GT(bench.state.snapshot().generation, 1U);
+    EXPECT_FALSE(bench.state.snapshot().pools[0].backends[0].healthy);
+    EXPECT_EQ(bench.state.store().kept(), 1U);
 }
 
-TEST(Control, AnOldSnapshotIsKeptWhileAWorkerUsesIt) {
+TEST(Controller, AnOldSnapshotIsKeptWhileAWorkerUsesIt) {
     const CapturedLog log;
     Bench bench(config_of(kOnePool));
-    for (int i = 0; i < 3000 && bench.control.snapshot().generation == 1; ++i) bench.pass(10ms);
-    ASSERT_EQ(bench.control.snapshot().generation, 2U);
-    bench.control.turn(bench.now);
-    EXPECT_EQ(bench.control.snapshots_kept(), 2U);
+    for (int i = 0; i < 3000 && bench.state.snapshot().generation == 1; ++i) bench.pass(10ms);
+    ASSERT_EQ(bench.state.snapshot().generation, 2U);
+    bench.controller.turn(bench.now);
+    EXPECT_EQ(bench.state.store().kept(), 2U);
     bench.step();
     bench.step();
-    bench.control.turn(bench.now);
-    EXPECT_EQ(bench.control.snapshots_kept(), 1U);
+    bench.controller.turn(bench.now);
+    EXPECT_EQ(bench.state.store().kept(), 1U);
 }
 
 // How many of 3,000 segments of no connection, all from one host, are answered.
@@ -82,7 +82,7 @@ std::uint64_t answered(Bench& bench) {
     return sent() - before;
 }
 
-TEST(Control, WorkersAnswerStrangersByTheSpeedThatALinkHasNow) {
+TEST(Controller, WorkersAnswerStrangersByTheSpeedThatALinkHasNow) {
     const CapturedLog log;
     Bench bench(config_of(kOnePool, "workers = 2\n"));
     bench.pass(100ms);
@@ -98,7 +98,7 @@ TEST(Control, WorkersAnswerStrangersByTheSpeedThatALinkHasNow) {
     EXPECT_EQ(answered(bench), 3000U);
 }
 
-TEST(Control, HintsAtAPeersOffloadsOnceAMinute) {
+TEST(Controller, HintsAtAPeersOffloadsOnceAMinute) {
     const CapturedLog log;
     Bench bench(config_of(kOnePool));
     for (int i = 0; i < 10; ++i) {
@@ -113,11 +113,11 @@ TEST(Control, HintsAtAPeersOffloadsOnceAMinute) {
     EXPECT_EQ(log.count("10.1.0.1 sends"), 2U);
 }
 
-TEST(Control, InfoSumsOverWorkers) {
+TEST(Controller, InfoSumsOverWorkers) {
     Bench bench(config_of(kOnePool, "workers = 2\n"));
     bench.memory_ports[0]->inject(from_hex(kSyn));
     bench.pass(100ms);
-    const admin::Info info = bench.control.info();
+    const admin::Info info = bench.controller.info();
     EXPECT_EQ(info.workers, 2U);
     EXPECT_EQ(info.connections, 1U);
     EXPECT_EQ(info.half_open, 1U);
@@ -129,15 +129,15 @@ TEST(Control, InfoSumsOverWorkers) {
     EXPECT_EQ(info.dpdk, "22.11");
     EXPECT_FALSE(info.version.empty());
     EXPECT_FALSE(info.draining);
-    EXPECT_EQ(bench.control.live_connections(), 1U);
-    EXPECT_EQ(bench.control.counter(Counter::RxFrames), 1U);
+    EXPECT_EQ(bench.controller.live_connections(), 1U);
+    EXPECT_EQ(bench.controller.counter(Counter::RxFrames), 1U);
 }
 
-TEST(Control, ShowsAndFiltersConnections) {
+TEST(Controller, ShowsAndFiltersConnections) {
     Bench bench(config_of(kOnePool, "workers = 2\n"));
     bench.memory_ports[0]->inject(from_hex(kSyn));
     bench.pass(100ms);
-    const admin::ConnectionList all = bench.control.connections({});
+    const admin::ConnectionList all = bench.controller.connections({});
     ASSERT_EQ(all.rows.size(), 1U);
     EXPECT_FALSE(all.truncated);
     const admin::ConnectionRow& row = all.rows[0];
@@ -148,7 +148,7 @@ TEST(Control, ShowsAndFiltersConnections) {
     EXPECT_FALSE(row.source);
 
     const auto matches = [&](const admin::ConnectionFilter& filter) {
-        return bench.control.connections(filter).rows.size();
+        return bench.controller.connections(filter).rows.size();
     };
     admin::ConnectionFilter filter;
     filter.phase = session::to_string(session::Phase::Handshake);
@@ -172,7 +172,7 @@ TEST(Control, ShowsAndFiltersConnections) {
     EXPECT_EQ(matches(filter), 1U);
 }
 
-TEST(Control, TruncatesALongListAndSaysSo) {
+TEST(Controller, TruncatesALongListAndSaysSo) {
     Bench bench(config_of(kOnePool));
     // The same SYN from several ports; the checksum takes up what the port gives.
     for (unsigned i = 0; i < 20; ++i) {
@@ -182,38 +182,38 @@ TEST(Control, TruncatesALongListAndSaysSo) {
         bench.memory_ports[0]->inject(frame);
     }
     bench.pass(100ms);
-    ASSERT_EQ(bench.control.info().connections, 20U);
+    ASSERT_EQ(bench.controller.info().connections, 20U);
     admin::ConnectionFilter filter;
     filter.limit = 19;
-    EXPECT_EQ(bench.control.connections(filter).rows.size(), 19U);
-    EXPECT_TRUE(bench.control.connections(filter).truncated);
+    EXPECT_EQ(bench.controller.connections(filter).rows.size(), 19U);
+    EXPECT_TRUE(bench.controller.connections(filter).truncated);
     filter.limit = 20;
-    EXPECT_EQ(bench.control.connections(filter).rows.size(), 20U);
-    EXPECT_FALSE(bench.control.connections(filter).truncated);
+    EXPECT_EQ(bench.controller.connections(filter).rows.size(), 20U);
+    EXPECT_FALSE(bench.controller.connections(filter).truncated);
 }
 
-TEST(Control, RefusesFiltersThatNameNothing) {
+TEST(Controller, RefusesFiltersThatNameNothing) {
     Bench bench(config_of(kOnePool));
     admin::ConnectionFilter filter;
     filter.backend = "nobody";
-    EXPECT_EQ(refusal([&] { bench.control.connections(filter); }),
+    EXPECT_EQ(refusal([&] { bench.controller.connections(filter); }),
               "no backend is named 'nobody'; see show backends");
     filter = {};
     filter.phase = "limbo";
-    const std::string unknown = refusal([&] { bench.control.connections(filter); });
+    const std::string unknown = refusal([&] { bench.controller.connections(filter); });
     EXPECT_EQ(unknown.find("no phase is named 'limbo'; known phases: "), 0U);
     EXPECT_NE(unknown.find(session::to_string(session::Phase::Relayed)), std::string::npos);
 }
 
-TEST(Control, ShowsListenersPoolsPortsAndNeighbors) {
+TEST(Controller, ShowsListenersPoolsPortsAndNeighbors) {
     Bench bench(config_of(kOnePool));
     bench.pass(500ms);
-    const auto listeners = bench.control.listeners();
+    const auto listeners = bench.controller.listeners();
     ASSERT_EQ(listeners.size(), 1U);
     EXPECT_EQ(listeners[0].address, SocketAddress::parse("10.1.0.2:1883"));
     EXPECT_EQ(listeners[0].pool, "brokers");
 
-    const auto pools = bench.control.pools();
+    const auto pools = bench.controller.pools();
     ASSERT_EQ(pools.size(), 1U);
     EXPECT_EQ(pools[0].balance, "maglev");
     EXPECT_EQ(pools[0].hash_key, "client_id");
@@ -221,7 +221,7 @@ TEST(Control, ShowsListenersPoolsPortsAndNeighbors) {
     EXPECT_EQ(pools[0].backends, 2U);
     EXPECT_EQ(pools[0].usable, 2U);
 
-    const auto ports = bench.control.ports();
+    const auto ports = bench.controller.ports();
     ASSERT_EQ(ports.size(), 1U);
     EXPECT_EQ(ports[0].name, "front");
     EXPECT_EQ(ports[0].mac, Bench::kMac);
@@ -230,16 +230,16 @@ TEST(Control, ShowsListenersPoolsPortsAndNeighbors) {
     EXPECT_EQ(ports[0].statistics.front().first, "rx_frames");
 
     // The probes ask for the brokers' MAC addresses.
-    const auto neighbors = bench.control.neighbors();
+    const auto neighbors = bench.controller.neighbors();
     ASSERT_EQ(neighbors.size(), 2U);
     EXPECT_EQ(neighbors[0].address, IpAddress::parse("10.1.0.21"));
     EXPECT_EQ(neighbors[0].port, "front");
     EXPECT_TRUE(neighbors[0].mac.is_zero());
 }
 
-TEST(Control, BackendsShowTheirLeasesOverAllWorkers) {
+TEST(Controller, BackendsShowTheirLeasesOverAllWorkers) {
     Bench bench(config_of(kOnePool, "workers = 2\n"));
-    const auto rows = bench.control.backends();
+    const auto rows = bench.controller.backends();
     ASSERT_EQ(rows.size(), 2U);
     EXPECT_EQ(rows[0].pool, "brokers");
     EXPECT_EQ(rows[0].address, SocketAddress::parse("10.1.0.21:1883"));
@@ -249,53 +249,53 @@ TEST(Control, BackendsShowTheirLeasesOverAllWorkers) {
     EXPECT_FALSE(rows[0].offer);
 }
 
-TEST(Control, DrainedWorkersTakeNoNewConnections) {
+TEST(Controller, DrainedWorkersTakeNoNewConnections) {
     Bench bench(config_of(kOnePool));
-    bench.control.drain();
+    bench.controller.drain();
     bench.pass(10ms);
     bench.memory_ports[0]->inject(from_hex(kSyn));
     bench.pass(100ms);
-    EXPECT_EQ(bench.control.info().connections, 0U);
-    EXPECT_TRUE(bench.control.info().draining);
+    EXPECT_EQ(bench.controller.info().connections, 0U);
+    EXPECT_TRUE(bench.controller.info().draining);
 }
 
-TEST(Control, StopEndsConnections) {
+TEST(Controller, StopEndsConnections) {
     Bench bench(config_of(kOnePool));
     bench.memory_ports[0]->inject(from_hex(kSyn));
     bench.pass(100ms);
-    bench.control.stop();
+    bench.controller.stop();
     bench.step();
-    EXPECT_EQ(bench.control.live_connections(), 0U);
+    EXPECT_EQ(bench.controller.live_connections(), 0U);
 }
 
-TEST(Control, AWorkerThatHangsIsSaidSoAndItsLateAnswerHarmsNothing) {
+TEST(Controller, AWorkerThatHangsIsSaidSoAndItsLateAnswerHarmsNothing) {
     Bench bench(config_of(kOnePool));
     bench.patience = 0;
-    EXPECT_EQ(refusal([&] { bench.control.info(); }), "worker 0 does not answer; see the log");
-    EXPECT_EQ(bench.control.live_connections(), std::nullopt);
+    EXPECT_EQ(refusal([&] { bench.controller.info(); }), "worker 0 does not answer; see the log");
+    EXPECT_EQ(bench.controller.live_connections(), std::nullopt);
     bench.pass(100ms);
     bench.patience = 100;
-    EXPECT_EQ(bench.control.info().connections, 0U);
+    EXPECT_EQ(bench.controller.info().connections, 0U);
 }
 
-TEST(Control, AHeartbeatMissesAWorkerThatDoesNotStep) {
+TEST(Controller, AHeartbeatMissesAWorkerThatDoesNotStep) {
     Bench bench(config_of(kOnePool));
-    EXPECT_TRUE(bench.control.heartbeat());
-    EXPECT_FALSE(bench.control.heartbeat());
+    EXPECT_TRUE(bench.controller.heartbeat());
+    EXPECT_FALSE(bench.controller.heartbeat());
     bench.step();
-    EXPECT_TRUE(bench.control.heartbeat());
+    EXPECT_TRUE(bench.controller.heartbeat());
     bench.step();
 }
 
-TEST(Control, SetsTheLogLevel) {
+TEST(Controller, SetsTheLogLevel) {
     const CapturedLog log;
     Bench bench(config_of(kOnePool));
-    bench.control.set_log_level("error");
+    bench.controller.set_log_level("error");
     spdlog::warn("unheard");
-    bench.control.set_log_level("debug");
+    bench.controller.set_log_level("debug");
     spdlog::debug("heard");
     EXPECT_EQ(log.text(), "debug: heard\n");
-    EXPECT_NE(refusal([&] { bench.control.set_log_level("loud"); }), "");
+    EXPECT_NE(refusal([&] { bench.controller.set_log_level("loud"); }), "");
 }
 
 }  // namespace

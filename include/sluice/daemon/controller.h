@@ -1,53 +1,47 @@
-// The control side of the balancer, without threads, clocks or sockets of its own: it hears what workers
-// report, keeps the brokers' health, goes over to other configurations, publishes snapshots, and answers the
-// operator. Whoever runs it calls
-// turn() often and gives it the time.
+// The controller of a running balancer. It owns what goes between the balancer's state, its workers and its
+// operator: the channel to the workers and what was gathered from them, the connection log, and what has been
+// told already. The state is BalancerState's; workers and ports are there before it. No threads, clocks or
+// sockets of its own: whoever runs it calls turn() often and gives it the time.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "sluice/admin/connection_log.h"
 #include "sluice/admin/metrics.h"
 #include "sluice/admin/view.h"
 #include "sluice/backend/chooser.h"
-#include "sluice/backend/health_tracker.h"
-#include "sluice/backend/load_table.h"
 #include "sluice/backend/routing.h"
-#include "sluice/config/model.h"
 #include "sluice/config/reader.h"
 #include "sluice/daemon/backend_totals.h"
+#include "sluice/daemon/balancer_state.h"
 #include "sluice/daemon/log_watch.h"
 #include "sluice/daemon/memory_return.h"
 #include "sluice/daemon/missed_frames.h"
 #include "sluice/daemon/offload_hints.h"
 #include "sluice/daemon/shortages.h"
-#include "sluice/daemon/snapshot_store.h"
 #include "sluice/daemon/stats_poller.h"
 #include "sluice/daemon/worker_channel.h"
 #include "sluice/port/port.h"
-#include "sluice/worker/topology.h"
 
 namespace sluice::daemon {
 
-// The running parts that control looks after. All borrowed, and outliving its last turn(); the ports are
-// those of the configuration, in its order.
-struct Crew {
+// What carries the packets. All borrowed.
+struct Dataplane {
     std::vector<worker::Worker*> workers;  // as many as runtime.workers
-    std::vector<port::Port*> ports;
-    const worker::Topology* topology = nullptr;
+    std::vector<port::Port*> ports;        // those of the configuration, in its order
     const port::FramePool* frames = nullptr;
     std::string dpdk;  // version
     bool hugepages = false;
-    Wait wait;  // how to wait for a worker's answer, and how long
+};
+
+struct ControllerOptions {
+    std::uint64_t seed = 0;  // of the random choices that `explain` shows
+    Wait wait;               // how to wait for a worker's answer, and how long
     std::function<config::LoadResult()> load_configuration;  // reads the file again
     // Of the times in the connection log and the metrics.
     std::function<std::chrono::system_clock::time_point()> wall_clock = std::chrono::system_clock::now;
@@ -55,22 +49,13 @@ struct Crew {
     std::function<void()> return_memory = [] {};
 };
 
-class Control final : public admin::View, public admin::MetricsView {
+class Controller final : public admin::View, public admin::MetricsView {
   public:
-    // seed: of the random choices that `explain` shows.
-    Control(config::Config config, Instant now, std::uint64_t seed);
-    Control(const Control&) = delete;
-    Control& operator=(const Control&) = delete;
-
-    // The one in force: the file's, with what the operator has changed since. The reference stays valid as
-    // long as control lives; [runtime] and [[port]] never change.
-    const config::Config& config() const { return config_; }
-    backend::LoadTable& load() { return load_; }
-    const backend::Snapshot& snapshot() const { return store_.newest(); }
-    std::size_t snapshots_kept() const { return store_.kept(); }
-
-    // Once, before the first turn().
-    void attach(Crew crew);
+    // state: borrowed; the workers were built with its snapshot and topology. The controller outlives their
+    // loops, which may still have an inspection of its own to run: stop(), then join, then destroy.
+    Controller(BalancerState& state, Dataplane dataplane, ControllerOptions options, Instant now);
+    Controller(const Controller&) = delete;
+    Controller& operator=(const Controller&) = delete;
 
     // Hears the workers' events, publishes a snapshot when a broker's condition changed, sends what is due.
     void turn(Instant now);
@@ -83,9 +68,9 @@ class Control final : public admin::View, public admin::MetricsView {
     // reload(false) on behalf of a signal: what comes of it is logged, and nothing is thrown.
     void reload_on_signal();
     // Whether all workers answered since the call before (see WorkerChannel::heartbeat).
-    bool heartbeat() { return link_->heartbeat(); }
+    bool heartbeat() { return channel_.heartbeat(); }
 
-    // --- admin::View; as of the last turn(), and not before attach() ---
+    // --- admin::View; as of the last turn() ---
     admin::Info info() override;
     std::vector<admin::ListenerRow> listeners() override;
     std::vector<admin::PoolRow> pools() override;
@@ -109,34 +94,23 @@ class Control final : public admin::View, public admin::MetricsView {
     admin::Metrics metrics() override;
 
   private:
-    // control.cc
+    // controller.cc
     void hear(std::uint32_t worker);
     void hear_endings(std::uint32_t worker);
     void open_connection_log();
     void watch_connection_log();
     void on_event(std::uint32_t worker, const worker::Event& event);
-    void on_health(const worker::Event& event);
-    void log_health(std::uint32_t backend, bool was_healthy) const;
-    void start_slowly(std::uint32_t backend);
     void forget_the_gone();
     void tell_speeds();
+    void tell_all(const worker::Command& command);
     // reload.cc
     admin::ReloadReport go_over_to_file(bool dry_run);
     config::Config load_changed();
-    config::Config with_wishes(config::Config config) const;
-    void go_over_to(config::Config wanted);
-    backend::Registry assigned(const config::Config& wanted) const;
-    std::vector<admin::ReloadReport::Move> moves_to(const backend::Registry& next) const;
-    struct BackendPlace {
-        std::size_t pool = 0;
-        std::size_t backend = 0;  // index in the pool
-    };
-    BackendPlace find_backend(const std::string& name) const;  // in config_
     // views.cc
     std::vector<worker::Worker::Usage> usage();
     admin::BackendRow describe(const backend::Pool& pool, const backend::Backend& broker) const;
     // metrics.cc
-    void stats_poller();
+    void poll_stats();
     void look_for_shortages();
     void return_memory();
     void tell_listeners(admin::Metrics& metrics) const;
@@ -160,34 +134,26 @@ class Control final : public admin::View, public admin::MetricsView {
     std::optional<session::Stay> session_of(const session::SessionName& name);
     std::string why_not_there(const backend::Pool& pool, std::optional<std::uint32_t> remembered) const;
 
-    config::Config file_;    // as it was read last
-    config::Config config_;  // what runs: the file's, with the operator's changes
-    // States that the operator asked for, by names of pool and backend.
-    std::map<std::pair<std::string, std::string>, config::BackendState> wishes_;
+    BalancerState& state_;
+    const Dataplane dataplane_;
+    const ControllerOptions options_;
     const Instant started_;
     Instant now_;
-    backend::LoadTable load_;
-    backend::Registry registry_;
-    backend::HealthTracker health_;
-    SnapshotStore store_;
+    WorkerChannel channel_;
+    StatsPoller stats_poller_;
+    BackendTotals totals_;
+    std::uint64_t totalled_registry_ = 0;  // the snapshot's that totals_ goes by
     backend::Chooser chooser_;
-    OffloadHints hints_;
     admin::ConnectionLog connection_log_;
     LogWatch log_watch_;
-    Crew crew_;
-    std::vector<std::uint32_t> speeds_;  // by port, as the workers know them, Mbit/s
-    std::optional<WorkerChannel> link_;
-    std::optional<StatsPoller> stats_poller_;
-    std::optional<BackendTotals> baselines_;
-    std::uint64_t booked_registry_ = 0;  // the snapshot's that baselines_ goes by
+    OffloadHints hints_;
     Shortages shortages_;
     MemoryReturn memory_return_;
     MissedFrames missed_frames_;
     admin::Reloads reloads_;
-    Instant last_reload_ = started_;
-    std::shared_ptr<const worker::Topology> topology_;
-    Instant next_look_;  // when to look again for what is gone
-    bool snapshot_due_ = false;
+    Instant last_reload_;
+    std::vector<std::uint32_t> speeds_;  // by port, as the workers know them, Mbit/s
+    Instant next_look_;                  // when to look again for what is gone
     bool draining_ = false;
 };
 
