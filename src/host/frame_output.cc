@@ -22,12 +22,12 @@ FrameOutput::PortOutput::PortOutput(FrameOutput& owner, std::uint16_t index_)
 }
 
 FrameOutput::FrameOutput(std::vector<Interface> interfaces, port::FramePool& pool, const Addresses& addresses,
-                         Accounts& accounts, const FrameOutputOptions& options)
+                         CounterSink& counters, const FrameOutputOptions& options)
     : interfaces_(std::move(interfaces)),
       options_(options),
       pool_(pool),
       addresses_(addresses),
-      accounts_(accounts) {
+      counters_(counters) {
     for (std::size_t i = 0; i < interfaces_.size(); ++i) {
         outputs_.push_back(std::make_unique<PortOutput>(*this, static_cast<std::uint16_t>(i)));
     }
@@ -47,7 +47,7 @@ std::optional<port::Frame> FrameOutput::allocate() {
         spare_.resize(kAllocateAtOnce);
         spare_.resize(pool_.allocate(spare_));
         if (spare_.empty()) {
-            accounts_.dropped(Counter::DropNoFrame, 1);
+            counters_.dropped(Counter::DropNoFrame, 1);
             return std::nullopt;
         }
     }
@@ -58,7 +58,7 @@ std::optional<port::Frame> FrameOutput::allocate() {
 
 void FrameOutput::drop(Counter why, std::span<const port::Frame> frames) {
     if (frames.empty()) return;
-    accounts_.dropped(why, frames.size());
+    counters_.dropped(why, frames.size());
     pool_.release(frames);
 }
 
@@ -117,8 +117,8 @@ std::size_t FrameOutput::offer(PortOutput& to) {
     const std::size_t sent = to.device.transmit(options_.queue, to.batch);
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < sent; ++i) bytes += to.batch[i].length;
-    accounts_.count(Counter::TxFrames, sent);
-    accounts_.count(Counter::TxBytes, bytes);
+    counters_.count(Counter::TxFrames, sent);
+    counters_.count(Counter::TxBytes, bytes);
     if (sent == to.batch.size()) {
         to.batch.clear();
     } else {
@@ -168,7 +168,7 @@ Instant FrameOutput::next_deadline() const {
 void FrameOutput::PortOutput::solicit(const neighbor::Solicitation& solicitation) {
     const auto source = output.addresses_.asker(index, solicitation.target);
     if (!source) {
-        output.accounts_.count(Counter::DropNoRoute, 1);
+        output.counters_.count(Counter::DropNoRoute, 1);
         return;
     }
     auto frame = output.allocate();
@@ -176,13 +176,13 @@ void FrameOutput::PortOutput::solicit(const neighbor::Solicitation& solicitation
     const MacAddress& own = output.interfaces_[index].mac;
     frame->length = static_cast<std::uint32_t>(
         neighbor::write_question(own, *source, solicitation.target, solicitation.to, frame->writable()));
-    output.accounts_.count(Counter::NeighborSolicitations, 1);
+    output.counters_.count(Counter::NeighborSolicitations, 1);
     output.send(index, *frame);
 }
 
 void FrameOutput::PortOutput::resolved(const neighbor::Resolution& resolution) {
     if (!resolution.mac) {
-        output.accounts_.count(Counter::NeighborFailures, 1);
+        output.counters_.count(Counter::NeighborFailures, 1);
         failed.push_back({.address = resolution.address, .waited = take_waiting(resolution.address)});
         return;
     }

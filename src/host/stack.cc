@@ -29,7 +29,7 @@ bool is_icmp(const wire::IpPacket& packet) {
 
 }  // namespace
 
-Disposition Upward::on_wrapped(Instant, const Received&, wire::IpError error) {
+Disposition UpperLayer::on_wrapped(Instant, const Received&, wire::IpError error) {
     return disposition_of(error);
 }
 
@@ -37,7 +37,7 @@ Disposition Upward::on_wrapped(Instant, const Received&, wire::IpError error) {
 
 Disposition Stack::on_frame(Instant now, const port::Frame& frame, Origin origin) {
     Received in{.frame = frame, .origin = origin};
-    if (take_off_priority_tags(in.frame)) accounts_.count(Counter::VlanPriorityTags, 1);
+    if (take_off_priority_tags(in.frame)) counters_.count(Counter::VlanPriorityTags, 1);
     if (in.frame.length < wire::kEthernetHeaderSize) return Disposition::dropped(Counter::DropEthernetShort);
     const MacAddress destination = wire::load_mac(in.frame.data);
     if (!destination.is_multicast() && destination != interface(in).mac) {
@@ -75,11 +75,11 @@ void Stack::answer(const Received& in, const IpAddress& target, const MacAddress
     frame->length = static_cast<std::uint32_t>(
         neighbor::write_answer(interface(in).mac, target, asker_mac, asker, frame->writable()));
     output_.send(in.frame.port, *frame);
-    accounts_.count(counter, 1);
+    counters_.count(counter, 1);
 }
 
 void Stack::tell(const Received& in) {
-    if (in.origin != Origin::Handover) upward_.on_neighbor_news(in);
+    if (in.origin != Origin::Handover) upper_.on_neighbor_news(in);
 }
 
 // --- IP ---
@@ -94,15 +94,15 @@ Disposition Stack::on_ip(Instant now, const Received& in) {
     if (packet->protocol != wire::kProtocolTcp || is_group(packet->destination)) {
         return Disposition::punt(Counter::DropIpProtocol);
     }
-    return upward_.on_tcp(now, in, *packet);
+    return upper_.on_tcp(now, in, *packet);
 }
 
 Disposition Stack::on_unplain_ip(Instant now, const Received& in, wire::IpError error) {
     if (error == wire::IpError::Ipv6Extension || error == wire::IpError::Ipv4Fragment) {
-        return upward_.on_wrapped(now, in, error);
+        return upper_.on_wrapped(now, in, error);
     }
     // The port cuts what is larger than its buffers, and the address is unknown then.
-    if (error == wire::IpError::Truncated) upward_.on_over_mtu(now, in.frame.port, IpAddress{});
+    if (error == wire::IpError::Truncated) upper_.on_over_mtu(now, in.frame.port, IpAddress{});
     return in.frame.multi_segment ? Disposition::dropped(Counter::DropMultiSegment) : disposition_of(error);
 }
 
@@ -110,7 +110,7 @@ std::optional<Disposition> Stack::judge(Instant now, const Received& in, std::si
                                         const IpAddress& source, const IpAddress& destination) {
     // What was handed over was judged there, and what was put together is as large as it is.
     if (in.origin == Origin::Port && size > interface(in).mtu) {
-        upward_.on_over_mtu(now, in.frame.port, source);
+        upper_.on_over_mtu(now, in.frame.port, source);
         return Disposition::dropped(Counter::DropIpOverMtu);
     }
     const bool group = is_group(destination);

@@ -35,7 +35,7 @@ Disposition Stack::on_icmp(Instant now, const Received& in, const wire::IpPacket
     if (in.origin != Origin::Handover && is_error(packet)) {
         const auto quote =
             wire::parse_tcp_quote(packet.family, packet.payload.subspan(wire::kIcmpHeaderSize));
-        const auto elsewhere = quote ? upward_.steer_icmp_error(in, *quote) : std::nullopt;
+        const auto elsewhere = quote ? upper_.steer_icmp_error(in, *quote) : std::nullopt;
         if (elsewhere) return *elsewhere;
     }
     return packet.family == IpFamily::V4 ? on_icmp_v4(now, in, packet) : on_icmp_v6(now, in, packet);
@@ -109,7 +109,7 @@ Disposition Stack::on_error(Instant now, const wire::IpPacket& packet, IcmpError
                             const wire::IcmpMessage& message, std::uint32_t mtu) {
     const auto quote = wire::parse_tcp_quote(packet.family, message.body);
     if (!quote) return Disposition::dropped(Counter::DropIcmpUnhandled);
-    return upward_.on_icmp_error(now, {.kind = kind, .mtu = mtu, .quote = *quote, .message = message});
+    return upper_.on_icmp_error(now, {.kind = kind, .mtu = mtu, .quote = *quote, .message = message});
 }
 
 Disposition Stack::echo(Instant now, const Received& in, const wire::IpPacket& packet,
@@ -118,7 +118,7 @@ Disposition Stack::echo(Instant now, const Received& in, const wire::IpPacket& p
     if (!addresses_.owns(arrival.port, packet.destination)) {
         return Disposition::punt(Counter::DropIpNotOurs);
     }
-    if (!upward_.may_echo(now, arrival.port, packet.source)) {
+    if (!upper_.may_echo(now, arrival.port, packet.source)) {
         return Disposition::dropped(Counter::DropIcmpRate);
     }
     auto frame = output_.allocate();
@@ -133,7 +133,7 @@ Disposition Stack::echo(Instant now, const Received& in, const wire::IpPacket& p
         return Disposition::dropped(Counter::DropIcmpMalformed);
     }
     output_.send(arrival.port, *frame);
-    accounts_.count(Counter::IcmpEchoReplies, 1);
+    counters_.count(Counter::IcmpEchoReplies, 1);
     return Disposition::consumed();
 }
 

@@ -39,7 +39,7 @@ inline constexpr std::uint32_t kFlushEvery = 64;
 
 // One per worker, which outlives its parts. Only the worker's loop changes topology and snapshot, between two
 // packets. To its host stack it tells which addresses are Sluice's, and counts for it.
-struct WorkerContext final : host::Addresses, host::Accounts {
+struct WorkerContext final : host::Addresses, host::CounterSink {
     WorkerContext(const WorkerOptions& options_, const WorkerResources& resources)
         : options(options_),
           topology(resources.topology),

@@ -163,7 +163,7 @@ template <IpFamily kFamily>
 
 template <IpFamily kFamily>
 Forwarder::Decided Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily>& packet,
-                                   const port::Frame& frame) {
+                                      const port::Frame& frame) {
     const std::uint32_t id = find<kFamily>(lookup, packet);
     if (id == flow::kNoEntry) return std::nullopt;
     splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];

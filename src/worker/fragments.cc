@@ -40,15 +40,15 @@ Fragments::Fragments(WorkerContext& context, host::FrameOutput& output, IcmpErro
 
 std::optional<port::Frame> Fragments::add(Instant now, const port::Frame& frame,
                                           const wire::Fragment& fragment) {
-    using Fate = wire::Reassembly::Status;
+    using Status = wire::Reassembly::Status;
     const std::size_t largest = frame.capacity - wire::kEthernetHeaderSize;
     const auto result = of(fragment.family).add(now, fragment, largest, origin_of(frame));
     if (result.evicted != 0) counters_.add(Counter::DropFragmentTable, result.evicted);
     switch (result.fate) {
-        case Fate::Held: break;
-        case Fate::Spoiled: counters_.add(spoiled_fragment(fragment.family), result.spoiled); break;
-        case Fate::TooLarge: counters_.add(Counter::DropMultiSegment, result.spoiled); break;
-        case Fate::Whole: return frame_of(frame, result.packet);
+        case Status::Held: break;
+        case Status::Spoiled: counters_.add(spoiled_fragment(fragment.family), result.spoiled); break;
+        case Status::TooLarge: counters_.add(Counter::DropMultiSegment, result.spoiled); break;
+        case Status::Whole: return frame_of(frame, result.packet);
     }
     return std::nullopt;
 }

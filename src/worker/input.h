@@ -25,7 +25,7 @@
 
 namespace sluice::worker {
 
-class Input final : host::Upward {
+class Input final : host::UpperLayer {
   public:
     Input(WorkerContext& context, const FlowTable& flow_table, Forwarder& forwarder,
           host::FrameOutput& output, Answers& answers, ConnectionTable& connections, Spliced& spliced,
@@ -43,7 +43,7 @@ class Input final : host::Upward {
     void ring_doorbells();
 
   private:
-    // --- host::Upward ---
+    // --- host::UpperLayer ---
     host::Disposition on_tcp(Instant now, const host::Received& in, const wire::IpPacket& packet) override;
     host::Disposition on_icmp_error(Instant now, const host::IcmpError& error) override;
     bool may_echo(Instant now, std::uint16_t port, const IpAddress& to) override;

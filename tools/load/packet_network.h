@@ -30,8 +30,8 @@ struct PacketNetworkOptions {
 };
 
 class PacketNetwork final : host::Addresses,
-                            host::Accounts,
-                            host::Upward,
+                            host::CounterSink,
+                            host::UpperLayer,
                             host::NeighborNews,
                             host::FailedNeighbors {
   public:

@@ -63,9 +63,9 @@ struct FrameOutputOptions {
 
 class FrameOutput {
   public:
-    // pool, addresses, accounts: borrowed.
+    // pool, addresses, counters: borrowed.
     FrameOutput(std::vector<Interface> interfaces, port::FramePool& pool, const Addresses& addresses,
-                Accounts& accounts, const FrameOutputOptions& options);
+                CounterSink& counters, const FrameOutputOptions& options);
     ~FrameOutput();
     FrameOutput(const FrameOutput&) = delete;
     FrameOutput& operator=(const FrameOutput&) = delete;
@@ -156,7 +156,7 @@ class FrameOutput {
     const FrameOutputOptions options_;
     port::FramePool& pool_;
     const Addresses& addresses_;
-    Accounts& accounts_;
+    CounterSink& counters_;
     std::vector<std::unique_ptr<PortOutput>> outputs_;  // by port
     std::vector<port::Frame> spare_;                    // allocated, unused
     std::size_t waiting_ = 0;                           // over all neighbors

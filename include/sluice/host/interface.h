@@ -50,14 +50,14 @@ class Addresses {
 };
 
 // Told what happens, by its name in the list of counters.
-class Accounts {
+class CounterSink {
   public:
     virtual void count(Counter what, std::uint64_t n) = 0;
     // Frames that went no further: received ones with a Disposition are not among them.
     virtual void dropped(Counter why, std::uint64_t frames) = 0;
 
   protected:
-    ~Accounts() = default;
+    ~CounterSink() = default;
 };
 
 }  // namespace sluice::host

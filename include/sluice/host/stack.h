@@ -36,7 +36,9 @@ struct Received {
 
     std::uint16_t ether_type() const { return load16(frame.data + wire::kEtherTypeAt); }
     ByteView payload() const { return frame.bytes().subspan(wire::kEthernetHeaderSize); }
-    Arrival arrival() const { return {.port = frame.port, .source_mac = wire::load_mac(frame.data + wire::kEthernetSourceAt)}; }
+    Arrival arrival() const {
+        return {.port = frame.port, .source_mac = wire::load_mac(frame.data + wire::kEthernetSourceAt)};
+    }
 };
 
 // What a router, or the other end's host, says about a packet of ours. Nobody vouches for who says so.
@@ -49,7 +51,7 @@ struct IcmpError {
 };
 
 // The caller's part.
-class Upward {
+class UpperLayer {
   public:
     // A TCP packet for an own address; nothing of TCP itself was looked at.
     virtual Disposition on_tcp(Instant now, const Received& in, const wire::IpPacket& packet) = 0;
@@ -74,14 +76,14 @@ class Upward {
     virtual void on_over_mtu(Instant, std::uint16_t, const IpAddress&) {}
 
   protected:
-    ~Upward() = default;
+    ~UpperLayer() = default;
 };
 
 class Stack {
   public:
     // All borrowed. Output's interfaces are the host's.
-    Stack(const Addresses& addresses, FrameOutput& output, Accounts& accounts, Upward& upward)
-        : addresses_(addresses), output_(output), accounts_(accounts), upward_(upward) {}
+    Stack(const Addresses& addresses, FrameOutput& output, CounterSink& counters, UpperLayer& upper)
+        : addresses_(addresses), output_(output), counters_(counters), upper_(upper) {}
 
     // The frame stays the caller's, unless it was Forwarded.
     Disposition on_frame(Instant now, const port::Frame& frame, Origin origin);
@@ -111,8 +113,8 @@ class Stack {
 
     const Addresses& addresses_;
     FrameOutput& output_;
-    Accounts& accounts_;
-    Upward& upward_;
+    CounterSink& counters_;
+    UpperLayer& upper_;
 };
 
 // A group that IPv6 hosts speak to each other by; over IPv4 none is spoken to.

@@ -114,7 +114,8 @@ TEST(Discovery, ANeighborThatMovesIsFollowed) {
         if (v4) wire::store_mac(moved.data() + wire::kEthernetHeaderSize + 8, elsewhere);
         lab.receive(0, moved);
         EXPECT_EQ(lab.output.resolve(lab.now, {0, neighbor}), elsewhere);
-        const auto told = std::ranges::find_if(lab.sightings, [](const Sighting& s) { return s.before.has_value(); });
+        const auto told =
+            std::ranges::find_if(lab.sightings, [](const Sighting& s) { return s.before.has_value(); });
         ASSERT_NE(told, lab.sightings.end());
         EXPECT_EQ(told->before, kNeighborMac);
         EXPECT_EQ(told->mac, elsewhere);

@@ -115,7 +115,7 @@ TEST(FrameOutput, AtTheEndASlowPortIsWaitedFor) {
 
 TEST(FrameOutput, AnEmptyPoolIsCountedAndEveryFrameComesBack) {
     port::HeapFramePool pool(8);
-    struct Nobody final : Addresses, Accounts {
+    struct Nobody final : Addresses, CounterSink {
         bool owns(std::uint16_t, const IpAddress&) const override { return false; }
         std::optional<IpAddress> asker(std::uint16_t, const IpAddress&) const override {
             return ip("10.1.0.1");

@@ -199,7 +199,7 @@ std::optional<Disposition> HostLab::steer_icmp_error(const Received&, const wire
 
 Disposition HostLab::on_wrapped(Instant at, const Received& in, wire::IpError error) {
     wrapped.push_back(error);
-    return Upward::on_wrapped(at, in, error);
+    return UpperLayer::on_wrapped(at, in, error);
 }
 
 void HostLab::on_neighbor_news(const Received& in) {

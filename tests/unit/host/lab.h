@@ -45,7 +45,7 @@ std::optional<wire::IpPacket> packet_of(const Bytes& frame);
 std::optional<wire::NeighborAdvertisement> advertisement_of(const Bytes& frame);
 MacAddress destination_of(const Bytes& frame);
 
-class HostLab final : Addresses, Accounts, Upward, NeighborNews, FailedNeighbors {
+class HostLab final : Addresses, CounterSink, UpperLayer, NeighborNews, FailedNeighbors {
   public:
     explicit HostLab(const FrameOutputOptions& options = {});
     ~HostLab();
