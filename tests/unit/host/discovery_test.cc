@@ -28,6 +28,7 @@ TEST(Discovery, ArpIsAnsweredForOwnAddressesOfThatPortOnly) {
         EXPECT_EQ(lab.counted(Counter::ArpReplies), c.answered ? 1U : 0U);
         if (!c.answered) continue;
         EXPECT_EQ(destination_of(sent[0]), kNeighborMac);
+        EXPECT_EQ(wire::EthernetView::parse(sent[0])->source(), lab.mac(c.port));
         EXPECT_EQ(arp_of(sent[0]), (wire::ArpPacket{.operation = wire::ArpOperation::Reply,
                                                     .sender_mac = lab.mac(c.port),
                                                     .sender_ip = ip(c.target),

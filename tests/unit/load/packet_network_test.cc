@@ -104,37 +104,6 @@ TEST_P(PacketNetworkTest, ASynWaitsForItsNextHop) {
     EXPECT_TRUE(tcp_of(sent[1]).flags.syn);
 }
 
-TEST_P(PacketNetworkTest, QuestionsForOwnAddressesAreAnswered) {
-    const IpAddress& wanted = lab.addressing.source(2);
-    const IpAddress& asker = lab.addressing.target(0).address;
-    const auto ask = [&](const IpAddress& target) {
-        Frame frame(200);
-        if (GetParam()) {
-            frame.resize(wire::write_neighbor_solicitation_frame(
-                {.source_mac = kNeighborMac,
-                 .destination_mac = wire::multicast_mac(wire::solicited_node_multicast(target)),
-                 .source = asker,
-                 .destination = wire::solicited_node_multicast(target)},
-                {.target = target, .source_mac = kNeighborMac}, frame));
-        } else {
-            frame.resize(wire::write_arp_frame(kBroadcastMac,
-                                               {.operation = wire::ArpOperation::Request,
-                                                .sender_mac = kNeighborMac,
-                                                .sender_ip = asker,
-                                                .target_mac = {},
-                                                .target_ip = target},
-                                               frame));
-        }
-        lab.clients.port.inject(frame);
-        return turn();
-    };
-    const std::vector<Frame> answers = ask(wanted);
-    ASSERT_EQ(answers.size(), 1U);
-    EXPECT_EQ(wire::EthernetView::parse(answers[0])->destination(), kNeighborMac);
-    EXPECT_EQ(wire::EthernetView::parse(answers[0])->source(), PacketLab::kClientMac);
-    EXPECT_TRUE(ask(asker).empty());
-}
-
 TEST_P(PacketNetworkTest, EchoIsAnsweredForOwnAddressesOnly) {
     const std::string text = "are you there";
     const wire::IcmpMessage question{.type = GetParam() ? wire::kIcmpv6EchoRequest : wire::kIcmpEchoRequest,

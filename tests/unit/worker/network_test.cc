@@ -144,35 +144,6 @@ TEST(Network, NeighborSolicitationsAreAnsweredForOwnAddressesOnly) {
     }
 }
 
-TEST(Network, EchoRequestsToOwnAddressesAreAnsweredWithTheirData) {
-    Lab lab;
-    Tap tap(lab);
-    lab.inject(0, echo_request(0, ip("10.1.7.7"), ip("10.1.0.1")));
-    lab.inject(1, echo_request(1, ip("10.2.0.7"), ip("10.2.0.12")));
-    lab.inject(0, echo_request(0, ip("fd00:1::7"), ip("fd00:1::1")));
-    lab.inject(0, echo_request(0, ip("10.1.7.7"), ip("10.1.0.3")));
-    lab.settle();
-    ASSERT_EQ(tap.frames.size(), 3U);
-    EXPECT_EQ(lab.count(Counter::IcmpEchoReplies), 3U);
-    for (const auto& [port, frame] : tap.frames) {
-        const auto packet = packet_of(frame);
-        ASSERT_TRUE(packet);
-        EXPECT_EQ(wire::EthernetView::parse(frame)->destination(), kMac);
-        if (packet->family == IpFamily::V4) {
-            const auto reply = wire::IcmpView::parse(packet->payload);
-            EXPECT_TRUE(reply->checksum_valid());
-            EXPECT_EQ(reply->type(), wire::kIcmpEchoReply);
-            EXPECT_EQ(reply->parameter(), 0x12345678U);
-            EXPECT_EQ(as_text(reply->body()), "abcdefgh");
-        } else {
-            const auto reply = wire::Icmpv6View::parse(packet->payload);
-            EXPECT_TRUE(reply->checksum_valid(packet->source, packet->destination));
-            EXPECT_EQ(reply->type(), wire::kIcmpv6EchoReply);
-            EXPECT_EQ(as_text(reply->body()), "abcdefgh");
-        }
-    }
-}
-
 TEST(Network, EchoIsAnsweredAtABoundedRate) {
     Lab lab;
     lab.command(slow_port());
