@@ -1,8 +1,37 @@
 #include "sluice/session/leg.h"
 
 #include <algorithm>
+#include <chrono>
+
+#include "session/parts.h"
 
 namespace sluice::session {
+namespace {
+
+std::uint16_t hour_of(Instant t) {
+    return static_cast<std::uint16_t>(
+        std::chrono::duration_cast<std::chrono::hours>(t.time_since_epoch()).count());
+}
+
+// The beginning of the last such hour that is not after `now`.
+Instant last_hour(std::uint16_t hour, Instant now) {
+    const auto whole = std::chrono::floor<std::chrono::hours>(now.time_since_epoch());
+    return Instant(whole - std::chrono::hours(static_cast<std::uint16_t>(hour_of(now) - hour)));
+}
+
+// Without a receive_window: who rests stays relayed, and has buffers to promise.
+tcp::EndpointOptions options_of(const RestingLeg& leg, std::uint32_t send_buffer) {
+    tcp::EndpointOptions options;
+    options.receive_mss = leg.receive_mss;
+    options.receive_buffer = leg.receive_buffer;
+    options.send_buffer = send_buffer;
+    options.timestamp_offset = leg.timestamp_offset;
+    options.time_wait = kLinger;
+    options.fin_wait_2 = kHalfClosed;
+    return options;
+}
+
+}  // namespace
 
 ByteView Leg::peek(std::size_t offset) const {
     if (!codecs_) return endpoint_.peek(offset);
@@ -69,11 +98,21 @@ void Leg::count_statistics(CounterSet& counters) const {
     counters.add(Counter::TcpMissingTimestamps, s.missing_timestamps);
 }
 
-RestingLeg Leg::rest(Instant now, tcp::Output& out) {
-    endpoint_.acknowledge(now, out);
-    if (codecs_) codecs_->shrink();
-    return {.position = endpoint_.position(), .codecs = std::move(codecs_)};
+RestingLeg Leg::rest() const {
+    const tcp::Endpoint::Position at = endpoint_.position();
+    const tcp::EndpointOptions& options = endpoint_.options();
+    return {.position = tcp::RestingPosition(at),
+            .timestamp_offset = options.timestamp_offset,
+            .receive_buffer = options.receive_buffer,
+            .receive_mss = at.receive_mss,
+            .last_timestamp_hour = hour_of(at.last_timestamp_at)};
 }
+
+Leg::Leg(const RestingLeg& resting, std::uint32_t send_buffer, Instant now)
+    : endpoint_(tcp::Endpoint::resume(
+          options_of(resting, send_buffer),
+          resting.position.position(resting.receive_mss, last_hour(resting.last_timestamp_hour, now)), now)),
+      started_(true) {}
 
 // Moves what can be moved between TCP and the codecs, in both directions.
 void Leg::pump(Instant now, tcp::Output& out) {

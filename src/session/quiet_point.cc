@@ -81,19 +81,18 @@ bool Session::try_splice(Instant now) {
 }
 
 splice::Joint Session::joint(const LinkDestination& broker_hop) const {
-    const auto packets_in = [&](const Leg& leg) { return static_cast<std::uint32_t>(leg.segments_in()); };
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(c_.opened.time_since_epoch());
     return {.client = {.tuple = c_.client,
                        .position = c_.client_leg.position(),
                        .mac = c_.path.mac,
                        .port = c_.path.port,
-                       .packets = packets_in(*c_.broker_leg),
+                       .packets = c_.packets_from_broker(),
                        .bytes = c_.bytes_from_broker},
             .broker = {.tuple = c_.upstream,
                        .position = c_.broker_leg->position(),
                        .mac = broker_hop.mac,
                        .port = broker_hop.port,
-                       .packets = packets_in(c_.client_leg),
+                       .packets = c_.packets_from_client(),
                        .bytes = c_.bytes_from_client},
             .listener = c_.listener,
             .pool = c_.pool,

@@ -25,10 +25,28 @@ ConnectionSummary summary_of(Instant now, const Connection& c) {
     summary.mqtt_version = c.version ? static_cast<std::uint8_t>(*c.version) : std::uint8_t{0};
     summary.keep_alive = c.keep_alive;
     summary.persistent = c.persistent;
-    set_client_id(summary, c.client_id, c.client_id.size());
+    set_client_id(summary, c.client_id, c.client_id_size());
     summary.bytes_from_client = c.bytes_from_client;
     summary.bytes_from_broker = c.bytes_from_broker;
     summary.age = now - c.opened;
+    return summary;
+}
+
+ConnectionSummary summary_of(Instant now, const RestingConnection& c, const RestingExtras& extras) {
+    ConnectionSummary summary;
+    summary.listener = c.listener;
+    summary.pool = c.pool;
+    summary.backend = c.lease.backend;
+    summary.client = c.client;
+    summary.identity = extras.has_identity() ? extras.identity : c.client.remote;
+    summary.upstream = c.upstream;
+    summary.mqtt_version = c.label.version;
+    summary.keep_alive = c.keep_alive;
+    summary.persistent = c.persistent;
+    set_client_id(summary, c.label.shown(), c.label.size);
+    summary.bytes_from_client = c.bytes_from_client;
+    summary.bytes_from_broker = c.bytes_from_broker;
+    summary.age = now - Instant(std::chrono::seconds(c.opened));
     return summary;
 }
 

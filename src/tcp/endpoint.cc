@@ -332,6 +332,7 @@ std::size_t Endpoint::memory_bytes() const { return sizeof(Impl) + buffer_bytes(
 std::size_t Endpoint::buffer_bytes() const {
     return impl_->send_buffer.capacity() + impl_->reassembly.memory_bytes();
 }
+const EndpointOptions& Endpoint::options() const { return impl_->options; }
 const Endpoint::Statistics& Endpoint::statistics() const { return impl_->statistics; }
 
 }  // namespace sluice::tcp

@@ -10,11 +10,6 @@ namespace sluice::worker {
 // How long a broker may say nothing before it is asked whether it still knows the connection.
 inline constexpr Duration kSilence = 10min;
 
-// How long ago, by a clock of 32-bit milliseconds.
-inline Duration since(Instant now, std::uint32_t then) {
-    return std::chrono::milliseconds(milliseconds32(now) - then);
-}
-
 // Once both FINs were acknowledged it stays over, whatever an end acknowledges afterwards.
 inline bool is_over(const splice::Core& core) {
     return core.way(splice::Direction::ToBroker).has(splice::DirectionState::kLingers);

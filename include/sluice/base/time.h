@@ -33,4 +33,9 @@ constexpr std::uint32_t milliseconds32(Instant t) {
         std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count());
 }
 
+// How long before `now` it was `then`, by that clock: less than 49.7 days.
+constexpr Duration since(Instant now, std::uint32_t then) {
+    return std::chrono::milliseconds(milliseconds32(now) - then);
+}
+
 }  // namespace sluice

@@ -77,6 +77,18 @@ struct Connection {
           opened(now),
           last_heard(now),
           last_traffic(now) {}
+    // One that was established before; client_leg_ goes on where it was.
+    Connection(const FourTuple& client_, const ClientPath& path_, std::uint32_t listener_,
+               std::uint32_t pool_, Leg&& client_leg_, Instant opened_)
+        : listener(listener_),
+          pool(pool_),
+          client(client_),
+          identity(client_.remote),
+          path(path_),
+          client_leg(std::move(client_leg_)),
+          opened(opened_),
+          last_heard(opened_),
+          last_traffic(opened_) {}
 
     std::uint32_t id = 0;  // slot in the slab
     Phase phase = Phase::Handshake;
@@ -89,9 +101,9 @@ struct Connection {
     SocketAddress identity;
     ClientPath path;
     Leg client_leg;
-    std::uint16_t client_mss;  // largest payload the client takes, from its SYN and its port's MTU
+    std::uint16_t client_mss = 0;  // largest payload the client takes, from its SYN and its port's MTU
     // Bytes from its SYN on that the client was promised room for before anything was known of its broker.
-    std::uint32_t first_window;
+    std::uint32_t first_window = 0;
     // What its SYN-ACK's numbers tell (tcp/syn_cookie.h), so that its handshake can be let go of; nullopt:
     // they tell nothing.
     std::optional<std::uint8_t> cookie_note;
@@ -104,6 +116,7 @@ struct Connection {
     // From the CONNECT.
     std::optional<mqtt::Version> version;
     std::string client_id;
+    std::uint16_t client_id_cut = 0;   // bytes at its end that were let go of at a rest
     std::optional<std::uint64_t> key;  // hash of the balancing key; nullopt when it is empty
     bool persistent = false;           // the session outlives the connection
     std::uint32_t session_expiry =
@@ -136,6 +149,18 @@ struct Connection {
     Instant last_traffic;  // last payload from either side
     std::uint64_t bytes_from_client = 0;
     std::uint64_t bytes_from_broker = 0;
+    // Segments that endpoints have received which gave way to a rest: the client's, the broker's.
+    std::array<std::uint32_t, 2> packets_before{};
+
+    // Whole, in bytes.
+    std::size_t client_id_size() const { return client_id.size() + client_id_cut; }
+    // Segments received, modulo 2^32.
+    std::uint32_t packets_from_client() const {
+        return packets_before[0] + static_cast<std::uint32_t>(client_leg.segments_in());
+    }
+    std::uint32_t packets_from_broker() const {
+        return packets_before[1] + (broker_leg ? static_cast<std::uint32_t>(broker_leg->segments_in()) : 0);
+    }
 };
 
 }  // namespace sluice::session

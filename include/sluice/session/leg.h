@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,26 +20,29 @@
 #include "sluice/base/time.h"
 #include "sluice/session/codec.h"
 #include "sluice/tcp/endpoint.h"
+#include "sluice/tcp/resting_position.h"
 #include "sluice/tcp/syn_cookie.h"
 
 namespace sluice::session {
 
-// What a leg leaves behind when it rests.
+// What a leg leaves behind when it rests: the position of its endpoint, and of the endpoint's options what an
+// established one still uses. Codecs leave nothing: only those that are no longer needed let a leg rest.
 struct RestingLeg {
-    tcp::Endpoint::Position position;
-    std::unique_ptr<CodecChain> codecs;  // nullptr: none
+    tcp::RestingPosition position;
+    std::uint32_t timestamp_offset = 0;
+    std::uint32_t receive_buffer = 0;       // bytes
+    std::uint16_t receive_mss = 0;          // announced
+    std::uint16_t last_timestamp_hour = 0;  // when the peer's last timestamp came, modulo 2^16 hours
 };
+static_assert(sizeof(RestingLeg) == 44 && std::is_trivially_copyable_v<RestingLeg>);
 
 class Leg {
   public:
     // codecs: nullptr where the stream is the text.
     explicit Leg(const tcp::EndpointOptions& options, std::unique_ptr<CodecChain> codecs = nullptr)
         : endpoint_(options), codecs_(std::move(codecs)) {}
-    // A leg that goes on where one came to rest. options: those that it had.
-    Leg(const tcp::EndpointOptions& options, RestingLeg resting, Instant now)
-        : endpoint_(tcp::Endpoint::resume(options, resting.position, now)),
-          codecs_(std::move(resting.codecs)),
-          started_(true) {}
+    // A leg that goes on where one came to rest. send_buffer: as the other's options had it.
+    Leg(const RestingLeg& resting, std::uint32_t send_buffer, Instant now);
 
     // --- opening, one of them, once ---
     void listen(tcp::Seq initial) { endpoint_.listen(initial); }
@@ -127,8 +131,10 @@ class Leg {
     void count_statistics(CounterSet& counters) const;
 
     // --- rest ---
-    // Requires quiet(). Sends the ACK that is owed; this leg is not used any more.
-    RestingLeg rest(Instant now, tcp::Output& out);
+    // It is quiet and nothing is owed or awaited, so that everything about it is in rest().
+    bool may_rest() const { return quiet() && transparent() && next_deadline() == kNever; }
+    // Requires may_rest(). This leg is not used any more.
+    RestingLeg rest() const;
 
     // In bytes, without the object itself.
     std::size_t memory_bytes() const {

@@ -11,6 +11,7 @@
 #include "sluice/base/address.h"
 #include "sluice/base/time.h"
 #include "sluice/session/connection.h"
+#include "sluice/session/resting.h"
 #include "sluice/splice/record.h"
 #include "sluice/splice/table.h"
 
@@ -42,6 +43,9 @@ static_assert(std::is_trivially_copyable_v<ConnectionSummary>);
 
 // Of a connection with endpoints. Its backend is the last one it had, which may have gone.
 ConnectionSummary summary_of(Instant now, const Connection& connection);
+
+// Of one at rest.
+ConnectionSummary summary_of(Instant now, const RestingConnection& connection, const RestingExtras& extras);
 
 // Of a spliced one. identity: as in the summary.
 template <IpFamily kFamily>

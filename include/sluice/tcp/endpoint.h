@@ -207,6 +207,8 @@ class Endpoint {
     std::size_t memory_bytes() const;
     // Of these, what grows and shrinks with the bytes that are held.
     std::size_t buffer_bytes() const;
+    // Those it was made with, within what it can do.
+    const EndpointOptions& options() const;
 
     struct Statistics {
         std::uint64_t segments_in = 0;
