@@ -76,4 +76,18 @@ Instant idle_deadline(const RestingConnection& r, Duration idle_timeout, Instant
     return now - since(now, r.keep_alive != 0 ? r.last_heard : r.last_traffic) + limit;
 }
 
+// Nothing is held, owed or under way, and no timer but the idle one has anything to do.
+bool Session::may_rest() const {
+    return c_.phase == Phase::Relayed && c_.stays_relayed && c_.answer_held == kNever &&
+           c_.client_leg.may_rest() && c_.broker_leg->may_rest();
+}
+
+bool Session::try_rest(Instant now) {
+    if (now < c_.rests_at || !may_rest() || !s_.transmitter.rest(c_)) return false;
+    c_.client_leg.count_statistics(s_.counters);
+    c_.broker_leg->count_statistics(s_.counters);
+    c_.phase = Phase::Resting;
+    return true;
+}
+
 }  // namespace sluice::session

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "session/parts.h"
+#include "sluice/session/resting.h"
 
 namespace sluice::session {
 
@@ -20,6 +21,7 @@ const char* to_string(Phase phase) {
         case Phase::Connecting: return "connecting";
         case Phase::Replaying: return "replaying";
         case Phase::Relayed: return "relayed";
+        case Phase::Resting: return "resting";
         case Phase::Spliced: return "spliced";
         case Phase::Delivering: return "delivering";
         case Phase::Refusing: return "refusing";
@@ -96,6 +98,7 @@ void Session::on_broker_path_mss(Instant now, std::uint16_t mss) {
 }
 
 void Session::on_timer(Instant now) {
+    if (phase_deadline() > now && try_rest(now)) return;
     c_.client_leg.on_timer(now, to_client_);
     if (c_.broker_leg) c_.broker_leg->on_timer(now, to_broker_);
     advance(now);
@@ -113,7 +116,7 @@ void Session::count_ending(Counter reason) {
 }
 
 Instant Session::deadline() const {
-    Instant earliest = std::min(c_.client_leg.next_deadline(), phase_deadline());
+    Instant earliest = std::min({c_.client_leg.next_deadline(), phase_deadline(), c_.rests_at});
     if (c_.broker_leg) earliest = std::min(earliest, c_.broker_leg->next_deadline());
     return earliest;
 }
@@ -132,11 +135,13 @@ void Session::advance(Instant now) {
             case Phase::Delivering: step_delivering(now); break;
             case Phase::Refusing: step_refusing(now); break;
             case Phase::Closing: step_closing(now); break;
+            case Phase::Resting:
             case Phase::Spliced:
             case Phase::Ended: break;
         }
     } while (c_.phase != before);
     if (!try_splice(now)) update_windows(now);
+    c_.rests_at = may_rest() ? now + kRestAfter : kNever;
 }
 
 void Session::step_handshake(Instant now) {
@@ -165,6 +170,7 @@ Instant Session::phase_deadline() const {
         case Phase::Delivering:
         case Phase::Refusing: return c_.attempt_deadline;
         case Phase::Relayed: return std::min(idle_deadline(), c_.answer_held);
+        case Phase::Resting:
         case Phase::Spliced:
         case Phase::Closing:
         case Phase::Ended: return kNever;
@@ -193,6 +199,7 @@ void Session::on_phase_deadline(Instant now) {
         case Phase::Relayed: begin_delivering(now, Counter::ClosedIdle); return;
         case Phase::Delivering:
         case Phase::Refusing: give_up(now); return;  // the reason was counted when it began
+        case Phase::Resting:
         case Phase::Spliced:
         case Phase::Closing:
         case Phase::Ended: return;

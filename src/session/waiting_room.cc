@@ -20,6 +20,7 @@ bool is_waiting(Phase phase) {
         case Phase::Replaying:
         case Phase::Refusing: return true;
         case Phase::Relayed:
+        case Phase::Resting:
         case Phase::Spliced:
         case Phase::Delivering:
         case Phase::Closing:

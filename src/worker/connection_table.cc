@@ -57,6 +57,7 @@ ConnectionTable::ConnectionTable(WorkerContext& context, FlowTable& flow_table, 
                .worker = options_.index},
       slab_(options_.max_connections),
       wheel_(options_.max_connections, now),
+      resting_(options_.max_connections, now),
       succeeded_(backend::kMaxBackends, Instant::min()),
       failing_(backend::kMaxBackends, false),
       now_(now) {}
@@ -65,8 +66,7 @@ ConnectionTable::ConnectionTable(WorkerContext& context, FlowTable& flow_table, 
 
 std::optional<Reference> ConnectionTable::find_client(const FourTuple& tuple, std::uint64_t hash) const {
     return flow_table_.find_client(hash, [&](Reference candidate) {
-        return candidate.is_spliced() ? spliced_.is_client(candidate, tuple)
-                                      : slab_[candidate.number()].client == tuple;
+        return candidate.is_spliced() ? spliced_.is_client(candidate, tuple) : is_client(candidate, tuple);
     });
 }
 
@@ -75,14 +75,15 @@ std::optional<Reference> ConnectionTable::find_broker(const FourTuple& tuple) co
     return lease ? flow_table_.holder(*lease) : std::nullopt;
 }
 
+// Of a connection at rest nothing is under way that an ICMP error could be about.
 std::uint32_t ConnectionTable::relayed_client(const FourTuple& tuple) const {
     const auto found = find_client(tuple, flow_table_.hash(tuple));
-    return found && !found->is_spliced() ? found->number() : flow::kNoEntry;
+    return found && found->kind() == Reference::Kind::Relayed ? found->number() : flow::kNoEntry;
 }
 
 std::uint32_t ConnectionTable::relayed_broker(const FourTuple& tuple) const {
     const auto found = find_broker(tuple);
-    return found && !found->is_spliced() ? found->number() : flow::kNoEntry;
+    return found && found->kind() == Reference::Kind::Relayed ? found->number() : flow::kNoEntry;
 }
 
 std::optional<host::Disposition> ConnectionTable::on_client_segment(Instant now, std::uint32_t listener,
@@ -95,9 +96,10 @@ std::optional<host::Disposition> ConnectionTable::on_client_segment(Instant now,
     if (found && opens && make_room(now, *found, hash, segment)) found.reset();
     if (found && found->is_spliced()) return on_spliced(now, *found, splice::Direction::ToBroker, segment);
     if (found) {
-        follow_client(slab_[found->number()], arrival, segment);
+        const std::uint32_t id = awake(now, *found);
+        follow_client(slab_[id], arrival, segment);
         bool taken = true;
-        drive(now, found->number(), [&](session::Session& s) { taken = s.on_client_segment(now, segment); });
+        drive(now, id, [&](session::Session& s) { taken = s.on_client_segment(now, segment); });
         return taken ? kConsumed : std::nullopt;
     }
     // To a removed listener its address is a closed port.
@@ -137,6 +139,7 @@ void ConnectionTable::follow_client(session::Connection& c, const Arrival& arriv
 // lease.
 bool ConnectionTable::make_room(Instant now, Reference old, std::uint64_t hash, const tcp::Segment& syn) {
     if (old.is_spliced()) return spliced_.make_room(now, old, syn);
+    if (old.kind() == Reference::Kind::Resting) return false;  // both its sides are there
     const session::Connection& c = slab_[old.number()];
     if (c.client_leg.closed() && c.phase != session::Phase::Closing) {
         flow_table_.erase_client(hash, old);
@@ -170,7 +173,7 @@ std::optional<host::Disposition> ConnectionTable::on_broker_segment(Instant now,
     }
     if (found->is_spliced()) return on_spliced(now, *found, splice::Direction::ToClient, segment);
     bool taken = true;
-    drive(now, found->number(), [&](session::Session& s) { taken = s.on_broker_segment(now, segment); });
+    drive(now, awake(now, *found), [&](session::Session& s) { taken = s.on_broker_segment(now, segment); });
     return taken ? kConsumed : std::nullopt;
 }
 
@@ -178,7 +181,7 @@ std::optional<host::Disposition> ConnectionTable::on_broker_segment(Instant now,
 // attempt is under way. TCP would take such a SYN for a simultaneous open (RFC 9293 section 3.5), and the
 // broker's own answer would no longer fit; it takes no number to be guessed, so anybody could fail attempts.
 bool ConnectionTable::meets_attempt(Reference found, const tcp::Segment& segment) const {
-    return !found.is_spliced() && segment.flags.syn && !segment.flags.ack &&
+    return found.kind() == Reference::Kind::Relayed && segment.flags.syn && !segment.flags.ack &&
            slab_[found.number()].phase == session::Phase::Connecting;
 }
 
@@ -264,8 +267,8 @@ void ConnectionTable::run(Instant now, std::uint32_t id, absl::FunctionRef<void(
     if (was_half_open && c.phase != session::Phase::Handshake) --listeners_[c.listener].half_open;
     if (was_waiting)
         waiting_.hold(id, session::is_waiting(c.phase) ? session::holding_of(c) : session::Holding{});
-    if (c.phase == session::Phase::Spliced) {
-        // Its record has everything by now: lease, load and place in the index.
+    if (c.phase == session::Phase::Spliced || c.phase == session::Phase::Resting) {
+        // What took its place has everything by now: lease, load and place in the index.
         wheel_.cancel(id);
         slab_.erase(id);
     } else if (c.phase == session::Phase::Ended) {
@@ -317,12 +320,12 @@ void ConnectionTable::tell_ending(const session::Connection& c) {
 }
 
 bool ConnectionTable::on_timer(Instant now) {
-    return wheel_.advance(
-               now,
-               [&](std::uint32_t id) {
-                   if (!let_go(id)) drive(now, id, [&](session::Session& s) { s.on_timer(now); });
-               },
-               kTimersPerTurn) != 0;
+    const auto fire = [&](std::uint32_t id) {
+        if (!let_go(id)) drive(now, id, [&](session::Session& s) { s.on_timer(now); });
+    };
+    const auto expired = [&](std::uint32_t resting) { expire(now, resting); };
+    const bool any = wheel_.advance(now, fire, kTimersPerTurn) != 0;
+    return resting_.timers().advance(now, expired, kTimersPerTurn) != 0 || any;
 }
 
 void ConnectionTable::end_all(Instant now) {
@@ -331,11 +334,18 @@ void ConnectionTable::end_all(Instant now) {
         drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
         if (++n % kFlushEvery == 0) output_.flush_all();
     }
+    for (std::uint32_t r = resting_.next(0); r != flow::kNoEntry; r = resting_.next(r + 1)) {
+        drive(now, wake(now, r), [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
+        if (++n % kFlushEvery == 0) output_.flush_all();
+    }
 }
 
-bool ConnectionTable::evict(Instant now, std::uint32_t id, bool persistent_too, Counter reason) {
-    const session::Connection& c = slab_[id];
-    if (c.phase != session::Phase::Relayed || (c.persistent && !persistent_too)) return false;
+bool ConnectionTable::evict(Instant now, Reference reference, bool persistent_too, Counter reason) {
+    const std::uint32_t number = reference.number();
+    const bool rests = reference.kind() == Reference::Kind::Resting;
+    if (!rests && slab_[number].phase != session::Phase::Relayed) return false;
+    if ((rests ? resting_[number].persistent : slab_[number].persistent) && !persistent_too) return false;
+    const std::uint32_t id = awake(now, reference);
     // A broker that is down will not take what it is owed.
     const bool at_once = reason == Counter::ClosedBackendDown;
     drive(now, id, [&](session::Session& s) {
@@ -348,9 +358,13 @@ bool ConnectionTable::evict(Instant now, std::uint32_t id, bool persistent_too, 
     return true;
 }
 
-bool ConnectionTable::kill(Instant now, std::uint32_t id, const FourTuple& client) {
-    if (!slab_.contains(id) || slab_[id].client != client) return false;
-    drive(now, id, [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
+bool ConnectionTable::kill(Instant now, Reference reference, const FourTuple& client) {
+    const std::uint32_t number = reference.number();
+    const bool rests = reference.kind() == Reference::Kind::Resting;
+    if (!(rests ? resting_.contains(number) : slab_.contains(number))) return false;
+    if (!is_client(reference, client)) return false;
+    drive(now, awake(now, reference),
+          [&](session::Session& s) { s.terminate(now, Counter::ClosedByOperator); });
     return true;
 }
 
@@ -430,15 +444,12 @@ std::uint32_t ConnectionTable::list(Instant now, std::uint32_t from, std::span<L
     std::uint32_t id = slab_.next(from);
     for (; id != flow::kNoEntry && written < out.size(); id = slab_.next(id + 1)) {
         const session::Connection& c = slab_[id];
-        const auto packets_in = [](const session::Leg& leg) {
-            return static_cast<std::uint32_t>(leg.segments_in());
-        };
         ListedConnection& row = out[written++];
         row = {session::summary_of(now, c),
                Reference(Reference::Kind::Relayed, id).raw(),
                c.phase,
-               packets_in(c.client_leg),
-               c.broker_leg ? packets_in(*c.broker_leg) : 0,
+               c.packets_from_client(),
+               c.packets_from_broker(),
                now - std::max(c.last_heard, c.last_traffic)};
         if (c.lease) continue;
         row.backend = session::kNoBackend;
@@ -458,7 +469,7 @@ std::uint64_t ConnectionTable::used_bytes() const {
                (c.broker_leg ? c.broker_leg->memory_bytes() : 0) + c.client_id.capacity() +
                c.connect_packet.capacity();
     }
-    return n == 0 ? 0 : sum * slab_.size() / n;
+    return (n == 0 ? 0 : sum * slab_.size() / n) + resting_.used_bytes();
 }
 
 }  // namespace sluice::worker

@@ -1,8 +1,9 @@
-// The connections of one worker that have TCP endpoints: finds the one a segment belongs to, drives its
-// session, keeps its timer, and writes what the session sends as frames. Those that a record has replaced are
-// Spliced's.
+// The connections of one worker that have TCP endpoints, or rest until they need them again: finds the one a
+// segment belongs to, drives its session, keeps its timer, and writes what the session sends as frames. Those
+// that a record has replaced are Spliced's.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "worker/answers.h"
 #include "worker/context.h"
 #include "worker/flow_table.h"
+#include "worker/resting_table.h"
 #include "worker/session_news.h"
 #include "worker/spliced.h"
 #include "worker/ways.h"
@@ -48,7 +50,7 @@ class ConnectionTable final : public session::Transmitter, public host::FailedNe
     // --- time ---
     // At most one batch of due timers a turn, so that packets are not kept waiting; true when any fired.
     bool on_timer(Instant now);
-    Instant next_deadline() const { return wheel_.next_wakeup(); }
+    Instant next_deadline() const { return std::min(wheel_.next_wakeup(), resting_.timers().next_wakeup()); }
 
     // --- control ---
     void use(const backend::Snapshot* snapshot) {
@@ -60,19 +62,31 @@ class ConnectionTable final : public session::Transmitter, public host::FailedNe
     // Ends a relayed connection by reset of both ends, on behalf of `reason`, once they have what they are
     // owed; of a broker that is down, at once. False when it is not established or over already, or
     // persistent and these are not wanted yet.
-    bool evict(Instant now, std::uint32_t id, bool persistent_too, Counter reason);
+    // reference: not is_spliced(), here and below.
+    bool evict(Instant now, Reference reference, bool persistent_too, Counter reason);
     // Ends it in whatever phase; false when it is not this client's any more.
-    bool kill(Instant now, std::uint32_t id, const FourTuple& client);
-    // Those that have endpoints; as Spliced::list().
+    bool kill(Instant now, Reference reference, const FourTuple& client);
+    // Those that have endpoints, and those at rest; as Spliced::list().
     std::uint32_t list(Instant now, std::uint32_t from, std::span<ListedConnection> out,
                        std::size_t& written) const;
-    std::uint32_t size() const { return slab_.size(); }
+    std::uint32_t list_resting(Instant now, std::uint32_t from, std::span<ListedConnection> out,
+                               std::size_t& written) const;
+    bool is_client(Reference reference, const FourTuple& client) const {
+        const std::uint32_t n = reference.number();
+        return (reference.kind() == Reference::Kind::Resting ? resting_[n].client : slab_[n].client) ==
+               client;
+    }
+    std::uint32_t size() const { return slab_.size() + resting_.size(); }
+    std::uint32_t resting() const { return resting_.size(); }
     // For changes of where their packets go, and nothing else.
     flow::Slab<session::Connection>& connections() { return slab_; }
-    std::uint32_t timers() const { return wheel_.size(); }
+    RestingTable& resting_connections() { return resting_; }
+    std::uint32_t timers() const { return wheel_.size() + resting_.timers().size(); }
     // Held for clients that no broker has accepted yet.
     std::uint64_t connect_bytes() const { return waiting_.held(); }
-    std::uint64_t reserved_bytes() const { return slab_.memory_bytes() + wheel_.memory_bytes(); }
+    std::uint64_t reserved_bytes() const {
+        return slab_.memory_bytes() + wheel_.memory_bytes() + resting_.reserved_bytes();
+    }
     // An estimate: of many connections, some are looked at.
     std::uint64_t used_bytes() const;
 
@@ -85,6 +99,7 @@ class ConnectionTable final : public session::Transmitter, public host::FailedNe
     std::optional<session::LinkDestination> broker_hop(const session::Connection& connection) override;
     void learned(const session::Stay& stay) override { news_.learned(now_, stay); }
     bool splice(const session::Connection& connection, const splice::Joint& joint) override;
+    bool rest(const session::Connection& connection) override;
 
   private:
     // connection_table_open.cc: how connections begin
@@ -102,6 +117,12 @@ class ConnectionTable final : public session::Transmitter, public host::FailedNe
     tcp::SynCookies& cookies(std::uint32_t listener);
     std::uint32_t half_open_limit(std::uint32_t listener) const;
     bool let_go(std::uint32_t id);
+    // connection_table_rest.cc: rests
+    std::uint32_t wake(Instant now, std::uint32_t number);
+    // The number of a connection that has endpoints from here on.
+    std::uint32_t awake(Instant now, Reference reference);
+    Instant idle_deadline(Instant now, std::uint32_t resting) const;
+    void expire(Instant now, std::uint32_t resting);
     std::optional<Reference> find_client(const FourTuple& tuple, std::uint64_t hash) const;
     std::optional<Reference> find_broker(const FourTuple& tuple) const;
     // The connection with endpoints that a quoted segment belongs to; flow::kNoEntry for none.
@@ -139,6 +160,7 @@ class ConnectionTable final : public session::Transmitter, public host::FailedNe
     session::SessionContext context_;
     flow::Slab<session::Connection> slab_;
     flow::TimerWheel wheel_;
+    RestingTable resting_;
     std::vector<Instant> succeeded_;  // by backend position: when it took a client last
     std::vector<bool> failing_;       // by backend position: an AttemptFailed was the last that control heard
     Instant now_;                     // of the event being driven; Transmitter's calls happen within it

@@ -33,8 +33,7 @@ std::uint32_t ConnectionTable::half_open_limit(std::uint32_t listener) const {
     const auto half_of_the_rest = [](std::uint32_t places, std::uint32_t taken) {
         return (places - std::min(places, taken) + 1) / 2;
     };
-    const std::uint32_t in_table =
-        half_of_the_rest(options_.max_connections, slab_.size() + spliced_.size() - all);
+    const std::uint32_t in_table = half_of_the_rest(options_.max_connections, size() + spliced_.size() - all);
     std::uint32_t limit = std::min(share(facts.half_open, options_.workers),
                                    in_table - std::min(in_table, all - own.half_open));
     if (facts.max_connections != 0) {
@@ -66,7 +65,7 @@ std::optional<Counter> ConnectionTable::obstacle(std::uint32_t listener, const I
         listeners_[listener].connections >= share(facts.max_connections, options_.workers)) {
         return Counter::DropSynListenerFull;
     }
-    if (slab_.size() + spliced_.size() >= options_.max_connections) return Counter::DropSynTableFull;
+    if (size() + spliced_.size() >= options_.max_connections) return Counter::DropSynTableFull;
     return std::nullopt;
 }
 

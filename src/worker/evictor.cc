@@ -117,7 +117,7 @@ Evictor::Found Evictor::end_one(Instant now, Job& job, Allowance& left) {
 
 bool Evictor::end(Instant now, Reference reference, bool persistent_too, Counter reason) {
     if (reference.is_spliced()) return spliced_.evict(now, reference, persistent_too, reason);
-    return connections_.evict(now, reference.number(), persistent_too, reason);
+    return connections_.evict(now, reference, persistent_too, reason);
 }
 
 }  // namespace sluice::worker

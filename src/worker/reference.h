@@ -1,5 +1,5 @@
-// What the indexes name: a connection with its endpoints, or the record that took its place. One 32-bit
-// number says which, because the indexes hold nothing else.
+// What the indexes name: a connection with its endpoints, the record that took its place, or what is kept of
+// it while it rests. One 32-bit number says which, because the indexes hold nothing else.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,9 @@ namespace sluice::worker {
 
 class Reference {
   public:
-    enum class Kind : std::uint8_t { Relayed, Spliced4, Spliced6 };
-    static constexpr std::uint32_t kCapacity = 1U << 30U;  // numbers of each kind
+    enum class Kind : std::uint8_t { Relayed, Spliced4, Spliced6, Resting };
+    // Numbers of each kind; one more would make the last kind's last one flow::kNoEntry.
+    static constexpr std::uint32_t kCapacity = (1U << 30U) - 1;
 
     // number < kCapacity.
     constexpr Reference(Kind kind, std::uint32_t number)
@@ -25,8 +26,8 @@ class Reference {
     }
 
     constexpr Kind kind() const { return static_cast<Kind>(raw_ >> 30U); }
-    constexpr bool is_spliced() const { return kind() != Kind::Relayed; }
-    constexpr std::uint32_t number() const { return raw_ & (kCapacity - 1); }
+    constexpr bool is_spliced() const { return kind() == Kind::Spliced4 || kind() == Kind::Spliced6; }
+    constexpr std::uint32_t number() const { return raw_ & kCapacity; }
     constexpr std::uint32_t raw() const { return raw_; }
 
   private:

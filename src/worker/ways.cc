@@ -148,7 +148,8 @@ bool Ways::follow(Instant now, ConnectionTable& connections, Spliced& spliced) {
         if (at_end) pass_.next = 0, pass_.stage = next;
     };
     switch (pass_.stage) {
-        case Stage::Connections: go_on(sweep(connections), Stage::Records4); break;
+        case Stage::Connections: go_on(sweep(connections), Stage::Resting); break;
+        case Stage::Resting: go_on(sweep_resting(connections), Stage::Records4); break;
         case Stage::Records4: go_on(sweep<IpFamily::V4>(spliced), Stage::Records6); break;
         case Stage::Records6: go_on(sweep<IpFamily::V6>(spliced), Stage::Over); break;
         case Stage::Over: break;
@@ -198,10 +199,26 @@ bool Ways::sweep(ConnectionTable& table) {
         const std::uint32_t id = connections.next(pass_.next);
         if (id == flow::kNoEntry) return true;
         pass_.next = id + 1;
-        session::Connection& c = connections[id];
+        follow(connections[id]);
+    }
+    return false;
+}
+
+bool Ways::sweep_resting(ConnectionTable& table) {
+    RestingTable& connections = table.resting_connections();
+    for (std::uint32_t n = 0; n < kSweepPerTurn; ++n) {
+        const std::uint32_t id = connections.next(pass_.next);
+        if (id == flow::kNoEntry) return true;
+        pass_.next = id + 1;
+        session::RestingConnection& c = connections[id];
         if (const MacAddress* const mac = client_at(c.client, c.path.port, c.path.mac)) c.path.mac = *mac;
     }
     return false;
+}
+
+void Ways::follow(session::Connection& c) const {
+    if (pass_.stage == Pass::Stage::Over) return;
+    if (const MacAddress* const mac = client_at(c.client, c.path.port, c.path.mac)) c.path.mac = *mac;
 }
 
 template <IpFamily kFamily>

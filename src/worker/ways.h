@@ -15,6 +15,7 @@
 #include "sluice/base/counters.h"
 #include "sluice/base/time.h"
 #include "sluice/host/frame_output.h"
+#include "sluice/session/connection.h"
 #include "sluice/splice/record.h"
 #include "worker/context.h"
 
@@ -41,6 +42,9 @@ class Ways final : public host::NeighborNews {
     // At most a portion of the connections is looked at; true when there was anything to do.
     bool on_timer(Instant now, ConnectionTable& connections, Spliced& spliced);
     Instant next_deadline() const;
+    // A connection has left those at rest for those with endpoints: a pass that is under way may have met it
+    // in neither place.
+    void follow(session::Connection& connection) const;
 
   private:
     // A neighbor that connections go by, clients themselves excepted.
@@ -59,9 +63,9 @@ class Ways final : public host::NeighborNews {
         bool several = false;  // that one and others
     };
     // One look through all connections, for all moves that were known when it began. Those with endpoints
-    // come first: one that is spliced meanwhile is met again as a record.
+    // come first: one that rests or is spliced meanwhile is met again in its other form.
     struct Pass {
-        enum class Stage : std::uint8_t { Connections, Records4, Records6, Over };
+        enum class Stage : std::uint8_t { Connections, Resting, Records4, Records6, Over };
         Stage stage = Stage::Over;
         std::uint32_t next = 0;  // number to look at next
         Instant began;
@@ -79,6 +83,7 @@ class Ways final : public host::NeighborNews {
     void note_owner(const NextHop& neighbor, const MacAddress& mac);
     bool is_of_another(const NextHop& neighbor, const MacAddress& mac) const;
     bool sweep(ConnectionTable& connections);
+    bool sweep_resting(ConnectionTable& connections);
     template <IpFamily kFamily>
     bool sweep(Spliced& spliced);
     // Where a client that is reached at `mac` by `port` is now; nullptr: where it was.

@@ -264,6 +264,7 @@ Instant Worker::Impl::next_deadline() const {
 Worker::Totals Worker::Impl::totals() const {
     Totals totals{.connections = connections.size() + spliced.size(),
                   .spliced = spliced.size(),
+                  .resting = connections.resting(),
                   .capacity = context.options.max_connections,
                   .half_open = 0,
                   .timers = connections.timers() + spliced.timers(),
@@ -375,24 +376,33 @@ std::uint32_t Worker::index() const { return impl_->context.options.index; }
 std::uint32_t Worker::list_connections(std::uint32_t from, std::span<ListedConnection> out,
                                        std::size_t& written) const {
     written = 0;
-    if (!Reference::from(from)->is_spliced()) {
-        const std::uint32_t more = impl_->connections.list(impl_->now, from, out, written);
+    const Reference first = *Reference::from(from);
+    std::uint32_t more = flow::kNoEntry;
+    if (first.kind() == Reference::Kind::Relayed) {
+        more = impl_->connections.list(impl_->now, from, out, written);
         if (more != flow::kNoEntry) return more;
     }
-    return impl_->spliced.list(impl_->now, from, out, written);
+    if (first.kind() == Reference::Kind::Resting) {
+        return impl_->connections.list_resting(impl_->now, first.number(), out, written);
+    }
+    more = impl_->spliced.list(impl_->now, from, out, written);
+    return more != flow::kNoEntry ? more : impl_->connections.list_resting(impl_->now, 0, out, written);
 }
 
 bool Worker::kill_connection(std::uint32_t id, const FourTuple& client) {
     const auto reference = Reference::from(id);
     if (!reference) return false;
     if (reference->is_spliced()) return impl_->spliced.kill(impl_->now, *reference, client);
-    if (impl_->connections.kill(impl_->now, reference->number(), client)) return true;
-    // A record may have taken its place since it was listed.
+    if (impl_->connections.kill(impl_->now, *reference, client)) return true;
+    // It may have another form since it was listed.
     const FlowTable& flow_table = impl_->flow_table;
-    const auto record = flow_table.find_client(flow_table.hash(client), [&](Reference candidate) {
-        return candidate.is_spliced() && impl_->spliced.is_client(candidate, client);
+    const auto now_called = flow_table.find_client(flow_table.hash(client), [&](Reference candidate) {
+        return candidate.is_spliced() ? impl_->spliced.is_client(candidate, client)
+                                      : impl_->connections.is_client(candidate, client);
     });
-    return record && impl_->spliced.kill(impl_->now, *record, client);
+    if (!now_called) return false;
+    return now_called->is_spliced() ? impl_->spliced.kill(impl_->now, *now_called, client)
+                                    : impl_->connections.kill(impl_->now, *now_called, client);
 }
 
 std::vector<neighbor::Table::Entry> Worker::neighbors(std::uint16_t port) const {

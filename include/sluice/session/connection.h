@@ -28,6 +28,7 @@ enum class Phase : std::uint8_t {
     Connecting,    // a broker was chosen, its handshake is under way
     Replaying,     // the CONNECT is with the broker, its CONNACK is awaited
     Relayed,       // both legs up, bytes are copied between two endpoints
+    Resting,       // their positions are kept instead; of a Connection, nothing is left but to remove it
     Spliced,       // both endpoints gave way to one record; of a Connection, nothing is left but to remove it
     Delivering,    // it is over, and each end is told so once it has what the other one was acknowledged
     Refusing,      // a CONNACK refusal (or nothing) was sent to the client, its leg is being closed
@@ -145,8 +146,9 @@ struct Connection {
     // until when at most; kNever: it does not.
     Instant answer_held = kNever;
     Instant answer_due = kNever;
-    Instant last_heard;    // last payload from the client
-    Instant last_traffic;  // last payload from either side
+    Instant rests_at = kNever;  // relayed, and nothing is under way: when it may rest
+    Instant last_heard;         // last payload from the client
+    Instant last_traffic;       // last payload from either side
     std::uint64_t bytes_from_client = 0;
     std::uint64_t bytes_from_broker = 0;
     // Segments that endpoints have received which gave way to a rest: the client's, the broker's.

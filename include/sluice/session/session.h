@@ -3,7 +3,7 @@
 // made for one event.
 //
 //   Handshake -> AwaitConnect -> Connecting -> Replaying -> Relayed -> Spliced (a record goes on alone)
-//                     |              |            |            |
+//                     |              |            |            |   <-> Resting (until something happens)
 //                     +--------------+------------+            +-> Delivering -> Ended
 //                                    |                         |
 //                                    +-> Refusing -------------+-> Closing -> Ended
@@ -56,6 +56,8 @@ class Transmitter {
     virtual void learned(const Stay& stay) = 0;
     // Makes the record that replaces the two endpoints, and gives it the lease. False when there is no room.
     virtual bool splice(const Connection& connection, const splice::Joint& joint) = 0;
+    // Keeps of the connection what resting.h says until something happens to it. False when there is no room.
+    virtual bool rest(const Connection& connection) = 0;
 
   protected:
     ~Transmitter() = default;
@@ -107,7 +109,7 @@ class Session {
     // Likewise of a relayed connection, but either end is reset when it has got that.
     void conclude(Instant now, Counter reason);
 
-    // When on_timer() is due; kNever for none.
+    // When on_timer() is due; kNever for none. It may put the connection to rest (phase Resting).
     Instant deadline() const;
 
   private:
@@ -159,6 +161,9 @@ class Session {
     void give_up(Instant now);
     void count_undelivered();
     void end(Instant now);
+    // resting.cc: what is kept while nothing happens
+    bool may_rest() const;
+    bool try_rest(Instant now);
     // quiet_point.cc: from two endpoints to one record
     bool splice_before(Instant now, Leg& receiver, tcp::Output& out, const tcp::Segment& segment);
     bool can_be_one_record();

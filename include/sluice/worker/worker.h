@@ -58,10 +58,11 @@ class Worker {
     struct Totals {
         std::uint32_t connections = 0;
         std::uint32_t spliced = 0;  // of these
+        std::uint32_t resting = 0;  // likewise
         std::uint32_t capacity = 0;
         std::uint32_t half_open = 0;
-        std::uint32_t timers = 0;  // armed, of connections in either form
-        // Of connections, records, the index from the client's side and timers.
+        std::uint32_t timers = 0;  // armed, of connections in whatever form
+        // Of connections, at rest or not, records, the index from the client's side and timers.
         std::uint64_t reserved_bytes = 0;       // address space, taken at start
         std::uint64_t used_bytes = 0;           // for the connections that there are
         std::uint32_t remembered = 0;           // sessions, each of them by every worker

@@ -410,6 +410,7 @@ worker::Worker::Usage Lab::usage() const {
         const auto u = w->usage();
         sum.connections += u.connections;
         sum.spliced += u.spliced;
+        sum.resting += u.resting;
         sum.capacity += u.capacity;
         sum.half_open += u.half_open;
         sum.backends.resize(std::max(sum.backends.size(), u.backends.size()));

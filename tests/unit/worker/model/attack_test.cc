@@ -24,12 +24,16 @@
 namespace sluice::test {
 namespace {
 
-enum class Stage : std::uint8_t { AwaitConnect, Connecting, Replaying, Relayed, Spliced };
-constexpr std::array kStages{Stage::AwaitConnect, Stage::Connecting, Stage::Replaying, Stage::Relayed,
-                             Stage::Spliced};
+enum class Stage : std::uint8_t { AwaitConnect, Connecting, Replaying, Relayed, Resting, Spliced };
+constexpr std::array kStages{Stage::AwaitConnect, Stage::Connecting, Stage::Replaying,
+                             Stage::Relayed,      Stage::Resting,    Stage::Spliced};
 
 // In which there are no messages to exchange yet.
-bool waits(Stage stage) { return stage != Stage::Relayed && stage != Stage::Spliced; }
+bool waits(Stage stage) {
+    return stage != Stage::Relayed && stage != Stage::Resting && stage != Stage::Spliced;
+}
+// Its legs differ, so that it rests whenever it is quiet for a moment.
+bool stays_relayed(Stage stage) { return stage == Stage::Relayed || stage == Stage::Resting; }
 
 session::Phase phase_of(Stage stage) {
     switch (stage) {
@@ -37,6 +41,7 @@ session::Phase phase_of(Stage stage) {
         case Stage::Connecting: return session::Phase::Connecting;
         case Stage::Replaying: return session::Phase::Replaying;
         case Stage::Relayed: return session::Phase::Relayed;
+        case Stage::Resting: return session::Phase::Resting;
         case Stage::Spliced: return session::Phase::Spliced;
     }
     return session::Phase::Ended;
@@ -97,6 +102,8 @@ class Besieged {
 
     // One guess, a segment or a pair; returns the segments sent.
     std::size_t guess();
+    // Where it is to rest, it does before the next guess.
+    void fall_asleep();
     // A message each way, where there is one; false when something is not as it should be.
     bool exchange();
     // On to an exchange of messages, for what has not got so far, and an end in order.
@@ -120,6 +127,7 @@ class Besieged {
     static Setup setup(const Siege& siege);
     void open();
     void press();
+    bool is_as_it_should_be(session::Phase phase) const;
     void guess_cookie();
     void send(const Leg& leg, std::uint32_t sequence, std::uint32_t acknowledgement, wire::TcpFlags flags,
               std::string_view payload);
@@ -177,7 +185,7 @@ void Besieged::press() {
 void Besieged::open() {
     if (siege_.cookies) press();
     lab.brokers[0]->answers = siege_.stage != Stage::Replaying;
-    if (siege_.stage == Stage::Relayed) lab.brokers[0]->host.accept_options.timestamps = false;
+    if (stays_relayed(siege_.stage)) lab.brokers[0]->host.accept_options.timestamps = false;
     if (siege_.stage == Stage::Spliced) {
         client_ = &connect_spliced(lab, "device");
     } else if (siege_.stage == Stage::AwaitConnect) {
@@ -189,7 +197,18 @@ void Besieged::open() {
         client_ = &lab.connect("device");
     }
     lab.run(std::chrono::milliseconds(siege_.cookies ? 1100 : 100));
+    fall_asleep();
     EXPECT_EQ(lab.count(Counter::SynCookiesAccepted), siege_.cookies ? 1U : 0U);
+}
+
+void Besieged::fall_asleep() {
+    if (siege_.stage == Stage::Resting) lab.run(std::chrono::milliseconds(1100));
+}
+
+bool Besieged::is_as_it_should_be(session::Phase phase) const {
+    if (stays_relayed(siege_.stage))
+        return phase == session::Phase::Relayed || phase == session::Phase::Resting;
+    return phase == phase_of(siege_.stage);
 }
 
 // What Sluice sends while it is attacked.
@@ -315,7 +334,7 @@ Socket* Besieged::broker_end() { return lab.brokers[0]->socket_of("device"); }
 bool Besieged::exchange() {
     lab.settle();
     const auto rows = lab.rows();
-    if (rows.size() != 1 || rows[0].phase != phase_of(siege_.stage)) {
+    if (rows.size() != 1 || !is_as_it_should_be(rows[0].phase)) {
         ADD_FAILURE() << siege_.text() << ": " << (rows.empty() ? "gone" : session::to_string(rows[0].phase));
         return false;
     }
@@ -425,6 +444,7 @@ TEST_P(Attack, OfWhoSeesNothingChangesNothing) {
         for (const std::uint64_t end = sent + kBurst; sent < end;) sent += besieged.guess();
         besieged.lab.now += std::chrono::microseconds(500);
         besieged.lab.settle();
+        besieged.fall_asleep();
         if (bursts % kBurstsPerMessage == 0) {
             ASSERT_TRUE(besieged.exchange()) << "after " << sent << " segments, last " << besieged.last();
         }
@@ -449,7 +469,7 @@ TEST_P(Attack, OnAClientThatSleepsDoesNotEndIt) {
 }
 
 std::string name_of(const testing::TestParamInfo<Siege>& info) {
-    constexpr std::array kNames{"AwaitConnect", "Connecting", "Replaying", "Relayed", "Spliced"};
+    constexpr std::array kNames{"AwaitConnect", "Connecting", "Replaying", "Relayed", "Resting", "Spliced"};
     return std::string(kNames[static_cast<std::size_t>(info.param.stage)]) +
            (info.param.cookies ? "ByCookie" : "") + (info.param.ipv6 ? "Ipv6" : "Ipv4") +
            std::to_string(info.param.workers) + "Workers";

@@ -295,6 +295,7 @@ void come_to(Lab& lab, Phase phase, bool ipv6) {
     }
     lab.settle();
     if (phase == Phase::Spliced) lab.run(milliseconds(50));
+    if (phase == Phase::Resting) lab.run(milliseconds(1500));
     ASSERT_EQ(lab.rows().size(), 1U);
     ASSERT_EQ(lab.rows()[0].phase, phase);
 }
@@ -335,9 +336,53 @@ TEST(ClientWay, FollowsTheGatewayWhereFamiliesDiffer) {
     for (const unsigned workers : {1U, 3U}) {
         Lab lab({.workers = workers, .brokers = 1, .front = kGateways, .ipv6_clients = true});
         come_to(lab, Phase::Relayed, true);
-        lab.run(seconds(1));
+        lab.run(milliseconds(900));
         ASSERT_EQ(lab.rows()[0].phase, Phase::Relayed);
         expect_follows(lab, gateway(true), 1);
+    }
+}
+
+TEST(ClientWay, FollowsTheGatewayOfThoseAtRest) {
+    for (const unsigned workers : {1U, 3U}) {
+        Lab lab({.workers = workers, .brokers = 1, .front = kGateways, .ipv6_clients = true});
+        come_to(lab, Phase::Resting, true);
+        expect_follows(lab, gateway(true), 1);
+    }
+}
+
+// The gateway moves while some of many wake: a look through all of them takes several turns, and those that
+// it would have come to next are elsewhere by then.
+TEST(ClientWay, FollowsTheGatewayOfThoseThatWakeMeanwhile) {
+    constexpr std::size_t kClients = 5000;
+    Lab lab({.brokers = 1, .front = kGateways, .ipv6_clients = true, .max_connections = 3 * 4096});
+    lab.clients.addresses.push_back(gateway(true));
+    for (std::size_t i = 0; i < kClients; ++i) {
+        lab.client(far_away(true, static_cast<std::uint16_t>(20000 + i)))
+            .write(connect_packet("far-" + std::to_string(i)));
+        if (i % 100 == 0) lab.settle();
+    }
+    lab.run(seconds(3));
+    ASSERT_EQ(lab.usage().resting, kClients);
+    Host& broker = lab.brokers[0]->host;
+    ASSERT_EQ(broker.sockets.size(), kClients);
+    lab.clients.deaf_tcp = true;  // nothing that they say tells where they are
+    Tap tap(lab);
+    lab.inject(0, make_announcement(gateway(true), kElsewhere));
+    constexpr std::size_t kEachTurn = 60;
+    for (std::size_t woken = 0; woken < 8 * kEachTurn; woken += kEachTurn) {
+        for (std::size_t n = woken; n < woken + kEachTurn; ++n)
+            broker.sockets[kClients - 1 - n]->write("news");
+        for (; !broker.out.empty(); broker.out.pop_front()) lab.inject(1, broker.out.front());
+        lab.workers[0]->step(lab.now);
+    }
+    lab.settle();
+    EXPECT_EQ(lab.usage().resting, kClients - 8 * kEachTurn);
+    tap.tcp.clear();
+    for (const auto& socket : broker.sockets) socket->write("more");
+    lab.settle();
+    ASSERT_GE(tap.tcp_on(0), kClients);
+    for (const SeenSegment& s : tap.tcp) {
+        if (s.port == 0) ASSERT_EQ(s.ethernet.destination, kElsewhere);
     }
 }
 
