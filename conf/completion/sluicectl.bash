@@ -39,7 +39,7 @@ _sluicectl_values() {
         pool) _sluicectl_names pools ;;
         listener) _sluicectl_names listeners ;;
         version) printf '%s\n' 3.1 3.1.1 5 ;;
-        phase) printf '%s\n' handshake await-connect connecting replaying relayed spliced refusing closing ;;
+        phase) printf '%s\n' handshake await-connect connecting replaying relayed resting spliced refusing closing ;;
     esac
 }
 

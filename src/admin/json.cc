@@ -121,6 +121,7 @@ Json to_json(const Info& info) {
             {"frames_used", info.frames_used},
             {"frames_capacity", info.frames_capacity},
             {"spliced", info.spliced},
+            {"resting", info.resting},
             {"reserved_bytes", info.reserved_bytes},
             {"reserved_bytes_per_connection", per(info.reserved_bytes, info.max_connections)},
             {"used_bytes", info.used_bytes},

@@ -138,13 +138,14 @@ void workers(Book& book, const std::vector<Metrics::Worker>& workers) {
     }
     book.gauge("sluice_connections",
                "Present connections, by worker and phase: handshaking, relayed (from the end of the "
-               "handshake on), spliced");
+               "handshake on), resting, spliced");
     for (std::size_t i = 0; i < workers.size(); ++i) {
         const auto of = [&](const char* phase) {
             return Labels{{"worker", std::to_string(i)}, {"phase", phase}};
         };
         book.add(workers[i].handshaking, of("handshaking"));
         book.add(workers[i].relayed, of("relayed"));
+        book.add(workers[i].resting, of("resting"));
         book.add(workers[i].spliced, of("spliced"));
     }
 }

@@ -54,10 +54,11 @@ class KillInspection final : public worker::Inspection {
     std::uint64_t killed_ = 0;
 };
 
-constexpr std::array kPhases{
-    session::Phase::Handshake,  session::Phase::AwaitConnect, session::Phase::Connecting,
-    session::Phase::Replaying,  session::Phase::Relayed,      session::Phase::Spliced,
-    session::Phase::Delivering, session::Phase::Refusing,     session::Phase::Closing};
+constexpr std::array kPhases{session::Phase::Handshake,  session::Phase::AwaitConnect,
+                             session::Phase::Connecting, session::Phase::Replaying,
+                             session::Phase::Relayed,    session::Phase::Resting,
+                             session::Phase::Spliced,    session::Phase::Delivering,
+                             session::Phase::Refusing,   session::Phase::Closing};
 
 bool is_leased(const session::ConnectionSummary& connection) {
     return !connection.upstream.local.address.is_unspecified();

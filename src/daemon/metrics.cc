@@ -68,10 +68,12 @@ admin::Metrics Controller::metrics() {
         m.reserved_bytes += totals.reserved_bytes;
         m.used_bytes += totals.used_bytes;
         m.connect_bytes += totals.connect_bytes;
-        m.workers.push_back({.answers = stats_poller_.answers(w, now_),
-                             .handshaking = totals.half_open,
-                             .relayed = totals.connections - totals.spliced - totals.half_open,
-                             .spliced = totals.spliced});
+        m.workers.push_back(
+            {.answers = stats_poller_.answers(w, now_),
+             .handshaking = totals.half_open,
+             .relayed = totals.connections - totals.resting - totals.spliced - totals.half_open,
+             .resting = totals.resting,
+             .spliced = totals.spliced});
     }
     tell_listeners(m);
     tell_backends(m);

@@ -72,6 +72,7 @@ admin::Info Controller::info() {
         info.half_open += part.half_open;
         info.timers += part.timers;
         info.spliced += part.spliced;
+        info.resting += part.resting;
         info.reserved_bytes += part.reserved_bytes;
         info.used_bytes += part.used_bytes;
         // Each worker remembers all of them.

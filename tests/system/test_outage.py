@@ -72,7 +72,7 @@ class OutageTest(LabTest):
     @classmethod
     def here(cls):
         shown = cls.lab.admin(f"show connections backend=brokers/broker-1 limit={2 * CLIENT_COUNT}")["connections"]
-        return {c["client_id"] for c in shown if c["phase"] in ("relayed", "spliced")}
+        return {c["client_id"] for c in shown if c["phase"] in ("relayed", "resting", "spliced")}
 
     def state(self):
         return self.lab.backend_states()["broker-1"]

@@ -49,6 +49,7 @@ struct Metrics {
         bool answers = true;
         std::uint64_t handshaking = 0;
         std::uint64_t relayed = 0;
+        std::uint64_t resting = 0;
         std::uint64_t spliced = 0;
     };
     std::vector<Worker> workers;

@@ -38,6 +38,7 @@ struct Info {
         0;  // packet buffers out of the pool, those that wait in ports' queues included
     std::uint64_t frames_capacity = 0;
     std::uint64_t spliced = 0;              // of the connections
+    std::uint64_t resting = 0;              // likewise
     std::uint64_t reserved_bytes = 0;       // address space for max_connections, over all workers
     std::uint64_t used_bytes = 0;           // for the connections that there are
     std::uint64_t remembered_sessions = 0;  // with the broker that they are at

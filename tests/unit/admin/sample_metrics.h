@@ -9,7 +9,7 @@ inline Metrics sample_metrics() {
     Metrics metrics;
     metrics.version = "1.2.3";
     metrics.dpdk = "22.11";
-    metrics.workers = {{.answers = true, .handshaking = 1, .relayed = 2, .spliced = 3}};
+    metrics.workers = {{.answers = true, .handshaking = 1, .relayed = 2, .resting = 4, .spliced = 3}};
     metrics.listeners = {{.name = "mqtt",
                           .address = *SocketAddress::parse("10.1.0.1:1883"),
                           .connections = 6,
