@@ -4,6 +4,8 @@
 //   spliced     frames of connections that stand, in random order, half from clients and half from brokers
 //   keepalive   memory of connections that stand, each pinging once a Keep Alive in virtual time, and that
 //   none is lost
+//   resting     the same of connections that can never be spliced, between IPv6 clients and IPv4 brokers: at
+//   rest, and after a ping that has woken each
 //
 // Time and cycles are the worker's own: what the swarm takes within the ports' functions is subtracted. The
 // time between two bursts in which a port of a network card would write frames to memory is not in it, nor is
@@ -14,6 +16,7 @@
 #include <cmath>
 #include <cstdio>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "cycles.h"
@@ -33,7 +36,7 @@ struct Options {
     std::uint32_t repetitions = 5;
     double seconds = 1;  // of one repetition
     std::uint32_t periods = 3;
-    double bytes = 268.4;  // memory a connection may take
+    std::optional<double> bytes;  // memory a connection may take; nullopt: the scenario's own
 };
 
 template <typename... Args>
@@ -202,10 +205,10 @@ bool spliced(const Options& options) {
 // Every client pings once a period, spread evenly over it. Returns the most memory seen.
 std::uint64_t ping_all(Rig& rig, std::uint32_t connections, std::uint32_t periods) {
     Swarm& swarm = rig.swarm();
-    constexpr Duration kPeriod = std::chrono::seconds(Swarm::kKeepAlive);
+    const Duration period = std::chrono::seconds(swarm.plan().keep_alive);
     // Few at a time where there are few, so that a ping and its answer take milliseconds of virtual time.
     const std::uint32_t batch = std::clamp(connections / 12'500, 1U, 16U);
-    const Duration turn = kPeriod * batch / connections;
+    const Duration turn = period * batch / connections;
     const std::uint64_t pings = std::uint64_t{periods} * connections;
     std::uint64_t most = rig.memory();
     for (std::uint64_t sent = 0, looked = 0; sent < pings; sent += batch) {
@@ -221,7 +224,8 @@ std::uint64_t ping_all(Rig& rig, std::uint32_t connections, std::uint32_t period
 
 bool keepalive(const Options& options) {
     const std::uint32_t n = options.connections.empty() ? 10'000'000 : options.connections.front();
-    const auto bound = static_cast<std::uint64_t>(options.bytes * n);
+    const double bytes = options.bytes.value_or(268.4);
+    const auto bound = static_cast<std::uint64_t>(bytes * n);
     Rig rig({.plan = plan_for(n), .max_connections = n + kOpening});
     const std::string name = text("worker/keepalive/%u", n);
     const bool fits = rig.establish(n, std::min(bound, spare_memory()));
@@ -231,7 +235,7 @@ bool keepalive(const Options& options) {
     };
     if (!fits) {
         return fail(text("%s: after %llu connections %.0f bytes each, more than %.1f", name.c_str(),
-                         static_cast<unsigned long long>(t.connected), each(rig.memory()), options.bytes));
+                         static_cast<unsigned long long>(t.connected), each(rig.memory()), bytes));
     }
     if (t.connected != n) return fail(name + ":\n" + rig.report());
     const Cost before = rig.cost();
@@ -241,7 +245,7 @@ bool keepalive(const Options& options) {
         .name = name,
         .nanoseconds = {cost.nanoseconds() / static_cast<double>(cost.received)},
         .remark = text("a frame received; memory %.0f MiB, %.1f bytes a connection (at most %.1f)",
-                       static_cast<double>(memory) / kMebibyte, each(memory), options.bytes)};
+                       static_cast<double>(memory) / kMebibyte, each(memory), bytes)};
     line.print();
     const std::uint64_t pings = std::uint64_t{options.periods} * n;
     if (t.connected != n || t.pings != pings || t.pongs != pings || rig.worker().usage().connections != n ||
@@ -251,25 +255,79 @@ bool keepalive(const Options& options) {
     return memory <= bound || fail(name + ": too much memory");
 }
 
+// --- resting ---
+
+// A four-hundredth of them a second, evenly: one that is awake takes as much memory as ten at rest.
+template <typename Begin>
+void at_leisure(Rig& rig, std::uint32_t count, Begin&& begin) {
+    constexpr std::uint32_t kBatch = 16;
+    const Duration turn = std::chrono::seconds(400) * kBatch / count;
+    for (std::uint32_t done = 0; done < count; done += kBatch) {
+        begin(std::min(kBatch, count - done));
+        rig.settle(std::chrono::microseconds(10));
+        rig.turn(turn);
+    }
+    for (int i = 0; i < 30; ++i) rig.turn(std::chrono::milliseconds(100));
+}
+
+bool resting(const Options& options) {
+    const std::uint32_t n = options.connections.empty() ? 200'000 : options.connections.front();
+    const double bytes = options.bytes.value_or(320);
+    Plan plan = plan_for(n);
+    plan.ipv6_clients = true;
+    plan.keep_alive = 0xffff;  // nobody has to ping meanwhile
+    Rig rig({.plan = plan, .max_connections = n + kOpening});
+    Swarm& swarm = rig.swarm();
+    const std::string name = text("worker/resting/%u", n);
+    const auto all_rest = [&] {
+        const worker::Worker::Totals totals = rig.worker().totals();
+        return totals.connections == n && totals.resting == n;
+    };
+    at_leisure(rig, n, [&](std::uint32_t some) { swarm.open(some, false); });
+    if (swarm.tally().connected != n || !all_rest()) return fail(name + ":\n" + rig.report());
+    const auto each = [&] { return static_cast<double>(rig.memory()) / n; };
+    const double at_first = each();
+    const Cost before = rig.cost();
+    at_leisure(rig, n, [&](std::uint32_t some) { swarm.ping(some, n); });
+    const Cost cost = rig.cost() - before;
+    const double afterwards = each();
+    const Line line{.name = name,
+                    .nanoseconds = {cost.nanoseconds() / n},
+                    .remark = text("a ping and its answer, from rest to rest; %.1f bytes a connection, %.1f "
+                                   "afterwards (at most %.1f)",
+                                   at_first, afterwards, bytes)};
+    line.print();
+    const Tally& t = swarm.tally();
+    if (t.connected != n || t.pings != n || t.pongs != n || !all_rest() || !rig.sound()) {
+        return fail(name + ":\n" + rig.report());
+    }
+    return std::max(at_first, afterwards) <= bytes || fail(name + ": too much memory");
+}
+
+bool measure(const Options& options) {
+    if (options.scenario == "connects") return connects(options);
+    if (options.scenario == "spliced") return spliced(options);
+    if (options.scenario == "keepalive") return keepalive(options);
+    return resting(options);
+}
+
 int run(int argc, char** argv) {
     Options options;
     CLI::App app("What a whole worker costs, over a swarm of clients and brokers");
     app.add_option("scenario", options.scenario)
         ->required()
-        ->check(CLI::IsMember({"connects", "spliced", "keepalive"}));
-    app.add_option("--connections", options.connections, "spliced: sizes to measure; keepalive: how many");
+        ->check(CLI::IsMember({"connects", "spliced", "keepalive", "resting"}));
+    app.add_option("--connections", options.connections,
+                   "spliced: sizes to measure; keepalive, resting: how many");
     app.add_option("--repetitions", options.repetitions)->check(CLI::Range(1, 1000));
     app.add_option("--seconds", options.seconds, "of one repetition; spliced: times two million frames")
         ->check(CLI::Range(0.001, 1000.0));
     app.add_option("--periods", options.periods, "keepalive: how many Keep Alives")
         ->check(CLI::Range(1, 1000));
-    app.add_option("--bytes", options.bytes, "keepalive: memory a connection may take at most")
+    app.add_option("--bytes", options.bytes, "keepalive, resting: memory a connection may take at most")
         ->check(CLI::PositiveNumber);
     CLI11_PARSE(app, argc, argv);
-    const bool good = options.scenario == "connects"  ? connects(options)
-                      : options.scenario == "spliced" ? spliced(options)
-                                                      : keepalive(options);
-    return good ? 0 : 1;
+    return measure(options) ? 0 : 1;
 }
 
 }  // namespace

@@ -2,22 +2,28 @@
 // them by arithmetic alone.
 //
 //   clients   16.0.0.0 and up, 50,000 ports each      (they need no route: answers go back the way they came)
-//   listener  10.1.0.1:1883
+//             or over IPv6 2001:db8::1000:0 and up, that is the same number behind 2001:db8::/96
+//   listener  10.1.0.1:1883 or [fd00:1::1]:1883
 //   brokers   10.2.0.2 and up, port 1883
 //   sources   10.2.1.0 and up
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 
 #include "sluice/base/address.h"
+#include "sluice/base/bytes.h"
 
 namespace sluice::bench {
 
 struct Plan {
-    std::uint32_t clients = 1;  // numbers 0 to clients - 1
-    std::uint32_t brokers = 1;  // at most 200
-    std::uint32_t sources = 1;  // source addresses, at most 4096
+    std::uint32_t clients = 1;      // numbers 0 to clients - 1
+    std::uint32_t brokers = 1;      // at most 200
+    std::uint32_t sources = 1;      // source addresses, at most 4096
+    bool ipv6_clients = false;      // brokers speak IPv4 always
+    std::uint16_t keep_alive = 60;  // seconds
 
     static constexpr std::uint32_t kPortsEach = 50'000;
     static constexpr std::uint32_t kFirstClientPort = 10'000;
@@ -26,17 +32,21 @@ struct Plan {
     static constexpr std::uint32_t kFirstSource = 0x0a020100;
     static constexpr std::uint16_t kMqtt = 1883;
 
-    static SocketAddress listener() { return {IpAddress::v4(10, 1, 0, 1), kMqtt}; }
-    static SocketAddress client(std::uint32_t n) {
-        return {IpAddress::v4(kFirstClient + n / kPortsEach),
+    SocketAddress listener() const {
+        return {ipv6_clients ? *IpAddress::parse("fd00:1::1") : IpAddress::v4(10, 1, 0, 1), kMqtt};
+    }
+    SocketAddress client(std::uint32_t n) const {
+        const std::uint32_t host = kFirstClient + n / kPortsEach;
+        return {ipv6_clients ? over_ipv6(host) : IpAddress::v4(host),
                 static_cast<std::uint16_t>(kFirstClientPort + n % kPortsEach)};
     }
     static SocketAddress broker(std::uint32_t b) { return {IpAddress::v4(kFirstBroker + b), kMqtt}; }
     static IpAddress source(std::uint32_t i) { return IpAddress::v4(kFirstSource + i); }
 
     std::optional<std::uint32_t> client_at(const SocketAddress& address) const {
-        const std::uint32_t n =
-            (address.address.v4_value() - kFirstClient) * kPortsEach + address.port - kFirstClientPort;
+        if (address.address.is_v6() != ipv6_clients) return std::nullopt;
+        const std::uint32_t host = load32(std::as_bytes(address.address.bytes()).subspan<12>().data());
+        const std::uint32_t n = (host - kFirstClient) * kPortsEach + address.port - kFirstClientPort;
         if (address.port < kFirstClientPort || n >= clients) return std::nullopt;
         return n;
     }
@@ -53,6 +63,13 @@ struct Plan {
     SocketAddress broker_of(std::uint32_t end) const { return broker((end >> 16U) / sources); }
     SocketAddress source_of(std::uint32_t end) const {
         return {source((end >> 16U) % sources), static_cast<std::uint16_t>(end & 0xffffU)};
+    }
+
+  private:
+    static IpAddress over_ipv6(std::uint32_t host) {
+        std::array<std::byte, 16> bytes{std::byte{0x20}, std::byte{0x01}, std::byte{0x0d}, std::byte{0xb8}};
+        store32(bytes.data() + 12, host);
+        return IpAddress::v6(bytes);
     }
 };
 

@@ -34,9 +34,9 @@ config::Config configuration(const RigOptions& o) {
     std::ostringstream t;
     t << "[runtime]\nmax_connections = " << o.max_connections
       << "\n[[port]]\nname = \"front\"\ndevice = \"swarm0\"\naddresses = [\""
-      << Plan::listener().address.to_string()
-      << "/24\"]\n[[port]]\nname = \"back\"\ndevice = \"swarm1\"\naddresses = [\"10.2.0.1/16\"]\n"
-      << "[[listener]]\nname = \"mqtt\"\npool = \"brokers\"\naddress = \"" << Plan::listener().to_string()
+      << o.plan.listener().address.to_string() << (o.plan.ipv6_clients ? "/64" : "/24")
+      << "\"]\n[[port]]\nname = \"back\"\ndevice = \"swarm1\"\naddresses = [\"10.2.0.1/16\"]\n"
+      << "[[listener]]\nname = \"mqtt\"\npool = \"brokers\"\naddress = \"" << o.plan.listener().to_string()
       << "\"\n[[pool]]\nname = \"brokers\"\nsource_addresses = [\"" << Plan::source(0).to_string() << "-"
       << Plan::source(o.plan.sources - 1).to_string() << "\"]\n[pool.health]\ntype = \"none\"\n";
     for (std::uint32_t b = 0; b < o.plan.brokers; ++b) {

@@ -12,6 +12,7 @@
 #include "sluice/wire/checksum.h"
 #include "sluice/wire/ethernet.h"
 #include "sluice/wire/frame.h"
+#include "sluice/wire/ip_packet.h"
 
 namespace sluice::bench {
 namespace {
@@ -41,7 +42,7 @@ Swarm::Swarm(const Plan& plan, std::uint32_t window, StackPool& pool)
       clients_(plan.clients),
       broker_ends_(plan.broker_ends()),
       broker_end_of_(plan.clients),
-      connect_(mqtt::write_connect({.client_id = kClientId, .keep_alive = kKeepAlive})),
+      connect_(mqtt::write_connect({.client_id = kClientId, .keep_alive = plan.keep_alive})),
       front_(*this, 0, kFrontMac, 4 * window),
       back_(*this, 1, kBackMac, 4 * window) {
     connect_id_ = as_text(connect_).find(kClientId) + kClientId.size() - kDigits;
@@ -88,29 +89,29 @@ void Swarm::on_frame(bool at_broker, const port::Frame& frame) {
     const auto ethernet = wire::EthernetView::parse(frame.bytes());
     if (ethernet && ethernet->ether_type() == wire::kEtherTypeArp) {
         on_arp(frame);
-    } else if (Heard heard; read(frame, heard)) {
+    } else if (Heard heard; ethernet && read(*ethernet, heard)) {
         at_broker ? on_broker(heard) : on_client(heard);
     }
     pool_.release({&frame, 1});
 }
 
-// False, and counted, unless it is a sound TCP packet over IPv4.
-bool Swarm::read(const port::Frame& frame, Heard& heard) {
+// False unless it is a sound TCP packet; all others are faults, but for what the worker says of itself.
+bool Swarm::read(const wire::EthernetView& ethernet, Heard& heard) {
     wire::IpError error{};
-    const auto packet = wire::Ipv4View::parse(frame.bytes().subspan(wire::kEthernetHeaderSize), error);
-    const auto segment = packet ? wire::TcpView::parse(packet->payload()) : std::nullopt;
+    const auto packet = wire::parse_ip_packet(ethernet.ether_type(), ethernet.payload(), error);
+    if (packet && packet->protocol == wire::kProtocolIcmpv6) return false;
+    const auto segment = packet ? wire::TcpView::parse(packet->payload) : std::nullopt;
     const auto header = segment ? segment->header() : std::nullopt;
     if (!header) {
         ++tally_.strangers;
         return false;
     }
-    if (!packet->checksum_valid() ||
-        !wire::tcp_checksum_valid(packet->source(), packet->destination(), segment->bytes())) {
+    if (!wire::tcp_checksum_valid(packet->source, packet->destination, segment->bytes())) {
         ++tally_.checksums;
         return false;
     }
-    heard = {.from = {packet->source(), header->source_port},
-             .to = {packet->destination(), header->destination_port},
+    heard = {.from = {packet->source, header->source_port},
+             .to = {packet->destination, header->destination_port},
              .header = *header,
              .payload = segment->payload()};
     return true;

@@ -18,7 +18,7 @@
 #include "plan.h"
 #include "sluice/base/time.h"
 #include "sluice/port/port.h"
-#include "sluice/wire/ipv4.h"
+#include "sluice/wire/ethernet.h"
 #include "sluice/wire/tcp.h"
 #include "stack_pool.h"
 
@@ -58,7 +58,6 @@ class Swarm {
   public:
     static constexpr MacAddress kFrontMac{{0x02, 0, 0, 0, 1, 1}};  // the worker's
     static constexpr MacAddress kBackMac{{0x02, 0, 0, 0, 2, 1}};
-    static constexpr std::uint16_t kKeepAlive = 60;  // seconds
 
     // window: how many connections may be opening (or closing) at a time. All memory is touched here.
     Swarm(const Plan& plan, std::uint32_t window, StackPool& pool);
@@ -137,7 +136,7 @@ class Swarm {
     // --- swarm.cc: frames
     void on_frame(bool at_broker, const port::Frame& frame);
     void on_arp(const port::Frame& frame);
-    bool read(const port::Frame& frame, Heard& heard);
+    bool read(const wire::EthernetView& ethernet, Heard& heard);
     void say(const Speaker& speaker, wire::TcpFlags flags, ByteView payload = {}, std::uint32_t echo = 0);
     Wire& wire(bool broker) { return broker ? back_ : front_; }
     // --- swarm_ends.cc: what clients and brokers do

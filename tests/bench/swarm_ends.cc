@@ -43,7 +43,7 @@ std::uint32_t read_number(ByteView digits) {
 }  // namespace
 
 Swarm::Speaker Swarm::client(std::uint32_t n) {
-    return {clients_[n], Plan::client(n), Plan::listener(), n, false};
+    return {clients_[n], plan_.client(n), plan_.listener(), n, false};
 }
 
 Swarm::Speaker Swarm::broker_end(std::uint32_t end) {
@@ -131,7 +131,7 @@ bool Swarm::in_order(const Speaker& speaker, const Heard& heard) {
 
 void Swarm::on_client(const Heard& heard) {
     const auto n = plan_.client_at(heard.to);
-    if (!n || heard.from != Plan::listener()) {
+    if (!n || heard.from != plan_.listener()) {
         ++tally_.strangers;
         return;
     }
