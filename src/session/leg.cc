@@ -108,10 +108,18 @@ RestingLeg Leg::rest() const {
             .last_timestamp_hour = hour_of(at.last_timestamp_at)};
 }
 
-Leg::Leg(const RestingLeg& resting, std::uint32_t send_buffer, Instant now)
+std::unique_ptr<CodecChain> Leg::take_codecs() {
+    if (transparent()) return nullptr;
+    codecs_->shrink();
+    return std::move(codecs_);
+}
+
+Leg::Leg(const RestingLeg& resting, std::unique_ptr<CodecChain> codecs, std::uint32_t send_buffer,
+         Instant now)
     : endpoint_(tcp::Endpoint::resume(
           options_of(resting, send_buffer),
           resting.position.position(resting.receive_mss, last_hour(resting.last_timestamp_hour, now)), now)),
+      codecs_(std::move(codecs)),
       started_(true) {}
 
 // Moves what can be moved between TCP and the codecs, in both directions.

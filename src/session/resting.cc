@@ -42,15 +42,15 @@ RestingExtras extras_of(const Connection& c) {
     return extras;
 }
 
-Connection wake(const RestingConnection& r, const RestingExtras& extras, Instant now) {
+Connection wake(const RestingConnection& r, const RestingExtras& extras, RestingCodecs codecs, Instant now) {
     Connection c(r.client, r.path, r.listener, r.pool,
-                 Leg(r.client_leg, tcp::EndpointOptions{}.send_buffer, now),
+                 Leg(r.client_leg, std::move(codecs.client), tcp::EndpointOptions{}.send_buffer, now),
                  Instant(std::chrono::seconds(r.opened)));
     c.phase = Phase::Relayed;
     c.backend = r.lease.backend;
     c.lease = r.lease;
     c.upstream = r.upstream;
-    c.broker_leg.emplace(r.broker_leg, kBrokerBuffer, now);
+    c.broker_leg.emplace(r.broker_leg, std::move(codecs.broker), kBrokerBuffer, now);
     c.version = static_cast<mqtt::Version>(r.label.version);
     c.client_id.assign(r.label.shown());
     c.client_id_cut = static_cast<std::uint16_t>(r.label.size - c.client_id.size());

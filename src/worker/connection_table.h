@@ -99,7 +99,7 @@ class ConnectionTable final : public session::Transmitter, public host::FailedNe
     std::optional<session::LinkDestination> broker_hop(const session::Connection& connection) override;
     void learned(const session::Stay& stay) override { news_.learned(now_, stay); }
     bool splice(const session::Connection& connection, const splice::Joint& joint) override;
-    bool rest(const session::Connection& connection) override;
+    bool rest(session::Connection& connection) override;
 
   private:
     // connection_table_open.cc: how connections begin

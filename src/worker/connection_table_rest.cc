@@ -6,9 +6,11 @@
 
 namespace sluice::worker {
 
-bool ConnectionTable::rest(const session::Connection& c) {
-    const std::uint32_t number = resting_.insert(session::rest(c), session::extras_of(c));
-    if (number == flow::kNoEntry) return false;
+bool ConnectionTable::rest(session::Connection& c) {
+    if (resting_.full()) return false;
+    const std::uint32_t number =
+        resting_.insert(session::rest(c), session::extras_of(c),
+                        {.client = c.client_leg.take_codecs(), .broker = c.broker_leg->take_codecs()});
     const Reference name = RestingTable::name_of(number);
     flow_table_.rename_client(flow_table_.hash(c.client), {Reference::Kind::Relayed, c.id}, name);
     flow_table_.rename_lease({.pool = c.pool, .lease = *c.lease}, name);
@@ -18,7 +20,8 @@ bool ConnectionTable::rest(const session::Connection& c) {
 
 // Its number among those with endpoints. There is a slot: connections are counted in whatever form.
 std::uint32_t ConnectionTable::wake(Instant now, std::uint32_t number) {
-    const std::uint32_t id = slab_.insert(session::wake(resting_[number], resting_.extras(number), now));
+    const std::uint32_t id = slab_.insert(
+        session::wake(resting_[number], resting_.extras(number), resting_.take_codecs(number), now));
     resting_.erase(number);
     session::Connection& c = slab_[id];
     c.id = id;

@@ -1,8 +1,11 @@
-// The connections of one worker that are at rest (sluice/session/resting.h), each with its timer. One array
-// without pointers; its pages cost nothing until first used.
+// The connections of one worker that are at rest (sluice/session/resting.h), each with its timer. Arrays
+// without pointers, but for the codecs of the few that have some; pages cost nothing until first used.
 #pragma once
 
 #include <cstdint>
+#include <utility>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "sluice/base/lazy_array.h"
 #include "sluice/flow/slab.h"
@@ -19,18 +22,27 @@ class RestingTable {
 
     static Reference name_of(std::uint32_t id) { return {Reference::Kind::Resting, id}; }
 
-    // flow::kNoEntry when full. No timer is armed.
-    std::uint32_t insert(const session::RestingConnection& connection, const session::RestingExtras& extras) {
+    bool full() const { return cells_.full(); }
+    // Requires room. No timer is armed.
+    std::uint32_t insert(const session::RestingConnection& connection, const session::RestingExtras& extras,
+                         session::RestingCodecs codecs) {
         const std::uint32_t id = cells_.insert(connection);
         // Of those without any, no page is touched.
-        if (id != flow::kNoEntry && extras.any()) extras_[id] = extras;
+        if (extras.any()) extras_[id] = extras;
+        if (codecs.any()) codecs_.emplace(id, std::move(codecs));
         return id;
     }
     // Cancels the timer. Requires contains(id).
     void erase(std::uint32_t id) {
         timers_.cancel(id);
         if (extras_[id].any()) extras_[id] = {};
+        if (!codecs_.empty()) codecs_.erase(id);
         cells_.erase(id);
+    }
+    // They are the caller's; the connection is to be erased.
+    session::RestingCodecs take_codecs(std::uint32_t id) {
+        const auto found = codecs_.find(id);
+        return found != codecs_.end() ? std::move(found->second) : session::RestingCodecs{};
     }
 
     // Requires contains(id).
@@ -50,13 +62,19 @@ class RestingTable {
                timers_.memory_bytes();
     }
     std::uint64_t used_bytes() const {
-        return std::uint64_t{size()} *
-               (sizeof(session::RestingConnection) + flow::TimerWheel::kBytesPerTimer);
+        std::uint64_t sum =
+            std::uint64_t{size()} * (sizeof(session::RestingConnection) + flow::TimerWheel::kBytesPerTimer);
+        for (const auto& [id, codecs] : codecs_) {
+            if (codecs.client) sum += codecs.client->memory_bytes();
+            if (codecs.broker) sum += codecs.broker->memory_bytes();
+        }
+        return sum;
     }
 
   private:
     flow::Slab<session::RestingConnection> cells_;
     LazyArray<session::RestingExtras> extras_;
+    absl::flat_hash_map<std::uint32_t, session::RestingCodecs> codecs_;  // of those that have any
     flow::TimerWheel timers_;
 };
 

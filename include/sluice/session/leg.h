@@ -26,7 +26,7 @@
 namespace sluice::session {
 
 // What a leg leaves behind when it rests: the position of its endpoint, and of the endpoint's options what an
-// established one still uses. Codecs leave nothing: only those that are no longer needed let a leg rest.
+// established one still uses. Codecs go on as they are, beside it.
 struct RestingLeg {
     tcp::RestingPosition position;
     std::uint32_t timestamp_offset = 0;
@@ -41,8 +41,10 @@ class Leg {
     // codecs: nullptr where the stream is the text.
     explicit Leg(const tcp::EndpointOptions& options, std::unique_ptr<CodecChain> codecs = nullptr)
         : endpoint_(options), codecs_(std::move(codecs)) {}
-    // A leg that goes on where one came to rest. send_buffer: as the other's options had it.
-    Leg(const RestingLeg& resting, std::uint32_t send_buffer, Instant now);
+    // A leg that goes on where one came to rest. send_buffer: as the other's options had it. codecs: the
+    // other's.
+    Leg(const RestingLeg& resting, std::unique_ptr<CodecChain> codecs, std::uint32_t send_buffer,
+        Instant now);
 
     // --- opening, one of them, once ---
     void listen(tcp::Seq initial) { endpoint_.listen(initial); }
@@ -131,10 +133,12 @@ class Leg {
     void count_statistics(CounterSet& counters) const;
 
     // --- rest ---
-    // It is quiet and nothing is owed or awaited, so that everything about it is in rest().
-    bool may_rest() const { return quiet() && transparent() && next_deadline() == kNever; }
+    // It is quiet and nothing is owed or awaited, so that everything about it is in rest() and its codecs.
+    bool may_rest() const { return quiet() && next_deadline() == kNever; }
     // Requires may_rest(). This leg is not used any more.
     RestingLeg rest() const;
+    // What rest() does not hold; nullptr where the stream is the text from here on.
+    std::unique_ptr<CodecChain> take_codecs();
 
     // In bytes, without the object itself.
     std::size_t memory_bytes() const {

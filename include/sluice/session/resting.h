@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 
 #include "sluice/base/address.h"
@@ -54,12 +55,21 @@ struct RestingExtras {
 };
 static_assert(std::is_trivially_copyable_v<RestingExtras>);
 
+// The codecs of both legs, which go on as they are. Of most connections none.
+struct RestingCodecs {
+    std::unique_ptr<CodecChain> client;
+    std::unique_ptr<CodecChain> broker;
+
+    bool any() const { return client != nullptr || broker != nullptr; }
+};
+
 // connection: one that Session has found able to rest.
 RestingConnection rest(const Connection& connection);
 RestingExtras extras_of(const Connection& connection);
 // The connection again, relayed, in no slot yet. Its endpoints' statistics start at zero; of its times, those
 // of the last bytes are kept to a millisecond, that of its beginning to a second.
-Connection wake(const RestingConnection& resting, const RestingExtras& extras, Instant now);
+Connection wake(const RestingConnection& resting, const RestingExtras& extras, RestingCodecs codecs,
+                Instant now);
 
 // When it has been silent for too long (idle_limit()); kNever for never.
 Instant idle_deadline(const RestingConnection& resting, Duration idle_timeout, Instant now);

@@ -56,8 +56,9 @@ class Transmitter {
     virtual void learned(const Stay& stay) = 0;
     // Makes the record that replaces the two endpoints, and gives it the lease. False when there is no room.
     virtual bool splice(const Connection& connection, const splice::Joint& joint) = 0;
-    // Keeps of the connection what resting.h says until something happens to it. False when there is no room.
-    virtual bool rest(const Connection& connection) = 0;
+    // Keeps of the connection what resting.h says until something happens to it; its codecs are taken.
+    // False when there is no room, and then nothing has changed.
+    virtual bool rest(Connection& connection) = 0;
 
   protected:
     ~Transmitter() = default;

@@ -152,7 +152,9 @@ class Crowd {
             EXPECT_EQ(m.broker->endpoint.state(), tcp::State::Established);
             const worker::ListedConnection now = row_of(*m.client);
             // A rest in between gave those that stay relayed another name.
-            if (m.row.phase == session::Phase::Spliced) EXPECT_EQ(now.id, m.row.id);
+            if (m.row.phase == session::Phase::Spliced) {
+                EXPECT_EQ(now.id, m.row.id);
+            }
             EXPECT_EQ(now.phase, m.row.phase);
             EXPECT_EQ(now.upstream, m.row.upstream);
             EXPECT_EQ(now.listener, m.row.listener);
