@@ -4,10 +4,14 @@
 #include <utility>
 
 namespace sluice::session {
+namespace {
+
+bool takes_more(const Codec& codec) { return codec.takes_text() && !codec.failed(); }
+
+}  // namespace
 
 CodecChain::CodecChain(std::vector<std::unique_ptr<Codec>> codecs) {
-    for (std::unique_ptr<Codec>& codec : codecs)
-        stages_.push_back({.codec = std::move(codec), .text = {}, .stream = {}});
+    for (std::unique_ptr<Codec>& codec : codecs) stages_.emplace_back().codec = std::move(codec);
 }
 
 void CodecChain::start(Instant now) {
@@ -26,21 +30,31 @@ std::size_t CodecChain::decode(Instant now, ByteView arrived) {
             if (n == 0) break;
             below.drop(n);
         }
+        if (stages_[i - 1].codec->text_ended()) end(now, stage);
     }
     send_down(now);
     return taken;
 }
 
 void CodecChain::end_of_stream(Instant now) {
-    for (Stage& stage : stages_) stage.codec->end_of_stream(now);
+    for (Stage& stage : stages_) end(now, stage);
 }
 
+void CodecChain::end(Instant now, Stage& stage) {
+    if (!std::exchange(stage.at_end, true)) stage.codec->end_of_stream(now);
+}
+
+// Where a lower codec's text has ended within a unit of an upper one, text is missing.
 bool CodecChain::text_ended() const {
-    return std::ranges::any_of(stages_, [](const Stage& stage) { return stage.codec->text_ended(); });
+    for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
+        if (stage->codec->text_ended()) return true;
+        if (stage->codec->failed()) return false;
+    }
+    return false;
 }
 
 bool CodecChain::takes_text() const {
-    return std::ranges::all_of(stages_, [](const Stage& stage) { return stage.codec->takes_text(); });
+    return std::ranges::all_of(stages_, [](const Stage& stage) { return takes_more(*stage.codec); });
 }
 
 void CodecChain::encode(Instant now, ByteView text) {
@@ -50,7 +64,9 @@ void CodecChain::encode(Instant now, ByteView text) {
 
 void CodecChain::finish(Instant now) {
     for (std::size_t i = stages_.size(); i-- > 0;) {
-        stages_[i].codec->finish(now, stages_[i].stream);
+        Stage& stage = stages_[i];
+        stage.finished = true;
+        if (takes_more(*stage.codec)) stage.codec->finish(now, stage.stream);
         send_down(now);
     }
 }
@@ -78,6 +94,7 @@ std::optional<SocketAddress> CodecChain::identity() const {
 
 Instant CodecChain::next_deadline() const {
     Instant earliest = kNever;
+    if (failed()) return earliest;
     for (const Stage& stage : stages_) earliest = std::min(earliest, stage.codec->next_deadline());
     return earliest;
 }
@@ -89,8 +106,14 @@ void CodecChain::on_timer(Instant now) {
     send_down(now);
 }
 
-bool CodecChain::all_sent() const {
-    return std::ranges::all_of(stages_, [](const Stage& stage) { return stage.stream.size() == 0; });
+std::size_t CodecChain::unsent() const {
+    std::size_t sum = 0;
+    for (const Stage& stage : stages_) sum += stage.stream.size();
+    return sum;
+}
+
+void CodecChain::drop_unsent() {
+    for (Stage& stage : stages_) stage.stream.drop(stage.stream.size());
 }
 
 void CodecChain::shrink() {
@@ -112,13 +135,15 @@ std::size_t CodecChain::buffer_bytes() const {
     return sum;
 }
 
-// What a codec has to send is text to the one below.
+// What a codec has to send is text to the one below; behind that one's end it is for nobody.
 void CodecChain::send_down(Instant now) {
     for (std::size_t i = stages_.size() - 1; i > 0; --i) {
         Stage& below = stages_[i - 1];
         ByteQueue& queue = stages_[i].stream;
-        if (queue.size() == 0 || !below.codec->takes_text()) continue;
-        below.codec->encode(now, queue.bytes(), below.stream);
+        if (queue.size() == 0) continue;
+        const bool over = below.finished || below.codec->failed();
+        if (!over && !below.codec->takes_text()) continue;
+        if (!over) below.codec->encode(now, queue.bytes(), below.stream);
         queue.drop(queue.size());
     }
 }

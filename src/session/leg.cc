@@ -60,27 +60,29 @@ std::size_t Leg::write(Instant now, ByteView text, tcp::Output& out) {
     if (taken.empty()) return 0;
     codecs_->encode(now, taken);
     flush(now, out);
+    if (codecs_->failed()) shutdown(now, out);
     return taken.size();
 }
 
 // What encoding adds is held back here until TCP has room; until then no more is taken.
 std::size_t Leg::writable() const {
     if (!codecs_) return endpoint_.writable();
-    return shut_ || !codecs_->takes_text() || !codecs_->all_sent() ? 0 : endpoint_.writable();
+    return shut_ || !codecs_->takes_text() || codecs_->unsent() != 0 ? 0 : endpoint_.writable();
 }
 
 void Leg::shutdown(Instant now, tcp::Output& out) {
     if (!codecs_) return endpoint_.shutdown(now, out);
-    if (shut_) return;
     shut_ = true;
-    if (codecs_->takes_text()) codecs_->finish(now);
     flush(now, out);
 }
 
+// What has come counts before what is late.
 void Leg::on_timer(Instant now, tcp::Output& out) {
     if (endpoint_.next_deadline() <= now) endpoint_.on_timer(now, out);
     if (!codecs_) return;
-    if (codecs_->next_deadline() <= now) codecs_->on_timer(now);
+    pump(now, out);
+    if (codec_deadline() > now) return;
+    codecs_->on_timer(now);
     pump(now, out);
 }
 
@@ -128,6 +130,7 @@ void Leg::pump(Instant now, tcp::Output& out) {
         started_ = true;
         codecs_->start(now);
     }
+    flush(now, out);  // makes room for answers
     if (started_) decode(now, out);
     flush(now, out);
     // Who cannot be understood is told what the codec had to say, and that this was all.
@@ -137,32 +140,47 @@ void Leg::pump(Instant now, tcp::Output& out) {
 void Leg::decode(Instant now, tcp::Output& out) {
     bool more = true;
     std::vector<std::byte> scratch;
-    while (more && endpoint_.readable() != 0 && !codecs_->failed() &&
-           codecs_->text().size() < kDecodedAhead) {
-        ByteView arrived = endpoint_.peek();
-        std::size_t taken = codecs_->decode(now, arrived);
-        if (taken == 0 && arrived.size() < endpoint_.readable()) {  // its ring wraps within a unit
-            arrived = tcp::contiguous(endpoint_, scratch);
-            taken = codecs_->decode(now, arrived);
-        }
+    while (more && endpoint_.readable() != 0 && !codecs_->failed() && !held_back()) {
+        const std::size_t unsent = codecs_->unsent();
+        const std::size_t taken = decode_piece(now, scratch);
+        answers_ += codecs_->unsent() - unsent;
         endpoint_.consume(now, taken, out);
+        flush(now, out);
         more = taken != 0;
     }
-    if (!more || endpoint_.readable() == 0) {
-        if (endpoint_.peer_finished() && !ended_) {
-            ended_ = true;
-            codecs_->end_of_stream(now);
-        }
+    // It is for nobody, and its sender's end may be behind it.
+    if (codecs_->failed()) return endpoint_.consume(now, endpoint_.readable(), out);
+    if ((!more || endpoint_.readable() == 0) && endpoint_.peer_finished() && !ended_) {
+        ended_ = true;
+        codecs_->end_of_stream(now);
     }
 }
 
+// Returns the bytes taken; 0: what is there is not enough.
+std::size_t Leg::decode_piece(Instant now, std::vector<std::byte>& scratch) {
+    ByteView arrived = endpoint_.peek();
+    arrived = arrived.first(std::min(arrived.size(), kDecodedAhead));
+    const std::size_t taken = codecs_->decode(now, arrived);
+    // A unit may be larger than that, or the endpoint's ring wraps within it.
+    if (taken != 0 || arrived.size() == endpoint_.readable()) return taken;
+    return codecs_->decode(now, tcp::contiguous(endpoint_, scratch));
+}
+
 void Leg::flush(Instant now, tcp::Output& out) {
+    // An end that the peer's preface has to come before is waited for only as long as that can come.
+    if (shut_ && !finished_ && (codecs_->takes_text() || codecs_->failed() || ended_)) {
+        finished_ = true;
+        codecs_->finish(now);
+    }
+    // What codecs still answer behind their own end is for nobody.
+    if (endpoint_.shutdown_called()) codecs_->drop_unsent();
     while (codecs_->stream().size() != 0) {
         const std::size_t taken = endpoint_.write(now, codecs_->stream().bytes(), out);
         if (taken == 0) return;
         codecs_->drop_stream(taken);
     }
-    if (shut_) endpoint_.shutdown(now, out);
+    answers_ = 0;
+    if (finished_) endpoint_.shutdown(now, out);
 }
 
 }  // namespace sluice::session

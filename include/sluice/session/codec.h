@@ -28,18 +28,20 @@ class Codec {
     virtual std::size_t decode(Instant now, ByteView arrived, ByteQueue& text, ByteQueue& stream) = 0;
     // No byte follows those that came, taken or not.
     virtual void end_of_stream(Instant now) = 0;
-    // The peer has said that no more text follows; its stream need not be at its end.
+    // The peer has said that no more text follows; its stream need not be at its end. False when text is
+    // missing.
     virtual bool text_ended() const = 0;
 
     // Whether text can be encoded yet.
     virtual bool takes_text() const = 0;
     // Requires takes_text(). Takes all of it.
     virtual void encode(Instant now, ByteView text, ByteQueue& stream) = 0;
-    // Appends what tells the peer that no more text follows. Nothing is encoded after it.
+    // Requires takes_text(). Appends what tells the peer that no more text follows. Nothing is encoded after
+    // it.
     virtual void finish(Instant now, ByteQueue& stream) = 0;
 
     // The stream cannot be understood any more, or the peer is not who he should be. Text before that stays
-    // good; what was appended to the stream still goes out.
+    // good; what was appended to the stream still goes out. It is asked for nothing after that.
     virtual bool failed() const = 0;
     // From here on every byte passes unchanged in both directions, and this codec could be left out.
     virtual bool transparent() const = 0;
@@ -71,6 +73,7 @@ class CodecChain {
     bool text_ended() const;
     bool takes_text() const;
     void encode(Instant now, ByteView text);
+    // At any time: codecs that take no text yet, or have failed, have no end to tell. Once.
     void finish(Instant now);
     bool failed() const;
     bool transparent() const;
@@ -85,8 +88,10 @@ class CodecChain {
     // Encoded and not yet taken by TCP.
     const ByteQueue& stream() const { return stages_.front().stream; }
     void drop_stream(std::size_t bytes) { stages_.front().stream.drop(bytes); }
-    // Nothing waits to be sent, in stream() or above it.
-    bool all_sent() const;
+    // What waits to be sent, in stream() and above it; in bytes.
+    std::size_t unsent() const;
+    // Nobody will send that any more.
+    void drop_unsent();
     // Gives back what empty queues hold.
     void shrink();
     std::size_t memory_bytes() const;
@@ -96,9 +101,12 @@ class CodecChain {
   private:
     struct Stage {
         std::unique_ptr<Codec> codec;
-        ByteQueue text;    // decoded, for the codec above or the session
-        ByteQueue stream;  // encoded, for the codec below or TCP
+        ByteQueue text;         // decoded, for the codec above or the session
+        ByteQueue stream;       // encoded, for the codec below or TCP
+        bool at_end = false;    // was told that nothing more comes from below
+        bool finished = false;  // nothing is encoded any more
     };
+    static void end(Instant now, Stage& stage);
     void send_down(Instant now);
 
     std::vector<Stage> stages_;

@@ -69,10 +69,7 @@ class Leg {
     // Harmless before the deadline.
     void on_timer(Instant now, tcp::Output& out);
     // kNever when nothing is pending.
-    Instant next_deadline() const {
-        return codecs_ ? std::min(endpoint_.next_deadline(), codecs_->next_deadline())
-                       : endpoint_.next_deadline();
-    }
+    Instant next_deadline() const { return std::min(endpoint_.next_deadline(), codec_deadline()); }
 
     // --- text ---
     // Bytes that can be read: in all, and the piece that starts `offset` bytes in (empty at the end). Valid
@@ -87,22 +84,28 @@ class Leg {
     std::size_t writable() const;
     // The peer has said that nothing follows; what came before may still be readable.
     bool peer_finished() const {
-        return codecs_ ? ended_ || codecs_->text_ended() : endpoint_.peer_finished();
+        if (!codecs_) return endpoint_.peer_finished();
+        return codecs_->text_ended() || (ended_ && !codecs_->failed());
     }
     // Likewise, and everything was consumed.
     bool at_end() const { return codecs_ ? peer_finished() && readable() == 0 : endpoint_.at_end(); }
-    // Half-close, behind everything that was written. Idempotent.
+    // Half-close, behind everything that was written. Idempotent. Where codecs take no text yet it is told
+    // when they do.
     void shutdown(Instant now, tcp::Output& out);
     bool shutdown_called() const { return codecs_ ? shut_ : endpoint_.shutdown_called(); }
     // Reset, when there is somebody to tell; then it is closed.
     void abort(Instant now, tcp::Output& out) { endpoint_.abort(now, out); }
     // Everything written has been acknowledged, and the end as well once it was called for.
     bool all_acknowledged() const {
-        return endpoint_.all_acknowledged() && (!codecs_ || codecs_->all_sent());
+        if (codecs_ && (codecs_->unsent() != 0 || shut_ != endpoint_.shutdown_called())) return false;
+        return endpoint_.all_acknowledged();
     }
     // Text acknowledged to the peer and not read, and text that its peer never acknowledged before it was
-    // closed. With codecs the second counts as TCP carried it.
-    std::uint64_t undelivered() const { return readable() + endpoint_.statistics().bytes_abandoned; }
+    // closed. What is encoded counts as TCP carries it.
+    std::uint64_t undelivered() const {
+        const std::uint64_t bytes = readable() + endpoint_.statistics().bytes_abandoned;
+        return codecs_ ? bytes + endpoint_.readable() + codecs_->unsent() : bytes;
+    }
 
     // --- windows, as tcp::Endpoint has them; in bytes of the stream ---
     void allow(std::optional<std::uint32_t> bytes) { endpoint_.allow(bytes); }
@@ -150,19 +153,29 @@ class Leg {
     }
 
   private:
-    // Text that is decoded ahead of its reader; more stays in the endpoint, whose window then closes.
+    // When so much text waits for its reader, or so much of what codecs have answered for TCP, no more is
+    // decoded: it stays in the endpoint, whose window then closes. It is also the most that is decoded at
+    // once, so that each can be twice that much.
     static constexpr std::size_t kDecodedAhead = 64 * 1024;
 
+    bool held_back() const { return codecs_->text().size() >= kDecodedAhead || answers_ >= kDecodedAhead; }
+    // A codec is not impatient with a peer who is kept waiting himself, or gone.
+    Instant codec_deadline() const {
+        return codecs_ && !closed() && !held_back() ? codecs_->next_deadline() : kNever;
+    }
     void pump(Instant now, tcp::Output& out);
     void decode(Instant now, tcp::Output& out);
+    std::size_t decode_piece(Instant now, std::vector<std::byte>& scratch);
     void flush(Instant now, tcp::Output& out);
 
     tcp::Endpoint endpoint_;
     std::unique_ptr<CodecChain> codecs_;
     // With codecs:
     bool started_ = false;
-    bool ended_ = false;  // they were told of the stream's end
-    bool shut_ = false;   // shutdown() was called; TCP is told when everything before it was taken
+    bool ended_ = false;       // they were told of the stream's end
+    bool shut_ = false;        // shutdown() was called
+    bool finished_ = false;    // they were told so; TCP is when everything before it was taken
+    std::size_t answers_ = 0;  // bytes that decoding gave them to send and TCP has not taken, at most
 };
 
 }  // namespace sluice::session
