@@ -22,7 +22,8 @@ void Chooser::sent(Instant now, const Backend& backend) {
 }
 
 bool Chooser::has_room(const Backend& backend) const {
-    return backend.max_connections == 0 || load_.connections(backend.position) < backend.max_connections;
+    return backend.config.max_connections == 0 ||
+           load_.connections(backend.position) < backend.config.max_connections;
 }
 
 // Fills candidates_ and notes what there is among them.
@@ -34,11 +35,12 @@ void Chooser::judge(Instant now, const Pool& pool, std::span<const std::uint32_t
         const Backend& b = pool.backends[i];
         const std::uint64_t connections = load_.connections(b.position);
         const bool usable = b.usable() && std::ranges::find(tried, i) == tried.end();
-        const bool eligible = usable && (b.max_connections == 0 || connections < b.max_connections) &&
+        const bool eligible = usable &&
+                              (b.config.max_connections == 0 || connections < b.config.max_connections) &&
                               (!keep_pace || may_take(now, b));
         any_usable_ = any_usable_ || usable;
         any_eligible_ = any_eligible_ || eligible;
-        candidates_.push_back({.weight = b.weight, .connections = connections, .eligible = eligible});
+        candidates_.push_back({.weight = b.config.weight, .connections = connections, .eligible = eligible});
     }
 }
 
@@ -62,13 +64,14 @@ Choice Chooser::choose(Instant now, const Snapshot& snapshot, std::uint32_t pool
     const auto chosen = [](std::uint32_t i) {
         return Choice{.outcome = Choice::Outcome::Chosen, .backend = i};
     };
-    switch (pool.balance) {
+    switch (pool.config.balance) {
         case config::Balance::Maglev: {
             if (!key) break;  // an empty key would put all such clients on one hot broker
             const std::uint32_t first = pool.maglev->lookup(*key);
             // Some candidate is always within the bound, because the mean cannot exceed every one of them.
             const std::uint32_t i = pool.maglev->lookup(*key, [&](std::uint32_t b) {
-                return !candidates_[b].eligible || !balance::within_bound(candidates_, b, pool.bounded_load);
+                return !candidates_[b].eligible ||
+                       !balance::within_bound(candidates_, b, pool.config.bounded_load);
             });
             if (i == balance::Maglev::kNone) break;
             Choice choice = chosen(i);

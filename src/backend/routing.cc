@@ -20,14 +20,15 @@ std::optional<std::uint64_t> hash_of(std::string_view key) {
 }  // namespace
 
 bool fits(const Route& route, const ClientFacts& client) {
+    const config::Route& asked = route.config;
     if (route.listener && *route.listener != client.listener) return false;
-    if (!client.client_id.starts_with(route.client_id_prefix)) return false;
-    if (route.username && *route.username != client.username.value_or("")) return false;
-    if (!route.versions.empty() &&
-        std::ranges::find(route.versions, client.version) == route.versions.end()) {
+    if (!client.client_id.starts_with(asked.client_id_prefix)) return false;
+    if (asked.username && *asked.username != client.username.value_or("")) return false;
+    if (!asked.versions.empty() &&
+        std::ranges::find(asked.versions, client.version) == asked.versions.end()) {
         return false;
     }
-    if (!route.networks.empty() && std::ranges::none_of(route.networks, [&](const IpPrefix& network) {
+    if (!asked.networks.empty() && std::ranges::none_of(asked.networks, [&](const IpPrefix& network) {
             return network.contains(client.address);
         })) {
         return false;
@@ -40,13 +41,13 @@ bool fits(const Route& route, const ClientFacts& client) {
 Routed route(const Snapshot& snapshot, const ClientFacts& client) {
     for (std::uint32_t i = 0; i < snapshot.routes.size(); ++i) {
         const Route& route = snapshot.routes[i];
-        if (fits(route, client)) return {.pool = route.pool, .refuse = route.refuse, .route = i};
+        if (fits(route, client)) return {.pool = route.pool, .refuse = route.config.refuse, .route = i};
     }
     return {.pool = snapshot.listeners[client.listener].pool, .refuse = {}, .route = {}};
 }
 
 std::optional<std::uint64_t> balancing_key(const Pool& pool, const ClientFacts& client) {
-    switch (pool.hash_key) {
+    switch (pool.config.hash_key) {
         case config::HashKey::ClientId:
             return hash_of(pool.hash_pattern ? captured(client.client_id, *pool.hash_pattern)
                                              : client.client_id);

@@ -17,7 +17,7 @@ std::shared_ptr<const balance::Maglev> build_maglev(std::span<const Backend> bac
     std::vector<balance::MaglevBackend> targets;
     targets.reserve(backends.size());
     for (std::uint32_t i = 0; i < backends.size(); ++i) {
-        if (in_table(backends[i])) targets.push_back({i, backends[i].name, backends[i].weight});
+        if (in_table(backends[i])) targets.push_back({i, backends[i].config.name, backends[i].config.weight});
     }
     return std::make_shared<const balance::Maglev>(targets);
 }
@@ -28,7 +28,8 @@ bool same_targets(std::span<const Backend> a, std::span<const Backend> b) {
         const bool in_a = i < a.size() && in_table(a[i]);
         const bool in_b = i < b.size() && in_table(b[i]);
         if (in_a != in_b) return false;
-        if (in_a && (a[i].name != b[i].name || a[i].weight != b[i].weight)) return false;
+        if (in_a && (a[i].config.name != b[i].config.name || a[i].config.weight != b[i].config.weight))
+            return false;
     }
     return true;
 }
@@ -66,27 +67,19 @@ Pattern build_pattern(const std::string& text, const Pattern& before) {
 
 Route build_route(const Registry::Route& from, const Pattern& before) {
     return {.listener = from.listener,
-            .client_id_prefix = from.config.client_id_prefix,
-            .client_id_pattern = build_pattern(from.config.client_id_pattern, before),
-            .username = from.config.username,
-            .versions = from.config.versions,
-            .networks = from.config.networks,
             .pool = from.pool,
-            .refuse = from.config.refuse};
+            .client_id_pattern = build_pattern(from.config.client_id_pattern, before),
+            .config = from.config};
 }
 
 Backend build_backend(const Registry::Backend& from, std::span<const Condition> conditions) {
-    Backend backend{.name = from.config.name,
-                    .address = from.config.address,
-                    .position = from.position,
+    Backend backend{.position = from.position,
                     .mark = mark_of(from.config.address),
                     .standing = from.standing,
-                    .weight = from.config.weight,
-                    .max_connections = from.config.max_connections,
-                    .configured = from.config.state,
                     .healthy = true,
                     .slow_start = {},
-                    .offer = {}};
+                    .offer = {},
+                    .config = from.config};
     if (from.position < conditions.size()) {
         const Condition& condition = conditions[from.position];
         backend.healthy = condition.healthy;
@@ -110,32 +103,21 @@ Offer both(const Offer& a, const Offer& b) {
 Offer listener_offer(const Snapshot& snapshot, std::uint32_t listener) {
     Offer offer = snapshot.pools[snapshot.listeners[listener].pool].offer;
     for (const Route& route : snapshot.routes) {
-        if (route.refuse || route.listener.value_or(listener) != listener) continue;
+        if (route.config.refuse || route.listener.value_or(listener) != listener) continue;
         offer = both(offer, snapshot.pools[route.pool].offer);
     }
     return offer;
 }
 
 Pool build_pool(const Registry::Pool& from, std::span<const Condition> conditions, const Pool* before) {
-    const config::Pool& facts = from.config;
-    Pool pool{
-        .name = facts.name,
-        .standing = from.standing,
-        .balance = facts.balance,
-        .hash_key = facts.hash_key,
-        .hash_pattern = build_pattern(facts.hash_pattern, before == nullptr ? nullptr : before->hash_pattern),
-        .bounded_load = facts.bounded_load,
-        .retries = facts.retries,
-        .attempt_timeout = facts.attempt_timeout,
-        .drain_rate = facts.drain_rate,
-        .on_down = facts.on_down,
-        .health = facts.health,
-        .source_addresses = facts.source_addresses,
-        .retained_sources = from.retained_sources,
-        .source_ports = facts.source_ports,
-        .backends = {},
-        .maglev = nullptr,
-        .offer = {}};
+    const Pattern compiled = before == nullptr ? nullptr : before->hash_pattern;
+    Pool pool{.standing = from.standing,
+              .backends = {},
+              .maglev = nullptr,
+              .hash_pattern = build_pattern(from.config.hash_pattern, compiled),
+              .offer = {},
+              .retained_sources = from.retained_sources,
+              .config = from.config};
     for (const Registry::Backend& b : from.backends) pool.backends.push_back(build_backend(b, conditions));
     pool.offer = common_offer(pool.backends);
     pool.maglev = before != nullptr && same_targets(before->backends, pool.backends)
@@ -162,7 +144,8 @@ std::optional<std::uint32_t> Pool::find(std::uint32_t mark) const {
 
 bool Listener::admits(const IpAddress& client) const {
     const auto holds = [&](const IpPrefix& network) { return network.contains(client); };
-    return (allow.empty() || std::ranges::any_of(allow, holds)) && std::ranges::none_of(deny, holds);
+    return (config.allow.empty() || std::ranges::any_of(config.allow, holds)) &&
+           std::ranges::none_of(config.deny, holds);
 }
 
 std::unique_ptr<const Snapshot> build_snapshot(const Registry& registry, std::uint64_t registry_generation,
@@ -174,20 +157,8 @@ std::unique_ptr<const Snapshot> build_snapshot(const Registry& registry, std::ui
     snapshot->connection_log = registry.connection_log;
     snapshot->connect_memory = registry.connect_memory;
     for (const Registry::Listener& listener : registry.listeners) {
-        const config::Listener& l = listener.config;
-        snapshot->listeners.push_back({.name = l.name,
-                                       .address = l.address,
-                                       .pool = listener.pool,
-                                       .standing = listener.standing,
-                                       .connect_timeout = l.connect_timeout,
-                                       .max_connect_size = l.max_connect_size,
-                                       .connect_window = static_cast<std::uint32_t>(l.connect_window),
-                                       .allow = l.allow,
-                                       .deny = l.deny,
-                                       .max_connections = l.max_connections,
-                                       .half_open = l.half_open,
-                                       .idle_timeout = l.idle_timeout,
-                                       .offer = {}});
+        snapshot->listeners.push_back(
+            {.pool = listener.pool, .standing = listener.standing, .offer = {}, .config = listener.config});
     }
     for (std::size_t i = 0; i < registry.routes.size(); ++i) {
         const bool known = previous != nullptr && i < previous->routes.size();

@@ -66,11 +66,11 @@ void BalancerState::start_slowly(std::uint32_t position, Instant now) {
         std::uint64_t weights = 0;
         for (const backend::Backend& b : pool.backends) {
             if (b.standing != backend::Standing::Vacant) connections += load_.connections(b.position);
-            if (&b == &*returning || b.usable()) weights += b.weight;
+            if (&b == &*returning || b.usable()) weights += b.config.weight;
         }
         if (weights == 0) return;
         const double share =
-            static_cast<double>(connections) * returning->weight / static_cast<double>(weights);
+            static_cast<double>(connections) * returning->config.weight / static_cast<double>(weights);
         const double rate = std::max(kSlowestStart, share / std::chrono::duration<double>(span).count());
         health_.start_slowly(position, {.until = now + span, .rate = rate});
         snapshot_due_ = true;

@@ -122,8 +122,8 @@ class Matcher {
             const backend::Pool& pool = snapshot.pools[p];
             for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
                 if (pool.backends[b].standing == backend::Standing::Vacant) continue;
-                const std::string& own = pool.backends[b].name;
-                if (own == name || pool.name + "/" + own == name) wanted_.emplace_back(p, b);
+                const std::string& own = pool.backends[b].config.name;
+                if (own == name || pool.config.name + "/" + own == name) wanted_.emplace_back(p, b);
             }
         }
         if (wanted_.empty()) throw admin::Refused("no backend is named '" + name + "'; see show backends");
@@ -160,20 +160,21 @@ admin::ConnectionDescription Controller::describe(const session::ConnectionSumma
     const backend::Snapshot& snapshot = state_.snapshot();
     const backend::Pool& pool = snapshot.pools[connection.pool];
     const std::string_view client_id = connection.shown_client_id().substr(0, client_id_bytes);
-    return {
-        .listener = snapshot.listeners[connection.listener].name,
-        .pool = pool.name,
-        .backend = connection.backend == session::kNoBackend ? "" : pool.backends[connection.backend].name,
-        .client = connection.identity,
-        .source = is_leased(connection) ? std::optional(connection.upstream.local) : std::nullopt,
-        .client_id = std::string(client_id),
-        .client_id_cut = connection.client_id_size > client_id.size(),
-        .version = version_name(connection.mqtt_version),
-        .keep_alive = connection.keep_alive,
-        .persistent = connection.persistent,
-        .bytes_from_client = connection.bytes_from_client,
-        .bytes_from_broker = connection.bytes_from_broker,
-        .age = connection.age};
+    return {.listener = snapshot.listeners[connection.listener].config.name,
+            .pool = pool.config.name,
+            .backend = connection.backend == session::kNoBackend
+                           ? ""
+                           : pool.backends[connection.backend].config.name,
+            .client = connection.identity,
+            .source = is_leased(connection) ? std::optional(connection.upstream.local) : std::nullopt,
+            .client_id = std::string(client_id),
+            .client_id_cut = connection.client_id_size > client_id.size(),
+            .version = version_name(connection.mqtt_version),
+            .keep_alive = connection.keep_alive,
+            .persistent = connection.persistent,
+            .bytes_from_client = connection.bytes_from_client,
+            .bytes_from_broker = connection.bytes_from_broker,
+            .age = connection.age};
 }
 
 admin::ConnectionRow Controller::row_of(const worker::ListedConnection& listed, std::uint32_t worker) const {

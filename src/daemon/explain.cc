@@ -21,7 +21,7 @@ mqtt::Version version_of(const std::string& name) {
 template <typename Named>
 std::uint32_t position_of(const std::vector<Named>& all, const std::string& name, const char* kind) {
     const auto found = std::ranges::find_if(all, [&](const Named& place) {
-        return place.standing == backend::Standing::Active && place.name == name;
+        return place.standing == backend::Standing::Active && place.config.name == name;
     });
     if (found == all.end())
         throw admin::Refused(fmt::format("no {} is named '{}'; see show {}s", kind, name, kind));
@@ -56,19 +56,20 @@ std::string time_left(Instant now, const session::Stay& stay) {
 
 // Not for its pace in a slow start, which each worker keeps for itself and which is not asked here.
 std::string why_passed_over(const backend::Backend& first, std::uint64_t connections) {
-    if (first.configured != config::BackendState::Up || first.weight == 0) return "takes no new clients";
+    if (first.config.state != config::BackendState::Up || first.config.weight == 0)
+        return "takes no new clients";
     if (!first.healthy) return "is down";
-    if (first.max_connections != 0 && connections >= first.max_connections)
+    if (first.config.max_connections != 0 && connections >= first.config.max_connections)
         return "is at its max_connections";
     return "is above its bounded_load";
 }
 
 // The client has nothing that the pool's key is made of.
 std::string why_no_key(const backend::Pool& pool, const std::string& client_id) {
-    if (pool.hash_key == config::HashKey::ClientId && pool.hash_pattern && !client_id.empty()) {
+    if (pool.config.hash_key == config::HashKey::ClientId && pool.hash_pattern && !client_id.empty()) {
         return "hash_pattern finds nothing in its client_id";
     }
-    return fmt::format("its {} is empty", name(pool.hash_key));
+    return fmt::format("its {} is empty", name(pool.config.hash_key));
 }
 
 std::string pace_of(Instant now, const backend::Backend& broker) {
@@ -81,13 +82,14 @@ std::string pace_of(Instant now, const backend::Backend& broker) {
 // Where it cannot be known whether a route fits.
 void require_address(const backend::Snapshot& snapshot, const backend::ClientFacts& client,
                      const backend::Routed& routed) {
-    const IpFamily family = snapshot.listeners[client.listener].address.address.family();
+    const IpFamily family = snapshot.listeners[client.listener].config.address.address.family();
     const std::size_t asked = routed.route ? *routed.route + 1 : snapshot.routes.size();
     for (std::size_t i = 0; i < asked; ++i) {
         backend::Route route = snapshot.routes[i];
-        const bool may_fit = std::ranges::any_of(
-            route.networks, [&](const IpPrefix& network) { return network.address.family() == family; });
-        route.networks.clear();
+        const bool may_fit = std::ranges::any_of(route.config.networks, [&](const IpPrefix& network) {
+            return network.address.family() == family;
+        });
+        route.config.networks.clear();
         if (!may_fit || !backend::fits(route, client)) continue;
         throw admin::Refused(fmt::format("route {} looks at the client's IP address: add address=IP", i + 1));
     }
@@ -126,7 +128,7 @@ std::optional<std::string> Controller::why_refused(const admin::Question& questi
                                                    const backend::ClientFacts& client) const {
     const backend::Listener& listener = state_.snapshot().listeners[client.listener];
     if (question.pool.empty() && question.address && !listener.admits(*question.address)) {
-        return fmt::format("listener {} does not admit its address", listener.name);
+        return fmt::format("listener {} does not admit its address", listener.config.name);
     }
     if (client.version == mqtt::Version::V31 && client.client_id.empty()) {
         return "MQTT 3.1 requires a client ID that is not empty";
@@ -146,15 +148,16 @@ std::string Controller::explain_choice(const backend::Choice& choice, const back
     if (choice.by_key && choice.displaced) {
         const std::uint32_t i = pool.maglev->lookup(*key);
         const backend::Backend& first = pool.backends[i];
-        return fmt::format("the first choice of its {} hash, {}, {}; this one is next", name(pool.hash_key),
-                           first.name, why_passed_over(first, state_.load().connections(first.position)));
+        return fmt::format("the first choice of its {} hash, {}, {}; this one is next",
+                           name(pool.config.hash_key), first.config.name,
+                           why_passed_over(first, state_.load().connections(first.position)));
     }
-    if (choice.by_key) return fmt::format("the first choice of its {} hash", name(pool.hash_key));
-    if (pool.balance == config::Balance::Maglev) {
+    if (choice.by_key) return fmt::format("the first choice of its {} hash", name(pool.config.hash_key));
+    if (pool.config.balance == config::Balance::Maglev) {
         return why_no_key(pool, client_id) + ", so the least loaded broker is taken";
     }
     return fmt::format("balance = {} does not look at the client, which may go to another broker next time",
-                       name(pool.balance));
+                       name(pool.config.balance));
 }
 
 // As the first worker knows it; they tell each other.
@@ -170,7 +173,7 @@ std::string Controller::why_not_there(const backend::Pool& pool,
                                       std::optional<std::uint32_t> remembered) const {
     if (!remembered) return "; its session was at a broker that is no longer in the pool";
     const backend::Backend& broker = pool.backends[*remembered];
-    return fmt::format("; its session is at {}, which {}", broker.name,
+    return fmt::format("; its session is at {}, which {}", broker.config.name,
                        why_passed_over(broker, state_.load().connections(broker.position)));
 }
 
@@ -188,7 +191,7 @@ admin::Explanation Controller::explain(const admin::Question& question) {
     };
     admin::Explanation explanation;
     explanation.client_id = question.client_id;
-    explanation.listener = snapshot.listeners[listener].name;
+    explanation.listener = snapshot.listeners[listener].config.name;
     if (auto why = why_refused(question, client)) {
         explanation.refused = true;
         explanation.route_text = "no route was looked at";
@@ -217,32 +220,32 @@ void Controller::explain_placement(admin::Explanation& explanation, const admin:
                                    const backend::ClientFacts& client, std::uint32_t pool_index) {
     const backend::Snapshot& snapshot = state_.snapshot();
     const backend::Pool& pool = snapshot.pools[pool_index];
-    const bool no_address = pool.hash_key == config::HashKey::ClientIp && !question.address;
+    const bool no_address = pool.config.hash_key == config::HashKey::ClientIp && !question.address;
     const auto key = no_address ? std::nullopt : backend::balancing_key(pool, client);
     const auto stay = session_of(
         {.pool = pool_index, .client_id = question.client_id, .scope = session::session_scope(pool, key)});
     const auto remembered = stay ? pool.find(stay->broker) : std::nullopt;
     const backend::Choice choice = chooser_.choose(now_, snapshot, pool_index, key, {}, remembered);
-    if (no_address && pool.balance == config::Balance::Maglev && !choice.remembered) {
-        throw admin::Refused("pool " + pool.name + " hashes the client's IP address: add address=IP");
+    if (no_address && pool.config.balance == config::Balance::Maglev && !choice.remembered) {
+        throw admin::Refused("pool " + pool.config.name + " hashes the client's IP address: add address=IP");
     }
-    explanation.pool = pool.name;
+    explanation.pool = pool.config.name;
     explanation.hash = key;
-    if (key && pool.balance == config::Balance::Maglev && !pool.maglev->empty()) {
+    if (key && pool.config.balance == config::Balance::Maglev && !pool.maglev->empty()) {
         explanation.slot = static_cast<std::uint32_t>(pool.maglev->slot_of(*key));
     }
     explanation.by_key = choice.by_key;
     explanation.displaced = choice.displaced;
     explanation.remembered = choice.remembered;
-    if (remembered) explanation.session_at = pool.backends[*remembered].name;
+    if (remembered) explanation.session_at = pool.backends[*remembered].config.name;
     explanation.why = choice.remembered
                           ? fmt::format("its session is there, and is remembered {}", time_left(now_, *stay))
                           : explain_choice(choice, pool, question.client_id, key);
     if (stay && !choice.remembered) explanation.why += why_not_there(pool, remembered);
     if (choice.outcome == backend::Choice::Outcome::Chosen) {
         const backend::Backend& broker = pool.backends[choice.backend];
-        explanation.backend = broker.name;
-        explanation.address = broker.address;
+        explanation.backend = broker.config.name;
+        explanation.address = broker.config.address;
         explanation.state = state_of(now_, broker);
         if (!choice.remembered) explanation.why += pace_of(now_, broker);
     }

@@ -106,7 +106,7 @@ void Controller::tell_backends(admin::Metrics& m) const {
     const auto leases = stats_poller_.leases();
     for (const backend::Pool& pool : state_.snapshot().pools) {
         if (pool.standing == backend::Standing::Vacant) continue;
-        admin::Metrics::Pool row{.name = pool.name};
+        admin::Metrics::Pool row{.name = pool.config.name};
         for (const backend::Backend& broker : pool.backends) {
             if (broker.standing == backend::Standing::Vacant) continue;
             ++row.backends;

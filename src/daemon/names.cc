@@ -51,7 +51,7 @@ const char* name(config::LogLevel level) {
 
 const char* state_of(Instant now, const backend::Backend& broker) {
     if (broker.standing != backend::Standing::Active) return "removed";
-    switch (broker.configured) {
+    switch (broker.config.state) {
         case config::BackendState::Up:
             if (!broker.healthy) return "down";
             return broker.slow_start.until > now ? "slow-start" : "up";

@@ -33,12 +33,12 @@ const config::Backend* find(const config::Config& config, const std::string& poo
 std::optional<SocketAddress> destination(const backend::Pool& pool, std::uint64_t key) {
     const std::uint32_t i = pool.maglev->lookup(key, [&](std::uint32_t b) {
         return pool.backends[b].standing != backend::Standing::Active ||
-               pool.backends[b].configured != config::BackendState::Up ||
+               pool.backends[b].config.state != config::BackendState::Up ||
                // Nothing is down that is not probed; what a reload ceases to probe is told so only by it.
-               (!pool.backends[b].healthy && pool.health.type != config::HealthType::None);
+               (!pool.backends[b].healthy && pool.config.health.type != config::HealthType::None);
     });
     if (i == balance::Maglev::kNone) return std::nullopt;
-    return pool.backends[i].address;
+    return pool.backends[i].config.address;
 }
 
 bool same_pattern(const backend::Pattern& a, const backend::Pattern& b) {
@@ -47,8 +47,10 @@ bool same_pattern(const backend::Pattern& a, const backend::Pattern& b) {
 
 // Whether a client has the same key in both, and its broker by it.
 bool same_keys(const backend::Pool& before, const backend::Pool& after) {
-    return before.balance == config::Balance::Maglev && after.balance == config::Balance::Maglev &&
-           before.hash_key == after.hash_key && same_pattern(before.hash_pattern, after.hash_pattern);
+    return before.config.balance == config::Balance::Maglev &&
+           after.config.balance == config::Balance::Maglev &&
+           before.config.hash_key == after.config.hash_key &&
+           same_pattern(before.hash_pattern, after.hash_pattern);
 }
 
 // Where the keys are not the same, one says nothing about the other. A pool that goes by load spreads its
@@ -132,10 +134,11 @@ std::vector<admin::ReloadReport::Move> BalancerState::moves_to(const config::Con
             before.pools[p].standing != backend::Standing::Active) {
             continue;
         }
-        if (pool.balance != config::Balance::Maglev && before.pools[p].balance != config::Balance::Maglev) {
+        if (pool.config.balance != config::Balance::Maglev &&
+            before.pools[p].config.balance != config::Balance::Maglev) {
             continue;
         }
-        moves.push_back({.pool = pool.name, .share = moved_share(before.pools[p], pool)});
+        moves.push_back({.pool = pool.config.name, .share = moved_share(before.pools[p], pool)});
     }
     return moves;
 }

@@ -113,13 +113,13 @@ std::vector<admin::PoolRow> Controller::pools() {
     std::vector<admin::PoolRow> rows;
     for (const backend::Pool& pool : state_.snapshot().pools) {
         if (pool.standing == backend::Standing::Vacant) continue;
-        admin::PoolRow row{.name = pool.name,
-                           .balance = name(pool.balance),
-                           .hash_key = name(pool.hash_key),
-                           .bounded_load = pool.bounded_load,
-                           .retries = pool.retries,
+        admin::PoolRow row{.name = pool.config.name,
+                           .balance = name(pool.config.balance),
+                           .hash_key = name(pool.config.hash_key),
+                           .bounded_load = pool.config.bounded_load,
+                           .retries = pool.config.retries,
                            .backends = 0,
-                           .health = name(pool.health.type),
+                           .health = name(pool.config.health.type),
                            .offer = offer_of(pool.offer)};
         for (const backend::Backend& broker : pool.backends) {
             if (broker.standing == backend::Standing::Vacant) continue;
@@ -135,9 +135,9 @@ std::vector<admin::PoolRow> Controller::pools() {
 admin::BackendRow Controller::describe(const backend::Pool& pool, const backend::Backend& broker) const {
     const backend::HealthTracker::View& health = state_.health().view(broker.position);
     admin::BackendRow row;
-    row.pool = pool.name;
-    row.name = broker.name;
-    row.address = broker.address;
+    row.pool = pool.config.name;
+    row.name = broker.config.name;
+    row.address = broker.config.address;
     row.state = state_of(now_, broker);
     row.health = {.probed = health.probed,
                   .successes = health.successes,
@@ -147,9 +147,9 @@ admin::BackendRow Controller::describe(const backend::Pool& pool, const backend:
                   .since = std::nullopt};
     // A broker whose health never changed has the time line's origin there.
     if (health.since != Instant{}) row.health.since = now_ - health.since;
-    row.weight = broker.weight;
+    row.weight = broker.config.weight;
     row.connections = state_.load().connections(broker.position);
-    row.max_connections = broker.max_connections;
+    row.max_connections = broker.config.max_connections;
     if (broker.offer) row.offer = offer_of(*broker.offer);
     return row;
 }

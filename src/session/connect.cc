@@ -73,7 +73,7 @@ void Session::step_await_connect(Instant now) {
     if (c_.client_leg.readable() != 0) {
         std::vector<std::byte> scratch;
         const ByteView bytes = c_.client_leg.contiguous(scratch);
-        const mqtt::ConnectResult result = mqtt::read_connect(bytes, listener().max_connect_size);
+        const mqtt::ConnectResult result = mqtt::read_connect(bytes, listener().config.max_connect_size);
         if (const auto* connect = std::get_if<mqtt::Connect>(&result)) {
             accept_connect(now, *connect, bytes.first(connect->size));
             return;

@@ -16,8 +16,8 @@ tcp::EndpointOptions client_options(const backend::Snapshot& snapshot, std::uint
     options.send_mss_limit = port_mss;
     options.default_send_mss = tcp::default_mss(tuple.remote.address.family());
     // The largest CONNECT must fit, or it could never be read whole.
-    options.receive_buffer =
-        std::max(listener.connect_window, static_cast<std::uint32_t>(listener.max_connect_size));
+    options.receive_buffer = std::max(listener.config.connect_window,
+                                      static_cast<std::uint32_t>(listener.config.max_connect_size));
     options.receive_window = offer.window;
     options.window_scale = offer.window_scale;
     options.sack = offer.sack;

@@ -5,7 +5,8 @@ namespace sluice::session {
 
 // Where the key is made of something else, clients of one ID may be several: of tenants, or of sites.
 std::uint64_t session_scope(const backend::Pool& pool, std::optional<std::uint64_t> key) {
-    const bool by_id = pool.balance != config::Balance::Maglev || pool.hash_key == config::HashKey::ClientId;
+    const bool by_id =
+        pool.config.balance != config::Balance::Maglev || pool.config.hash_key == config::HashKey::ClientId;
     return by_id ? 0 : key.value_or(0);
 }
 
@@ -51,7 +52,7 @@ void Session::remember(Instant now, const mqtt::Connack& connack) {
 // past its first choice, and of whose session nothing was known, should not find one where it came to: if it
 // does, these brokers share their sessions, and it may go home.
 bool Session::found_without(bool known, bool session_present) const {
-    if (pool().balance != config::Balance::Maglev || !c_.key) return false;
+    if (pool().config.balance != config::Balance::Maglev || !c_.key) return false;
     return pool().maglev->lookup(*c_.key) == c_.backend || (!known && session_present);
 }
 

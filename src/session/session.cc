@@ -164,7 +164,7 @@ void Session::step_closing(Instant now) {
 Instant Session::phase_deadline() const {
     switch (c_.phase) {
         case Phase::Handshake:
-        case Phase::AwaitConnect: return c_.opened + listener().connect_timeout;
+        case Phase::AwaitConnect: return c_.opened + listener().config.connect_timeout;
         case Phase::Connecting:
         case Phase::Replaying:
         case Phase::Delivering:
@@ -179,7 +179,7 @@ Instant Session::phase_deadline() const {
 }
 
 Instant Session::idle_deadline() const {
-    const Duration limit = idle_limit(c_.keep_alive, listener().idle_timeout);
+    const Duration limit = idle_limit(c_.keep_alive, listener().config.idle_timeout);
     if (limit == Duration::zero()) return kNever;
     return (c_.keep_alive != 0 ? c_.last_heard : c_.last_traffic) + limit;
 }

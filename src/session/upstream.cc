@@ -33,7 +33,7 @@ Counter counter_of(backend::ProbeFailure failure) {
 void Session::try_next(Instant now) {
     Counter reason = Counter::RefusedNoBackend;
     mqtt::Refusal refusal = mqtt::Refusal::ServerUnavailable;
-    while (c_.tried_count <= pool().retries) {
+    while (c_.tried_count <= pool().config.retries) {
         const auto tried = std::span(c_.tried).first(c_.tried_count);
         const backend::Choice choice =
             s_.chooser.choose(now, *s_.snapshot, c_.pool, c_.key, tried, remembered_broker());
@@ -60,13 +60,13 @@ void Session::try_next(Instant now) {
 bool Session::attempt(Instant now, std::uint32_t index) {
     const backend::Backend& broker = pool().backends[index];
     nat::SourcePool& sources = s_.source_pools[c_.pool];
-    c_.lease = sources.acquire(index, broker.address.address.family(), c_.id, now);
+    c_.lease = sources.acquire(index, broker.config.address.address.family(), c_.id, now);
     if (!c_.lease) return false;
 
     count(Counter::LeasesAcquired);
     count(Counter::UpstreamAttempts);
     c_.backend = index;
-    c_.upstream = {.local = sources.source(*c_.lease), .remote = broker.address};
+    c_.upstream = {.local = sources.source(*c_.lease), .remote = broker.config.address};
     s_.chooser.sent(now, broker);
     count_load(1);
     const std::optional<nat::LastUse> last = sources.last_use(*c_.lease, now);
@@ -75,7 +75,7 @@ bool Session::attempt(Instant now, std::uint32_t index) {
     c_.replayed = 0;
     c_.phase = Phase::Connecting;
     c_.asked = now;
-    c_.attempt_deadline = now + pool().attempt_timeout;
+    c_.attempt_deadline = now + pool().config.attempt_timeout;
     tcp::Seq first = tcp::initial_sequence(s_.isn_key, c_.upstream, now);
     if (last) first = tcp::sequence_after(tcp::Seq(last->sequence), first);
     c_.broker_leg->connect(now, first, to_broker_);
@@ -94,12 +94,12 @@ void Session::attempt_failed(Instant now, backend::ProbeFailure failure) {
     }
     c_.broker_leg->abort(now, to_broker_);
     give_up_upstream(now);
-    if (c_.tried_count <= pool().retries) count(Counter::UpstreamRetried);
+    if (c_.tried_count <= pool().config.retries) count(Counter::UpstreamRetried);
     try_next(now);
 }
 
 bool Session::another_broker_left(Instant now) {
-    if (c_.tried_count > pool().retries) return false;
+    if (c_.tried_count > pool().config.retries) return false;
     const auto tried = std::span(c_.tried).first(c_.tried_count);
     return s_.chooser.choose(now, *s_.snapshot, c_.pool, c_.key, tried).outcome ==
            backend::Choice::Outcome::Chosen;
@@ -128,10 +128,11 @@ void Session::step_connecting(Instant now) {
     count(Counter::UpstreamEstablished);
     s_.stats.connected(broker().position, now - c_.asked);
     // Where probes send a CONNECT, a broker must do more to be well than take connections.
-    if (pool().health.type != config::HealthType::Mqtt) s_.transmitter.attempt_succeeded(broker().position);
+    if (pool().config.health.type != config::HealthType::Mqtt)
+        s_.transmitter.attempt_succeeded(broker().position);
     c_.phase = Phase::Replaying;
     // A broker that takes the CONNECT and never answers is as silent as one that never took it.
-    c_.attempt_deadline = now + listener().connect_timeout;
+    c_.attempt_deadline = now + listener().config.connect_timeout;
 }
 
 // The broker is given the CONNECT from its copy, and behind it what the client has sent with it. That stays
@@ -248,7 +249,7 @@ bool Session::pass_auth(Instant now, ByteView packet) {
     let_go_of_replayed(now);
     c_.heard_auth = true;
     c_.asked = kNever;
-    c_.attempt_deadline = now + listener().connect_timeout;
+    c_.attempt_deadline = now + listener().config.connect_timeout;
     return true;
 }
 

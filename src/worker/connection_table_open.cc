@@ -34,10 +34,10 @@ std::uint32_t ConnectionTable::half_open_limit(std::uint32_t listener) const {
         return (places - std::min(places, taken) + 1) / 2;
     };
     const std::uint32_t in_table = half_of_the_rest(options_.max_connections, size() + spliced_.size() - all);
-    std::uint32_t limit = std::min(share(facts.half_open, options_.workers),
+    std::uint32_t limit = std::min(share(facts.config.half_open, options_.workers),
                                    in_table - std::min(in_table, all - own.half_open));
-    if (facts.max_connections != 0) {
-        const std::uint32_t places = share(facts.max_connections, options_.workers);
+    if (facts.config.max_connections != 0) {
+        const std::uint32_t places = share(facts.config.max_connections, options_.workers);
         limit = std::min(limit, half_of_the_rest(places, own.connections - own.half_open));
     }
     return limit;
@@ -61,8 +61,8 @@ tcp::EndpointOptions ConnectionTable::client_options(std::uint32_t listener, con
 std::optional<Counter> ConnectionTable::obstacle(std::uint32_t listener, const IpAddress& client) const {
     const backend::Listener& facts = context_.snapshot->listeners[listener];
     if (!facts.admits(client)) return Counter::DropSynDenied;
-    if (facts.max_connections != 0 &&
-        listeners_[listener].connections >= share(facts.max_connections, options_.workers)) {
+    if (facts.config.max_connections != 0 &&
+        listeners_[listener].connections >= share(facts.config.max_connections, options_.workers)) {
         return Counter::DropSynListenerFull;
     }
     if (size() + spliced_.size() >= options_.max_connections) return Counter::DropSynTableFull;

@@ -16,8 +16,8 @@ constexpr Duration kCatchUp = 20ms;
 std::optional<Counter> reason_to_empty(const backend::Pool& pool, const backend::Backend& backend) {
     if (backend.standing == backend::Standing::Vacant) return std::nullopt;
     if (backend.standing == backend::Standing::Removed) return Counter::ClosedBackendRemoved;
-    if (backend.configured == config::BackendState::Maintenance) return Counter::ClosedMaintenance;
-    if (!backend.healthy && pool.on_down == config::OnDown::Reset) return Counter::ClosedBackendDown;
+    if (backend.config.state == config::BackendState::Maintenance) return Counter::ClosedMaintenance;
+    if (!backend.healthy && pool.config.on_down == config::OnDown::Reset) return Counter::ClosedBackendDown;
     return std::nullopt;
 }
 
@@ -46,11 +46,11 @@ void Evictor::use(Instant now, const backend::Snapshot& snapshot) {
             Job& job = jobs_.emplace_back();
             if (known != before.end()) job = *known;
             // A pause by another rate may be hours longer.
-            if (known == before.end() || known->drain_rate != pool.drain_rate) job.next = now;
+            if (known == before.end() || known->drain_rate != pool.config.drain_rate) job.next = now;
             job.pool = p;
             job.backend = b;
             job.position = pool.backends[b].position;
-            job.drain_rate = pool.drain_rate;
+            job.drain_rate = pool.config.drain_rate;
             job.reason = *reason;
         }
     }

@@ -27,9 +27,9 @@ void FlowTable::use(const backend::Snapshot& snapshot, const Topology& topology)
     for (std::uint32_t i = 0; i < snapshot.listeners.size(); ++i) {
         const backend::Listener& listener = snapshot.listeners[i];
         if (listener.standing == backend::Standing::Vacant) continue;
-        const std::uint16_t port = topology.owned(listener.address.address)->port;
-        with_family(listener.address.address.family(), [&]<IpFamily kFamily>() {
-            add_listener<kFamily>(listener.address, {.listener = i, .port = port});
+        const std::uint16_t port = topology.owned(listener.config.address.address)->port;
+        with_family(listener.config.address.address.family(), [&]<IpFamily kFamily>() {
+            add_listener<kFamily>(listener.config.address, {.listener = i, .port = port});
         });
     }
     for (std::uint32_t p = 0; p < snapshot.pools.size(); ++p) {
@@ -42,7 +42,7 @@ void FlowTable::use(const backend::Snapshot& snapshot, const Topology& topology)
             pools_[p] = make_source_pool(pool);  // its place is never taken again: give its memory back
         } else if (!vacant) {
             pools_[p].grow(backends);
-            pools_[p].set_addresses(pool.source_addresses);
+            pools_[p].set_addresses(pool.config.source_addresses);
         }
         if (!vacant) add_brokers(p, pool, topology);
     }
@@ -50,13 +50,13 @@ void FlowTable::use(const backend::Snapshot& snapshot, const Topology& topology)
 
 nat::SourcePool FlowTable::make_source_pool(const backend::Pool& facts) {
     nat::SourcePool::Options options;
-    options.ports = {facts.source_ports.first, facts.source_ports.last};
+    options.ports = {facts.config.source_ports.first, facts.config.source_ports.last};
     options.worker = worker_;
     options.workers = workers_;
     options.backends = 0;
     options.begin = random_.next();
     if (facts.standing != backend::Standing::Vacant) {
-        options.addresses = facts.source_addresses;
+        options.addresses = facts.config.source_addresses;
         options.backends = static_cast<std::uint32_t>(facts.backends.size());
     }
     return nat::SourcePool(options);
@@ -65,7 +65,7 @@ nat::SourcePool FlowTable::make_source_pool(const backend::Pool& facts) {
 void FlowTable::add_brokers(std::uint32_t pool, const backend::Pool& facts, const Topology& topology) {
     for (std::uint32_t b = 0; b < facts.backends.size(); ++b) {
         if (facts.backends[b].standing == backend::Standing::Vacant) continue;
-        const SocketAddress& broker = facts.backends[b].address;
+        const SocketAddress& broker = facts.backends[b].config.address;
         const auto add = [&](const IpAddress& source) {
             if (source.family() != broker.address.family()) return;
             // One that came and went before this worker heard of it has no leases here.
@@ -77,7 +77,7 @@ void FlowTable::add_brokers(std::uint32_t pool, const backend::Pool& facts, cons
                 add_broker<kFamily>({.local = {source, 0}, .remote = broker}, place);
             });
         };
-        std::ranges::for_each(facts.source_addresses, add);
+        std::ranges::for_each(facts.config.source_addresses, add);
         std::ranges::for_each(facts.retained_sources, add);
     }
 }

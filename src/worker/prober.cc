@@ -61,13 +61,14 @@ void Prober::end_all(Instant now) {
 
 // nullopt: not to be probed, or there is no way.
 std::optional<Prober::Aim> Prober::aim_at(const backend::Pool& pool, const backend::Backend& backend) const {
-    const config::Health& health = pool.health;
+    const config::Health& health = pool.config.health;
     if (health.type == config::HealthType::None) return std::nullopt;
-    SocketAddress remote = backend.address;
+    SocketAddress remote = backend.config.address;
     if (health.type == config::HealthType::Http && health.port != 0) remote.port = health.port;
-    const auto source = std::ranges::find_if(
-        pool.source_addresses, [&](const IpAddress& a) { return a.family() == remote.address.family(); });
-    if (source == pool.source_addresses.end()) return std::nullopt;
+    const auto source = std::ranges::find_if(pool.config.source_addresses, [&](const IpAddress& a) {
+        return a.family() == remote.address.family();
+    });
+    if (source == pool.config.source_addresses.end()) return std::nullopt;
     const auto hop = topology_.route(*source, remote.address);
     if (!hop) return std::nullopt;
     // The interface address; without one of that family, a source address does as well, because no lease is
@@ -138,7 +139,7 @@ std::uint16_t Prober::take_port(std::uint16_t target, const IpAddress& source) {
         next_port_ = port == kLastPort ? kFirstPort : static_cast<std::uint16_t>(port + 1);
         const bool listens =
             std::ranges::any_of(context_.snapshot->listeners, [&](const backend::Listener& l) {
-                return l.address == SocketAddress{source, port};
+                return l.config.address == SocketAddress{source, port};
             });
         if (port % workers_ != worker_ || by_port_[port - kFirstPort] != kNoTarget || listens) continue;
         by_port_[port - kFirstPort] = target;

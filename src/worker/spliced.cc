@@ -67,7 +67,7 @@ bool Spliced::is_client(Reference reference, const FourTuple& client) const {
 
 Instant Spliced::deadline(Instant now, const splice::Core& core) const {
     const Duration limit =
-        session::idle_limit(core.keep_alive, context_.snapshot->listeners[core.listener].idle_timeout);
+        session::idle_limit(core.keep_alive, context_.snapshot->listeners[core.listener].config.idle_timeout);
     if (limit == Duration::zero()) return kNever;
     return now - since(now, core.last_heard) + limit;
 }

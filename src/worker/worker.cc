@@ -294,7 +294,7 @@ Worker::Usage Worker::Impl::usage() const {
         auto& used = usage.used_sources.emplace_back();
         for (std::uint32_t b = 0; b < pool.backends.size(); ++b) {
             const nat::SourcePool::Usage leases =
-                sources.usage(b, pool.backends[b].address.address.family(), now);
+                sources.usage(b, pool.backends[b].config.address.address.family(), now);
             backends.push_back(
                 {.leases = leases.capacity, .leased = leases.leased, .quarantined = leases.quarantined});
             for (const nat::SourcePool::AddressUsage& source : sources.usage_by_address(b, now)) {
@@ -317,7 +317,7 @@ std::uint32_t Worker::Impl::list_leases(std::uint32_t from, std::vector<LeaseRow
             if (backend.standing == backend::Standing::Vacant) continue;
             if (out.size() >= enough) return p * kPerPool + b;
             for (const auto& a : flow_table.pools()[p].usage_by_address(b, now)) {
-                if (a.address.family() != backend.address.address.family()) continue;
+                if (a.address.family() != backend.config.address.address.family()) continue;
                 out.push_back({.backend = backend.position,
                                .address = a.address,
                                .capacity = a.capacity,

@@ -48,23 +48,20 @@ struct SlowStart {
     friend bool operator==(const SlowStart&, const SlowStart&) = default;
 };
 
+// In each of these, what is asked most comes first, and the configuration's own struct last.
 struct Backend {
-    std::string name;
-    SocketAddress address;
     std::uint32_t position = 0;  // its number over all pools, below kMaxBackends (see LoadTable)
-    std::uint32_t mark = 0;      // mark_of(address)
+    std::uint32_t mark = 0;      // mark_of(config.address)
     Standing standing = Standing::Active;
-    std::uint32_t weight = 0;
-    std::uint32_t max_connections = 0;  // 0: no limit
-    config::BackendState configured = config::BackendState::Up;
     bool healthy = true;
     SlowStart slow_start;
     std::optional<Offer> offer;
+    config::Backend config;
 
     // May it be given new clients?
     bool usable() const {
-        return healthy && standing == Standing::Active && configured == config::BackendState::Up &&
-               weight != 0;
+        return healthy && standing == Standing::Active && config.state == config::BackendState::Up &&
+               config.weight != 0;
     }
 };
 
@@ -76,47 +73,28 @@ using Pattern = std::shared_ptr<const re2::RE2>;
 std::uint32_t mark_of(const SocketAddress& address);
 
 struct Pool {
-    std::string name;
     Standing standing = Standing::Active;
-    config::Balance balance = config::Balance::Maglev;
-    config::HashKey hash_key = config::HashKey::ClientId;
-    Pattern hash_pattern;  // what its first group captures of the client ID is the key; null: all of it
-    double bounded_load = 0;
-    std::uint32_t retries = 0;
-    Duration attempt_timeout{0};
-    std::uint32_t drain_rate = 0;  // connections a second
-    config::OnDown on_down = config::OnDown::Reset;
-    config::Health health;
-    std::vector<IpAddress> source_addresses;  // for new connections
-    std::vector<IpAddress> retained_sources;  // others from which connections may still lead
-    config::PortRange source_ports;
     std::vector<Backend> backends;  // by their place in the registry, vacant ones included
     // Over all active backends, healthy or not: a lookup passes over unusable ones, so that
     // a broker that fails moves nobody else's clients, and its own come back to it. Shared between snapshots
     // as long as names and weights stay.
     std::shared_ptr<const balance::Maglev> maglev;
+    Pattern hash_pattern;  // what its first group captures of the client ID is the key; null: all of it
     // The common offer of all usable backends; options that were never learned are offered.
     Offer offer;
+    std::vector<IpAddress> retained_sources;  // from which connections may still lead, but no new ones
+    config::Pool config;                      // its backends are those above
 
     // The index of the active backend with this mark.
     std::optional<std::uint32_t> find(std::uint32_t mark) const;
 };
 
 struct Listener {
-    std::string name;
-    SocketAddress address;
-    std::uint32_t pool = 0;
+    std::uint32_t pool = 0;  // in Snapshot::pools
     Standing standing = Standing::Active;
-    Duration connect_timeout{0};
-    std::size_t max_connect_size = 0;
-    std::uint32_t connect_window = 0;
-    std::vector<IpPrefix> allow;
-    std::vector<IpPrefix> deny;
-    std::uint32_t max_connections = 0;
-    std::uint32_t half_open = 0;
-    Duration idle_timeout{0};
     // What its clients are offered: the common offer of the pools that they may be led to.
     Offer offer;
+    config::Listener config;
 
     // allow and not deny; an empty allow list admits everybody.
     bool admits(const IpAddress& client) const;
@@ -125,13 +103,9 @@ struct Listener {
 // The conditions that lead a client to a pool; those that are absent hold for every client.
 struct Route {
     std::optional<std::uint32_t> listener;
-    std::string client_id_prefix;
+    std::uint32_t pool = 0;     // in Snapshot::pools; unless it refuses
     Pattern client_id_pattern;  // found anywhere in the client ID
-    std::optional<std::string> username;
-    std::vector<mqtt::Version> versions;
-    std::vector<IpPrefix> networks;
-    std::uint32_t pool = 0;
-    std::optional<config::RouteRefusal> refuse;  // instead of the pool
+    config::Route config;
 };
 
 // Listeners, pools and backends are numbered as in the registry.

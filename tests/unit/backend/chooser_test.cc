@@ -223,8 +223,8 @@ TEST(Chooser, TheHashKnowsWhoHasAPlaceNow) {
     const auto afresh = build_snapshot(other, f.conditions, 1, nullptr);
     for (int i = 0; i < 1000; ++i) {
         const auto key = balance::key_hash(id_of(i));
-        EXPECT_EQ(f.snapshot->pools[0].backends[f.of(id_of(i))].name,
-                  afresh->pools[0].backends[afresh->pools[0].maglev->lookup(key)].name);
+        EXPECT_EQ(f.snapshot->pools[0].backends[f.of(id_of(i))].config.name,
+                  afresh->pools[0].backends[afresh->pools[0].maglev->lookup(key)].config.name);
     }
 }
 
@@ -405,7 +405,7 @@ TEST(Remembered, ABrokerKeepsItsMarkByAnyNameAndInAnyPlace) {
     const Pool& pool = f.snapshot->pools[0];
     for (std::uint32_t i = 0; i < 3; ++i) {
         EXPECT_EQ(pool.find(pool.backends[i].mark), i);
-        EXPECT_EQ(pool.backends[i].mark, mark_of(pool.backends[i].address));
+        EXPECT_EQ(pool.backends[i].mark, mark_of(pool.backends[i].config.address));
     }
     std::vector<std::uint32_t> marks;
     for (const Backend& b : pool.backends) marks.push_back(b.mark);

@@ -246,12 +246,12 @@ TEST(Snapshot, AListenerOffersWhatAllPoolsAcceptThatItMayLeadTo) {
 
 TEST(Listener, AdmitsByAllowAndDeny) {
     Listener l;
-    l.allow = {*IpPrefix::parse("10.0.0.0/8")};
-    l.deny = {*IpPrefix::parse("10.9.0.0/16")};
+    l.config.allow = {*IpPrefix::parse("10.0.0.0/8")};
+    l.config.deny = {*IpPrefix::parse("10.9.0.0/16")};
     EXPECT_TRUE(l.admits(*IpAddress::parse("10.1.2.3")));
     EXPECT_FALSE(l.admits(*IpAddress::parse("10.9.2.3")));
     EXPECT_FALSE(l.admits(*IpAddress::parse("192.0.2.1")));
-    l.allow.clear();
+    l.config.allow.clear();
     EXPECT_TRUE(l.admits(*IpAddress::parse("192.0.2.1")));
 }
 

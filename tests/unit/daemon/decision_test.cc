@@ -104,12 +104,13 @@ Client client_of(Draw& draw, unsigned number) {
 void expect_reason(Bench& bench, const admin::Explanation& e) {
     if (!e.displaced) return;
     const backend::Snapshot& snapshot = bench.state.snapshot();
-    const auto pool = std::ranges::find(snapshot.pools, e.pool, &backend::Pool::name);
+    const auto pool =
+        std::ranges::find_if(snapshot.pools, [&](const backend::Pool& p) { return p.config.name == e.pool; });
     const backend::Backend& first = pool->backends[pool->maglev->lookup(*e.hash)];
     const std::uint64_t connections = bench.state.load().connections(first.position);
-    EXPECT_NE(e.why.find(", " + first.name + ", "), std::string::npos) << e.why;
-    const bool drained = first.configured != config::BackendState::Up;
-    const bool full = first.max_connections != 0 && connections >= first.max_connections;
+    EXPECT_NE(e.why.find(", " + first.config.name + ", "), std::string::npos) << e.why;
+    const bool drained = first.config.state != config::BackendState::Up;
+    const bool full = first.config.max_connections != 0 && connections >= first.config.max_connections;
     const char* const reason = drained          ? "takes no new clients"
                                : !first.healthy ? "is down"
                                : full           ? "is at its max_connections"
