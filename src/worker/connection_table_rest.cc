@@ -38,7 +38,7 @@ std::uint32_t ConnectionTable::awake(Instant now, Reference reference) {
 
 Instant ConnectionTable::idle_deadline(Instant now, std::uint32_t resting) const {
     const session::RestingConnection& c = resting_[resting];
-    return session::idle_deadline(c, context_.snapshot->listeners[c.listener].idle_timeout, now);
+    return session::idle_deadline(c, context_.snapshot->listeners[c.listener].config.idle_timeout, now);
 }
 
 // A reload may have moved the deadline since the timer was armed.

@@ -134,11 +134,13 @@ TEST(Leg, RestsAndGoesOnWhereItWas) {
             rig.peer.write(rig.now, question);
             rig.write(answer);
             rig.run(3s);
-            ASSERT_TRUE(rig.leg.quiet());
-            session::RestingLeg resting = rig.leg.rest(rig.now, rig);
+            ASSERT_TRUE(rig.leg.may_rest());
+            const session::RestingLeg resting = rig.leg.rest();
+            auto codecs_left = rig.leg.take_codecs();
             rig.run_wire();
             rig.now += 100s;
-            rig.leg = session::Leg({}, std::move(resting), rig.now);
+            rig.leg =
+                session::Leg(resting, std::move(codecs_left), tcp::EndpointOptions{}.send_buffer, rig.now);
             ASSERT_TRUE(rig.text == there);
             ASSERT_TRUE(rig.peer.text() == back);
         }
