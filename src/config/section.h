@@ -14,8 +14,8 @@
 #include "report.h"
 #include "sluice/base/address.h"
 #include "sluice/base/time.h"
+#include "sluice/config/words.h"
 #include "toml.h"
-#include "words.h"
 
 namespace sluice::config {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "words.h"
+#include "sluice/config/words.h"
 
 namespace sluice::config {
 

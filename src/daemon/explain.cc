@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
-#include "names.h"
+#include "backend_state.h"
 #include "sluice/balance/maglev.h"
+#include "sluice/config/words.h"
 #include "sluice/daemon/controller.h"
 #include "sluice/session/session.h"
 
@@ -69,7 +70,7 @@ std::string why_no_key(const backend::Pool& pool, const std::string& client_id) 
     if (pool.config.hash_key == config::HashKey::ClientId && pool.hash_pattern && !client_id.empty()) {
         return "hash_pattern finds nothing in its client_id";
     }
-    return fmt::format("its {} is empty", name(pool.config.hash_key));
+    return fmt::format("its {} is empty", config::word(pool.config.hash_key));
 }
 
 std::string pace_of(Instant now, const backend::Backend& broker) {
@@ -149,15 +150,16 @@ std::string Controller::explain_choice(const backend::Choice& choice, const back
         const std::uint32_t i = pool.maglev->lookup(*key);
         const backend::Backend& first = pool.backends[i];
         return fmt::format("the first choice of its {} hash, {}, {}; this one is next",
-                           name(pool.config.hash_key), first.config.name,
+                           config::word(pool.config.hash_key), first.config.name,
                            why_passed_over(first, state_.load().connections(first.position)));
     }
-    if (choice.by_key) return fmt::format("the first choice of its {} hash", name(pool.config.hash_key));
+    if (choice.by_key)
+        return fmt::format("the first choice of its {} hash", config::word(pool.config.hash_key));
     if (pool.config.balance == config::Balance::Maglev) {
         return why_no_key(pool, client_id) + ", so the least loaded broker is taken";
     }
     return fmt::format("balance = {} does not look at the client, which may go to another broker next time",
-                       name(pool.config.balance));
+                       config::word(pool.config.balance));
 }
 
 // As the first worker knows it; they tell each other.

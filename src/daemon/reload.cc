@@ -5,8 +5,8 @@
 
 #include <utility>
 
-#include "names.h"
 #include "sluice/config/difference.h"
+#include "sluice/config/words.h"
 #include "sluice/daemon/controller.h"
 
 namespace sluice::daemon {
@@ -78,7 +78,8 @@ admin::ReloadReport Controller::go_over_to_file(bool dry_run) {
     }
     if (dry_run) return report;
     if (report.changes.empty()) spdlog::info("reload: nothing has changed");
-    if (wanted.admin.log != state_.config().admin.log) set_log_level(daemon::name(wanted.admin.log));
+    if (wanted.admin.log != state_.config().admin.log)
+        set_log_level(std::string(config::word(wanted.admin.log)));
     state_.adopt_file(std::move(file), now_);
     channel_.flush();
     open_connection_log();  // by its new name, or the same one after it was moved away

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
-#include "names.h"
+#include "backend_state.h"
 #include "sluice/config/json.h"
+#include "sluice/config/words.h"
 #include "sluice/daemon/controller.h"
 
 namespace sluice::daemon {
@@ -58,7 +59,7 @@ admin::Info Controller::info() {
     admin::Info info{.version = SLUICE_VERSION,
                      .uptime = now_ - started_,
                      .workers = channel_.size(),
-                     .idle = name(state_.config().runtime.idle),
+                     .idle = std::string(config::word(state_.config().runtime.idle)),
                      .draining = draining_,
                      .max_connections = state_.config().runtime.max_connections,
                      .connect_memory = state_.config().runtime.connect_memory,
@@ -114,12 +115,12 @@ std::vector<admin::PoolRow> Controller::pools() {
     for (const backend::Pool& pool : state_.snapshot().pools) {
         if (pool.standing == backend::Standing::Vacant) continue;
         admin::PoolRow row{.name = pool.config.name,
-                           .balance = name(pool.config.balance),
-                           .hash_key = name(pool.config.hash_key),
+                           .balance = std::string(config::word(pool.config.balance)),
+                           .hash_key = std::string(config::word(pool.config.hash_key)),
                            .bounded_load = pool.config.bounded_load,
                            .retries = pool.config.retries,
                            .backends = 0,
-                           .health = name(pool.config.health.type),
+                           .health = std::string(config::word(pool.config.health.type)),
                            .offer = offer_of(pool.offer)};
         for (const backend::Backend& broker : pool.backends) {
             if (broker.standing == backend::Standing::Vacant) continue;

@@ -218,15 +218,6 @@ ConnectResult read_connect(ByteView bytes, std::size_t max_size) {
     return connect;
 }
 
-const char* to_string(Version version) {
-    switch (version) {
-        case Version::V31: return "3.1";
-        case Version::V311: return "3.1.1";
-        case Version::V5: return "5";
-    }
-    return "unknown";
-}
-
 const char* to_string(ConnectError error) {
     switch (error) {
         case ConnectError::NotConnect: return "first packet is not CONNECT";

@@ -13,7 +13,14 @@
 namespace sluice::mqtt {
 
 enum class Version : std::uint8_t { V31 = 3, V311 = 4, V5 = 5 };
-const char* to_string(Version version);  // "3.1", "3.1.1", "5"
+constexpr const char* to_string(Version version) {
+    switch (version) {
+        case Version::V31: return "3.1";
+        case Version::V311: return "3.1.1";
+        case Version::V5: return "5";
+    }
+    return "unknown";
+}
 
 // A CONNECT that has arrived whole. Text and byte fields borrow from the bytes that were read.
 struct Connect {

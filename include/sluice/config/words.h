@@ -1,11 +1,12 @@
-// The words of the configuration file and what they stand for: the reader takes them, differences are told in
-// them.
+// The words of the configuration file and what they stand for: the reader takes them, and differences and the
+// operator's views are told in them.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
 
 #include "sluice/config/model.h"
+#include "sluice/mqtt/connect.h"
 
 namespace sluice::config {
 
@@ -27,7 +28,9 @@ inline constexpr Word<LogLevel> kLogWords[] = {{"debug", LogLevel::Debug},
 inline constexpr Word<RouteRefusal> kRefusalWords[] = {{"not_authorized", RouteRefusal::NotAuthorized},
                                                        {"unavailable", RouteRefusal::Unavailable}};
 inline constexpr Word<mqtt::Version> kVersionWords[] = {
-    {"3.1", mqtt::Version::V31}, {"3.1.1", mqtt::Version::V311}, {"5", mqtt::Version::V5}};
+    {mqtt::to_string(mqtt::Version::V31), mqtt::Version::V31},
+    {mqtt::to_string(mqtt::Version::V311), mqtt::Version::V311},
+    {mqtt::to_string(mqtt::Version::V5), mqtt::Version::V5}};
 inline constexpr Word<Balance> kBalanceWords[] = {{"maglev", Balance::Maglev},
                                                   {"least_connections", Balance::LeastConnections},
                                                   {"two_choices", Balance::TwoChoices},
@@ -50,5 +53,12 @@ std::string_view word(E value, const Word<E> (&words)[N]) {
     }
     return "?";
 }
+
+inline std::string_view word(Idle value) { return word(value, kIdleWords); }
+inline std::string_view word(LogLevel value) { return word(value, kLogWords); }
+inline std::string_view word(Balance value) { return word(value, kBalanceWords); }
+inline std::string_view word(HashKey value) { return word(value, kHashKeyWords); }
+inline std::string_view word(HealthType value) { return word(value, kHealthTypeWords); }
+inline std::string_view word(BackendState value) { return word(value, kStateWords); }
 
 }  // namespace sluice::config
