@@ -10,7 +10,7 @@
 #include "worker/lab.h"
 #include "worker/model/amount.h"
 
-namespace sluice::test {
+namespace sluice::test::resting_random_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -105,4 +105,4 @@ TEST(RestingRandom, EveryByteArrives) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::resting_random_test

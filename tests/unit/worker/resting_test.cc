@@ -7,7 +7,7 @@
 
 #include "worker/splice/story.h"
 
-namespace sluice::test {
+namespace sluice::test::resting_test {
 namespace {
 
 using session::Phase;
@@ -557,4 +557,4 @@ TEST(Resting, RemembersWhoseSessionItIs) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::test::resting_test
