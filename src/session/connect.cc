@@ -65,6 +65,7 @@ std::uint32_t session_expiry_of(const mqtt::Connect& connect) {
 }  // namespace
 
 void Session::step_await_connect(Instant now) {
+    make_room_for_codecs();
     if (c_.client_leg.closed()) {
         count_ending(Counter::ClientClosedEarly);
         end(now);
@@ -87,6 +88,14 @@ void Session::step_await_connect(Instant now) {
     }
     if (c_.client_leg.peer_finished() || c_.client_leg.failed())
         refuse(now, std::nullopt, mqtt::Refusal::ProtocolError, Counter::ClientClosedEarly);
+}
+
+// The first window is for the text: what codecs take for themselves, or the beginning of a unit that is
+// larger, does not use it up.
+void Session::make_room_for_codecs() {
+    const std::size_t come = c_.client_leg.readable();
+    const std::size_t room = c_.first_window - std::min<std::size_t>(c_.first_window, come);
+    c_.client_leg.allow(s_.waiting.reach(static_cast<std::uint32_t>(room)));
 }
 
 // A CONNECT larger than the first window must come all the same. What may follow it is half of that window: a

@@ -29,8 +29,12 @@ void Session::step_delivering(Instant now) {
     move_to_broker(now);
     move_to_client(now);
     Leg& broker_leg = *c_.broker_leg;
-    if (broker_leg.readable() == 0 && c_.client_leg.all_acknowledged()) c_.client_leg.abort(now, to_client_);
-    if (c_.client_leg.readable() == 0 && broker_leg.all_acknowledged() && !may_close_in_order()) {
+    // A leg that has failed takes no more, and only what it had to say for itself must still arrive.
+    if ((broker_leg.readable() == 0 || c_.client_leg.failed()) && c_.client_leg.all_acknowledged()) {
+        c_.client_leg.abort(now, to_client_);
+    }
+    if ((c_.client_leg.readable() == 0 || broker_leg.failed()) && broker_leg.all_acknowledged() &&
+        !may_close_in_order()) {
         broker_leg.abort(now, to_broker_);
     }
     if (c_.client_leg.closed() && broker_leg.closed()) end(now);

@@ -44,20 +44,21 @@ bool Session::splice_before(Instant now, Leg& receiver, tcp::Output& out, const 
     return try_splice(now);
 }
 
-// What stands in the way does not pass: options are agreed on once, and codecs stay. Codecs are no obstacle
-// that an operator could clear, and are not counted as one.
+// What stands in the way does not pass: options are agreed on once.
 bool Session::can_be_one_record() {
-    if (!c_.client_leg.transparent() || !c_.broker_leg->transparent()) return false;
     const auto obstacle = splice::obstacle_to_splice(joint({}));
     if (obstacle) count(counter_of(*obstacle));
     return !obstacle;
 }
 
 bool Session::try_splice(Instant now) {
-    if (c_.phase != Phase::Relayed || c_.stays_relayed || !c_.client_leg.quiet() || !c_.broker_leg->quiet()) {
-        return false;
-    }
-    if (!can_be_one_record()) {
+    if (c_.phase != Phase::Relayed || c_.stays_relayed) return false;
+    // Codecs stay. They are no obstacle that an operator could clear, and are not counted as one; and it need
+    // not be quiet to see them: until it stays relayed an end may send no more than the other one takes, and
+    // a unit that has begun would wait for that.
+    const bool coded = !c_.client_leg.transparent() || !c_.broker_leg->transparent();
+    if (!coded && (!c_.client_leg.quiet() || !c_.broker_leg->quiet())) return false;
+    if (coded || !can_be_one_record()) {
         c_.stays_relayed = true;
         c_.client_leg.allow(std::nullopt);
         c_.broker_leg->allow(std::nullopt);

@@ -55,7 +55,8 @@ void Session::follow_windows() {
     };
     c_.broker_leg->allow(room_behind(c_.client_leg, c_.broker_leg->readable()));
     const bool settled = c_.phase == Phase::Relayed || c_.heard_auth;
-    if (!settled && c_.client_leg.readable() != 0)
+    // Bytes that are no text yet may be the beginning of a unit, whose end must come.
+    if (!settled && (c_.client_leg.readable() != 0 || !c_.client_leg.transparent()))
         return c_.client_leg.allow(s_.waiting.is_short() ? 0 : c_.first_window);
     if (c_.phase == Phase::Connecting) return;
     // What the broker was given of the CONNECT stays until its answer; another one may be given all of it.
@@ -84,6 +85,8 @@ void Session::step_relayed(Instant now) {
     if (handle_failed_leg(now)) return;
     move_to_broker(now);
     if (!holds_answer(now)) move_to_client(now);
+    // What had no room before was decoded now.
+    if (handle_failed_leg(now)) return;
     if (c_.client_leg.over() && c_.broker_leg->over()) {
         count_ending(Counter::ClosedOrderly);
         c_.phase = Phase::Closing;

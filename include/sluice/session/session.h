@@ -123,6 +123,7 @@ class Session {
     void on_phase_deadline(Instant now);
     // connect.cc: the CONNECT and refusals
     void step_await_connect(Instant now);
+    void make_room_for_codecs();
     void make_room_for_connect(ByteView bytes);
     void accept_connect(Instant now, const mqtt::Connect& connect, ByteView packet);
     void refuse(Instant now, std::optional<mqtt::Version> version, mqtt::Refusal refusal, Counter reason);

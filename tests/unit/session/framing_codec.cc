@@ -124,8 +124,8 @@ void FramingCodec::fail(ByteQueue& stream) {
     append(Kind::Complaint, {}, stream);
 }
 
-void FramingCodec::misuse(const char* how) {
-    if (misused_.empty()) misused_ = how;
+void FramingCodec::misuse(const char* how) const {
+    if (options_.misuse) *options_.misuse += std::string(how) + "; ";
 }
 
 FramedEnd::FramedEnd(std::optional<FramingOptions> framing) {

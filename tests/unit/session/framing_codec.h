@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ struct FramingOptions {
     std::size_t limit = 4096;  // of a frame's text, in bytes; at most 16,383
     Duration patience = 5s;    // for the peer's preface, and for the rest of a frame that has begun
     bool transparent = false;  // behind the preface every byte is text
+    // Where it is written what was used against its contract: it may outlive the codec.
+    std::shared_ptr<std::string> misuse{};
     std::optional<SocketAddress> names{};  // who the preface says the client is
 };
 
@@ -55,9 +58,6 @@ class FramingCodec final : public session::Codec {
     // The other end has said that it does not understand this one.
     bool complained_of() const { return complained_of_; }
 
-    // What was used against its contract, as a sentence; empty: nothing.
-    const std::string& misused() const { return misused_; }
-
   private:
     enum class Kind : std::uint16_t { Text = 0, Question = 1, Answer = 2, Complaint = 3 };
 
@@ -66,7 +66,7 @@ class FramingCodec final : public session::Codec {
     bool take_frame(ByteView& arrived, ByteQueue& text, ByteQueue& stream);
     void take(Kind kind, ByteView payload, ByteQueue& text, ByteQueue& stream);
     void fail(ByteQueue& stream);
-    void misuse(const char* how);
+    void misuse(const char* how) const;
 
     FramingOptions options_;
     std::uint32_t sent_ = 0;   // frames
@@ -80,7 +80,6 @@ class FramingCodec final : public session::Codec {
     bool finished_ = false;
     bool failed_ = false;
     bool complained_of_ = false;
-    std::string misused_;
 };
 
 // One end of a stream in a test's hands: text in one direction, the stream's bytes in the other. Without

@@ -16,26 +16,21 @@
 
 namespace sluice::test {
 
-// A chain of framing codecs, whose contract is watched.
+// Chains of framing codecs, whose contract is watched.
 class WatchedChain {
   public:
-    std::unique_ptr<session::CodecChain> make(const std::vector<FramingOptions>& codecs) {
+    std::unique_ptr<session::CodecChain> make(const std::vector<FramingOptions>& codecs) const {
         std::vector<std::unique_ptr<session::Codec>> made;
-        for (const FramingOptions& framing : codecs) {
-            auto codec = std::make_unique<FramingCodec>(framing);
-            watched_.push_back(codec.get());
-            made.push_back(std::move(codec));
+        for (FramingOptions framing : codecs) {
+            framing.misuse = misuse_;
+            made.push_back(std::make_unique<FramingCodec>(std::move(framing)));
         }
         return made.empty() ? nullptr : std::make_unique<session::CodecChain>(std::move(made));
     }
-    // While the codecs live.
-    void expect_used_well() const {
-        for (const FramingCodec* codec : watched_) EXPECT_EQ(codec->misused(), "");
-    }
-    const FramingCodec& codec(std::size_t index = 0) const { return *watched_[index]; }
+    void expect_used_well() const { EXPECT_EQ(*misuse_, ""); }
 
   private:
-    std::vector<const FramingCodec*> watched_;
+    std::shared_ptr<std::string> misuse_ = std::make_shared<std::string>();
 };
 
 struct LegPlan {
