@@ -59,7 +59,7 @@ SessionRig::SessionRig(const SessionPlan& plan)
                .worker = 0} {
     for (const backend::Pool& pool : snapshot_->pools) {
         sources_.emplace_back(
-            nat::SourcePool::Options{.addresses = pool.source_addresses, .backends = plan.brokers});
+            nat::SourcePool::Options{.addresses = pool.config.source_addresses, .backends = plan.brokers});
     }
     for (unsigned i = 0; i < plan.brokers; ++i) {
         brokers.push_back(

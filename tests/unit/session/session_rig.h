@@ -83,6 +83,8 @@ class SessionRig final : public session::Transmitter, public session::CodecSourc
         if (room) joint = both;
         return room;
     }
+    // There is no table here in which connections could rest.
+    bool rest(session::Connection&) override { return false; }
     std::unique_ptr<session::CodecChain> for_client(std::uint32_t) override {
         return chains_.make(plan_.client);
     }
