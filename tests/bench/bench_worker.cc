@@ -261,7 +261,7 @@ bool keepalive(const Options& options) {
 template <typename Begin>
 void at_leisure(Rig& rig, std::uint32_t count, Begin&& begin) {
     constexpr std::uint32_t kBatch = 16;
-    const Duration turn = std::chrono::seconds(400) * kBatch / count;
+    const Duration turn = Duration(std::chrono::seconds(400)) * kBatch / count;
     for (std::uint32_t done = 0; done < count; done += kBatch) {
         begin(std::min(kBatch, count - done));
         rig.settle(std::chrono::microseconds(10));
@@ -281,7 +281,8 @@ bool resting(const Options& options) {
     const std::string name = text("worker/resting/%u", n);
     const auto all_rest = [&] {
         const worker::Worker::Totals totals = rig.worker().totals();
-        return totals.connections == n && totals.resting == n;
+        return (totals.connections == n && totals.resting == n) ||
+               fail(text("%s: of %u connections %u rest", name.c_str(), totals.connections, totals.resting));
     };
     at_leisure(rig, n, [&](std::uint32_t some) { swarm.open(some, false); });
     if (swarm.tally().connected != n || !all_rest()) return fail(name + ":\n" + rig.report());
