@@ -189,7 +189,7 @@ Lab::Lab(const Setup& setup)
                                   .index_key = {3, 4},
                                   .seed = 5 + i},
             worker::WorkerResources{*topologies_.back(), devices_, *frames, *handover_, *load_,
-                                    connect_memory_, snapshots_.back().get()},
+                                    connect_memory_, snapshots_.back().get(), setup.codecs},
             now));
     }
     settle();

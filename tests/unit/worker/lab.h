@@ -16,6 +16,7 @@
 #include "sluice/backend/snapshot.h"
 #include "sluice/config/model.h"
 #include "sluice/port/memory_port.h"
+#include "sluice/session/codec.h"
 #include "sluice/worker/worker.h"
 #include "worker/host.h"
 
@@ -80,7 +81,8 @@ struct Setup {
     std::uint32_t max_connections = 4096;
     std::function<std::string(unsigned)> backend = {};  // extra lines in [[pool.backend]]
     std::function<void(std::uint16_t port, ByteView frame)> on_sent =
-        {};  // Lab::on_sent from the first turn on
+        {};                                  // Lab::on_sent from the first turn on
+    session::CodecSource* codecs = nullptr;  // of all workers; borrowed
 };
 
 // The text of it; a test that goes over to another one changes it as an operator would.
