@@ -117,16 +117,18 @@ class Talks {
             clients.back()->write(lab.now, connect_packet("device-" + std::to_string(i)));
         }
         brokers.resize(count);
-        run(20s);
+        const auto connected = [](const auto& c) { return c->stream.text == kConnack; };
+        for (int i = 0; i < 400 && !std::ranges::all_of(clients, connected); ++i) run(50ms, 5ms);
         for (const auto& c : clients) ASSERT_EQ(c->stream.text, kConnack);
         for (const End* b : brokers) ASSERT_NE(b, nullptr);
     }
 
-    void run(Duration duration) {
+    // step: how often the ends look at what has come.
+    void run(Duration duration, Duration step = 50ms) {
         const Instant end = lab.now + duration;
         do {
             poll();
-            lab.run(std::min<Duration>(end - lab.now, 5ms));
+            lab.run(std::min<Duration>(end - lab.now, step));
         } while (lab.now < end);
         poll();
     }
@@ -138,7 +140,7 @@ class Talks {
                 if (random_() % 2 == 0) clients[i]->write(lab.now, noise(random_() % 4000, seed()));
                 if (random_() % 2 == 0) brokers[i]->write(lab.now, noise(random_() % 6000, seed()));
             }
-            run(std::chrono::milliseconds(random_() % 60));
+            run(std::chrono::milliseconds(random_() % 60), 5ms);
         }
     }
     bool all_arrived() const {
