@@ -93,6 +93,7 @@ void Session::step_await_connect(Instant now) {
 // The first window is for the text: what codecs take for themselves, or the beginning of a unit that is
 // larger, does not use it up.
 void Session::make_room_for_codecs() {
+    if (c_.client_leg.transparent()) return;
     const std::size_t come = c_.client_leg.readable();
     const std::size_t room = c_.first_window - std::min<std::size_t>(c_.first_window, come);
     c_.client_leg.allow(s_.waiting.reach(static_cast<std::uint32_t>(room)));

@@ -10,7 +10,6 @@ namespace sluice::worker {
 namespace {
 
 constexpr std::size_t kAwaitingPerNeighbor = 4096;
-constexpr std::optional kConsumed = host::Disposition::consumed();
 
 // Whether a segment can be the client's own: it goes on with both streams or repeats what they have carried
 // (RFC 5961 section 5), or it is the SYN again. Who does not see the connection guesses both numbers.
@@ -86,10 +85,9 @@ std::uint32_t ConnectionTable::relayed_broker(const FourTuple& tuple) const {
     return found && found->kind() == Reference::Kind::Relayed ? found->number() : flow::kNoEntry;
 }
 
-std::optional<host::Disposition> ConnectionTable::on_client_segment(Instant now, std::uint32_t listener,
-                                                                    const FourTuple& tuple,
-                                                                    const Arrival& arrival,
-                                                                    const tcp::Segment& segment) {
+host::Disposition ConnectionTable::on_client_segment(Instant now, std::uint32_t listener,
+                                                     const FourTuple& tuple, const Arrival& arrival,
+                                                     const tcp::Segment& segment) {
     const std::uint64_t hash = flow_table_.hash(tuple);
     std::optional<Reference> found = find_client(tuple, hash);
     const bool opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
@@ -100,7 +98,7 @@ std::optional<host::Disposition> ConnectionTable::on_client_segment(Instant now,
         follow_client(slab_[id], arrival, segment);
         bool taken = true;
         drive(now, id, [&](session::Session& s) { taken = s.on_client_segment(now, segment); });
-        return taken ? kConsumed : std::nullopt;
+        return taken ? host::Disposition::consumed() : host::Disposition::punt();
     }
     // To a removed listener its address is a closed port.
     const bool listens =
@@ -111,18 +109,17 @@ std::optional<host::Disposition> ConnectionTable::on_client_segment(Instant now,
         counters_.add(Counter::TcpNoConnection);
         reset(now, tuple, arrival, segment);
     }
-    return kConsumed;
+    return host::Disposition::consumed();
 }
 
 // What may mean a new connection is not for a record to carry, or it would reach the other end undecided.
-std::optional<host::Disposition> ConnectionTable::on_spliced(Instant now, Reference spliced,
-                                                             splice::Direction from,
-                                                             const tcp::Segment& segment) {
-    if (!segment.flags.syn) return std::nullopt;
+host::Disposition ConnectionTable::on_spliced(Instant now, Reference spliced, splice::Direction from,
+                                              const tcp::Segment& segment) {
+    if (!segment.flags.syn) return host::Disposition::punt();
     // With RST it means nothing, and an RST is never answered.
     if (segment.flags.rst) return host::Disposition::dropped(Counter::DropSpliceSyn);
     spliced_.on_syn(now, spliced, from);
-    return kConsumed;
+    return host::Disposition::consumed();
 }
 
 // A client may move behind another gateway; its packets are still the best way back.
@@ -162,19 +159,18 @@ bool ConnectionTable::makes_room_for(const session::Connection& old, const tcp::
     return tcp::begins_later(syn, used.receive_next, last);
 }
 
-std::optional<host::Disposition> ConnectionTable::on_broker_segment(Instant now, const FourTuple& tuple,
-                                                                    const Arrival& arrival,
-                                                                    const tcp::Segment& segment) {
+host::Disposition ConnectionTable::on_broker_segment(Instant now, const FourTuple& tuple,
+                                                     const Arrival& arrival, const tcp::Segment& segment) {
     const auto found = find_broker(tuple);
     if (!found || meets_attempt(*found, segment)) {
         counters_.add(Counter::TcpNoConnection);
         reset(now, tuple, arrival, segment);
-        return kConsumed;
+        return host::Disposition::consumed();
     }
     if (found->is_spliced()) return on_spliced(now, *found, splice::Direction::ToClient, segment);
     bool taken = true;
     drive(now, awake(now, *found), [&](session::Session& s) { taken = s.on_broker_segment(now, segment); });
-    return taken ? kConsumed : std::nullopt;
+    return taken ? host::Disposition::consumed() : host::Disposition::punt();
 }
 
 // Brokers open no connections to the addresses that Sluice comes from: they are closed ports, also while an

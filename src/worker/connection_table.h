@@ -32,14 +32,12 @@ class ConnectionTable final : public session::Transmitter, public host::FailedNe
                     host::FrameOutput& output, Answers& answers, Ways& ways, SessionNews& news, Instant now);
 
     // --- input; tuple.local is Sluice's end ---
-    // Both return nullopt when the packet is a spliced connection's, now at the latest: to be translated.
-    [[nodiscard]] std::optional<host::Disposition> on_client_segment(Instant now, std::uint32_t listener,
-                                                                     const FourTuple& tuple,
-                                                                     const Arrival& arrival,
-                                                                     const tcp::Segment& segment);
-    [[nodiscard]] std::optional<host::Disposition> on_broker_segment(Instant now, const FourTuple& tuple,
-                                                                     const Arrival& arrival,
-                                                                     const tcp::Segment& segment);
+    // Both return Punt when the packet is a spliced connection's, now at the latest: to be translated.
+    [[nodiscard]] host::Disposition on_client_segment(Instant now, std::uint32_t listener,
+                                                      const FourTuple& tuple, const Arrival& arrival,
+                                                      const tcp::Segment& segment);
+    [[nodiscard]] host::Disposition on_broker_segment(Instant now, const FourTuple& tuple,
+                                                      const Arrival& arrival, const tcp::Segment& segment);
     // mtu: of the hop that could not pass the packet on, in bytes.
     void on_packet_too_big(Instant now, const QuotedSegment& quoted, std::uint16_t mtu);
     void on_unreachable(Instant now, const QuotedSegment& quoted);
@@ -131,8 +129,8 @@ class ConnectionTable final : public session::Transmitter, public host::FailedNe
     bool meets_attempt(Reference found, const tcp::Segment& segment) const;
     bool makes_room_for(const session::Connection& old, const tcp::Segment& syn) const;
     bool make_room(Instant now, Reference old, std::uint64_t hash, const tcp::Segment& syn);
-    std::optional<host::Disposition> on_spliced(Instant now, Reference spliced, splice::Direction from,
-                                                const tcp::Segment& segment);
+    host::Disposition on_spliced(Instant now, Reference spliced, splice::Direction from,
+                                 const tcp::Segment& segment);
     void follow_client(session::Connection& c, const Arrival& arrival, const tcp::Segment& segment);
     // Runs `event(session)` on a connection and settles what it changed: timer, counts, removal.
     void drive(Instant now, std::uint32_t id, absl::FunctionRef<void(session::Session&)> event);

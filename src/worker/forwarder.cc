@@ -90,7 +90,7 @@ void Forwarder::prefetch_record(Lookup& lookup) const {
 
 // --- forward ---
 
-Forwarder::Decided Forwarder::forward(std::size_t i) {
+host::Disposition Forwarder::forward(std::size_t i) {
     if (i + kClassifyAhead < burst_.size())
         classify(burst_[i + kClassifyAhead], lookups_[i + kClassifyAhead]);
     if (i + kPrefetchAhead < burst_.size()) prefetch_record(lookups_[i + kPrefetchAhead]);
@@ -100,14 +100,14 @@ Forwarder::Decided Forwarder::forward(std::size_t i) {
         const wire::TcpFlags flags = packet.flags();
         // What ends a connection must be sound before it is believed; and a SYN is never a record's to carry:
         // Input sees what it means.
-        if (flags.syn) return Decided();
-        if ((flags.fin || flags.rst) && !is_sound(packet)) return Decided();
+        if (flags.syn) return host::Disposition::punt();
+        if ((flags.fin || flags.rst) && !is_sound(packet)) return host::Disposition::punt();
         return rewrite<kFamily>(lookup, packet, frame);
     };
     return visit(lookup, go);
 }
 
-Forwarder::Decided Forwarder::forward(Instant now, const port::Frame& frame) {
+host::Disposition Forwarder::forward(Instant now, const port::Frame& frame) {
     now_ = now;
     milliseconds_ = milliseconds32(now);
     Lookup lookup;
@@ -117,13 +117,13 @@ Forwarder::Decided Forwarder::forward(Instant now, const port::Frame& frame) {
 
 // Calls go(packet) with the packet that was seen.
 template <typename Go>
-Forwarder::Decided Forwarder::visit(const Lookup& lookup, Go&& go) {
+host::Disposition Forwarder::visit(const Lookup& lookup, Go&& go) {
     switch (lookup.kind) {
         case Lookup::Kind::V4: return go(lookup.v4);
         case Lookup::Kind::V6: return go(lookup.v6);
         case Lookup::Kind::Nothing: break;
     }
-    return std::nullopt;
+    return host::Disposition::punt();
 }
 
 template <IpFamily kFamily>
@@ -162,10 +162,10 @@ template <IpFamily kFamily>
 }
 
 template <IpFamily kFamily>
-Forwarder::Decided Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily>& packet,
-                                      const port::Frame& frame) {
+host::Disposition Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily>& packet,
+                                     const port::Frame& frame) {
     const std::uint32_t id = find<kFamily>(lookup, packet);
-    if (id == flow::kNoEntry) return std::nullopt;
+    if (id == flow::kNoEntry) return host::Disposition::punt();
     splice::Record<kFamily>& record = spliced_.table<kFamily>()[id];
     const Direction direction = lookup.from_client ? Direction::ToBroker : Direction::ToClient;
     if (lookup.from_client) follow_client(record, packet, frame);
@@ -176,8 +176,10 @@ Forwarder::Decided Forwarder::rewrite(const Lookup& lookup, const Packet<kFamily
     const bool rare = packet.size() > exit.mtu || way.has(splice::DirectionState::kNarrow) ||
                       record.core.way(Direction::ToClient).has(splice::DirectionState::kSlow);
     if (rare) [[unlikely]] {
-        if (const auto why = look_closer(id, direction, packet, room))
+        Room given;
+        if (const auto why = look_closer(id, direction, packet, given))
             return host::Disposition::dropped(*why);
+        room = given;
         narrow = is_narrow(packet, room);
     }
     const splice::Verdict verdict = splice::translate(record, direction, packet, exit.mac, milliseconds_);

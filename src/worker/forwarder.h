@@ -31,13 +31,11 @@ class Forwarder {
 
     // burst: at most kBurst frames, which stay where they are until the last was forwarded.
     void begin_burst(Instant now, std::span<const port::Frame> burst);
-    // What became of a frame; nullopt: no spliced connection's, or not for this path, and to be judged in
-    // full.
-    using Decided = std::optional<host::Disposition>;
-    // The i-th frame of that burst; each once, in their order.
-    Decided forward(std::size_t i);
+    // The i-th frame of that burst; each once, in their order. Punt: no spliced connection's, or not for this
+    // path, and to be judged in full.
+    host::Disposition forward(std::size_t i);
     // A frame that Input has judged and found to be a spliced connection's.
-    Decided forward(Instant now, const port::Frame& frame);
+    host::Disposition forward(Instant now, const port::Frame& frame);
     // Adds up what the burst came to.
     void count();
 
@@ -81,7 +79,7 @@ class Forwarder {
     void prefetch_record(Lookup& lookup) const;
     void account(const splice::Core& core, Direction direction, std::uint32_t payload);
     template <typename Go>
-    static Decided visit(const Lookup& lookup, Go&& go);
+    static host::Disposition visit(const Lookup& lookup, Go&& go);
     template <IpFamily kFamily>
     bool is_it(const Lookup& lookup, const Packet<kFamily>& packet, Reference candidate) const;
     // The packet's record, or flow::kNoEntry.
@@ -92,7 +90,7 @@ class Forwarder {
     template <IpFamily kFamily>
     static bool is_sound(const Packet<kFamily>& packet);
     template <IpFamily kFamily>
-    Decided rewrite(const Lookup& lookup, const Packet<kFamily>& packet, const port::Frame& frame);
+    host::Disposition rewrite(const Lookup& lookup, const Packet<kFamily>& packet, const port::Frame& frame);
     template <IpFamily kFamily>
     static bool is_narrow(const Packet<kFamily>& packet, const Room& room);
     template <IpFamily kFamily>

@@ -112,8 +112,11 @@ Disposition Input::on_tcp(Instant now, const host::Received& in, const wire::IpP
     }
     const auto segment = tcp::read_segment(*view);
     if (!segment) return Disposition::dropped(Counter::DropTcpMalformed);
-    if (const auto taken = deliver(now, in.arrival(), tuple, *segment)) return *taken;
-    return forwarder_.forward(now, in.frame).value_or(Disposition::consumed());
+    const Disposition taken = deliver(now, in.arrival(), tuple, *segment);
+    if (!taken.is_punt()) return taken;
+    const Disposition forwarded = forwarder_.forward(now, in.frame);
+    // It is for an own address: nobody comes next.
+    return forwarded.is_punt() ? Disposition::consumed() : forwarded;
 }
 
 std::optional<Counter> Input::checksum_fault(Instant now, std::uint16_t port, const wire::IpPacket& packet,
@@ -126,8 +129,8 @@ std::optional<Counter> Input::checksum_fault(Instant now, std::uint16_t port, co
     return Counter::DropTcpPartialChecksum;
 }
 
-std::optional<Disposition> Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
-                                          const tcp::Segment& segment) {
+Disposition Input::deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
+                           const tcp::Segment& segment) {
     if (const auto listener = flow_table_.listener_at(tuple.local); listener) {
         return connections_.on_client_segment(now, *listener, tuple, arrival, segment);
     }

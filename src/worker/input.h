@@ -56,9 +56,9 @@ class Input final : host::UpperLayer {
     host::Disposition on_extensions(Instant now, const host::Received& in);
     host::Disposition on_fragment(Instant now, const host::Received& in, IpFamily family);
     host::Disposition on_too_big(Instant now, const QuotedSegment& quoted, std::uint32_t told);
-    // nullopt: the packet is a spliced connection's.
-    std::optional<host::Disposition> deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
-                                             const tcp::Segment& segment);
+    // Punt: the packet is a spliced connection's.
+    host::Disposition deliver(Instant now, const Arrival& arrival, const FourTuple& tuple,
+                              const tcp::Segment& segment);
     // Why a segment is not to be believed.
     std::optional<Counter> checksum_fault(Instant now, std::uint16_t port, const wire::IpPacket& packet,
                                           ByteView segment);

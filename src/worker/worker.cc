@@ -150,10 +150,10 @@ void Worker::Impl::on_burst(std::span<const port::Frame> burst, host::Origin ori
     std::size_t n = 0;
     forwarder.begin_burst(now, burst);
     for (std::size_t i = 0; i < burst.size(); ++i) {
-        Forwarder::Decided verdict = forwarder.forward(i);
-        if (!verdict) verdict = input.on_frame(now, burst[i], origin);
-        if (verdict->is_forwarded()) continue;
-        context.settle(*verdict);
+        host::Disposition verdict = forwarder.forward(i);
+        if (verdict.is_punt()) verdict = input.on_frame(now, burst[i], origin);
+        if (verdict.is_forwarded()) continue;
+        context.settle(verdict);
         done[n++] = burst[i];
     }
     forwarder.count();
