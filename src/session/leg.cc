@@ -40,12 +40,7 @@ ByteView Leg::peek(std::size_t offset) const {
 }
 
 ByteView Leg::contiguous(std::vector<std::byte>& scratch) const {
-    const ByteView first = peek();
-    if (first.size() == readable()) return first;
-    const ByteView rest = peek(first.size());
-    scratch.assign(first.begin(), first.end());
-    scratch.insert(scratch.end(), rest.begin(), rest.end());
-    return scratch;
+    return codecs_ ? codecs_->text().bytes() : tcp::contiguous(endpoint_, scratch);
 }
 
 void Leg::consume(Instant now, std::size_t bytes, tcp::Output& out) {

@@ -293,6 +293,7 @@ ByteView Endpoint::peek(std::size_t offset) const {
     if (offset >= impl_->reassembly.readable()) return {};
     return impl_->reassembly.peek(static_cast<std::uint32_t>(offset));
 }
+
 ByteView contiguous(const Endpoint& endpoint, std::vector<std::byte>& scratch) {
     const ByteView first = endpoint.peek();
     if (first.size() == endpoint.readable()) return first;
