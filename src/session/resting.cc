@@ -71,9 +71,8 @@ Connection wake(const RestingConnection& r, const RestingExtras& extras, Resting
 }
 
 Instant idle_deadline(const RestingConnection& r, Duration idle_timeout, Instant now) {
-    const Duration limit = idle_limit(r.keep_alive, idle_timeout);
-    if (limit == Duration::zero()) return kNever;
-    return now - since(now, r.keep_alive != 0 ? r.last_heard : r.last_traffic) + limit;
+    const Duration silence = since(now, r.keep_alive != 0 ? r.last_heard : r.last_traffic);
+    return idle_deadline(now - silence, r.keep_alive, idle_timeout);
 }
 
 // Nothing is held, owed or under way, and no timer but the idle one has anything to do.

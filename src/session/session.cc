@@ -179,9 +179,8 @@ Instant Session::phase_deadline() const {
 }
 
 Instant Session::idle_deadline() const {
-    const Duration limit = idle_limit(c_.keep_alive, listener().config.idle_timeout);
-    if (limit == Duration::zero()) return kNever;
-    return (c_.keep_alive != 0 ? c_.last_heard : c_.last_traffic) + limit;
+    return session::idle_deadline(c_.keep_alive != 0 ? c_.last_heard : c_.last_traffic, c_.keep_alive,
+                                  listener().config.idle_timeout);
 }
 
 void Session::on_phase_deadline(Instant now) {

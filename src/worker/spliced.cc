@@ -66,10 +66,8 @@ bool Spliced::is_client(Reference reference, const FourTuple& client) const {
 }
 
 Instant Spliced::deadline(Instant now, const splice::Core& core) const {
-    const Duration limit =
-        session::idle_limit(core.keep_alive, context_.snapshot->listeners[core.listener].config.idle_timeout);
-    if (limit == Duration::zero()) return kNever;
-    return now - since(now, core.last_heard) + limit;
+    return session::idle_deadline(now - since(now, core.last_heard), core.keep_alive,
+                                  context_.snapshot->listeners[core.listener].config.idle_timeout);
 }
 
 // When the timer fires next: at the idle deadline, or before it to see whether the broker has said anything.

@@ -54,6 +54,13 @@ constexpr Duration idle_limit(std::uint16_t keep_alive, Duration idle_timeout) {
     return keep_alive != 0 ? Duration(std::chrono::seconds(keep_alive)) * 3 / 2 + kBrokersTurn : idle_timeout;
 }
 
+// When that is; kNever for never. last: the client's last packet where it has a Keep Alive, else the last one
+// from either side.
+constexpr Instant idle_deadline(Instant last, std::uint16_t keep_alive, Duration idle_timeout) {
+    const Duration limit = idle_limit(keep_alive, idle_timeout);
+    return limit == Duration::zero() ? kNever : last + limit;
+}
+
 inline constexpr std::uint32_t kNoBackend = std::numeric_limits<std::uint32_t>::max();
 inline constexpr std::size_t kMaxAttempts = 11;  // first choice and at most ten retries (pool.retries)
 
