@@ -33,14 +33,14 @@ Verdict judge_reset(const DirectionState& way, tcp::Seq at) {
 
 }  // namespace
 
-Verdict track_special(Core& core, Direction direction, const SegmentFacts& passage, bool believed) {
+Verdict track_special(Core& core, Direction direction, const SegmentFacts& facts, bool believed) {
     DirectionState& way = core.way(direction);
     DirectionState& back = core.way(opposite(direction));
-    if ((passage.flags & kRst) != 0) return judge_reset(way, passage.begin);
+    if ((facts.flags & kRst) != 0) return judge_reset(way, facts.begin);
     if (believed) {
-        const bool fin = (passage.flags & kFin) != 0;
-        note_sent_near_end(way, passage.begin.advance(passage.payload + (fin ? 1U : 0U)), fin);
-        note_acknowledged_near_end(back, passage.acknowledges, passage.window);
+        const bool fin = (facts.flags & kFin) != 0;
+        note_sent_near_end(way, facts.begin.advance(facts.payload + (fin ? 1U : 0U)), fin);
+        note_acknowledged_near_end(back, facts.acknowledges, facts.window);
     }
     const Verdict verdict = core.finished() ? Verdict::Finished : Verdict::Forward;
     return believed && back.has(DirectionState::kAsked) ? verdict | Verdict::Answered : verdict;

@@ -26,8 +26,8 @@ void Forwarder::use(const backend::Snapshot& snapshot) {
         first_.push_back(static_cast<std::uint32_t>(sums_.size()));
         for (const backend::Backend& backend : pool.backends) {
             backend::Traffic& traffic = stats_.traffic(backend.position);
-            sums_.push_back({.passage = &traffic.to_broker});
-            sums_.push_back({.passage = &traffic.to_client});
+            sums_.push_back({.traffic = &traffic.to_broker});
+            sums_.push_back({.traffic = &traffic.to_client});
         }
     }
 }
@@ -283,7 +283,7 @@ void Forwarder::count() {
         const std::uint64_t packets = account.fresh >> 32U;
         const std::uint64_t bytes = account.fresh & 0xffffffffU;
         account.fresh = 0;
-        account.passage->count(packets, bytes);
+        account.traffic->count(packets, bytes);
         all[touched % 2].packets += packets;
         all[touched % 2].bytes += bytes;
     }

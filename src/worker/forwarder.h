@@ -69,7 +69,7 @@ class Forwarder {
     // Where the traffic of one broker in one direction is counted, and what the burst in hand adds to it.
     struct TrafficSum {
         std::uint64_t fresh = 0;  // packets, above 32 bits of payload bytes
-        backend::DirectionTraffic* passage = nullptr;
+        backend::DirectionTraffic* traffic = nullptr;
     };
 
     // judged: Input has seen the frame, and it may be larger than what arrives in one.

@@ -147,16 +147,16 @@ inline bool may_acknowledge(const DirectionState& way, tcp::Seq at) {
 }
 
 // Nearly every segment goes on where its sender was, and acknowledges something on its way or nothing new.
-inline bool is_in_order(const DirectionState& way, const DirectionState& back, const SegmentFacts& passage) {
-    return (passage.flags & kAck) != 0 && passage.begin == way.next && passage.payload <= kOvershoot &&
-           passage.acknowledges.since(back.acked) <= back.next.since(back.acked);
+inline bool is_in_order(const DirectionState& way, const DirectionState& back, const SegmentFacts& facts) {
+    return (facts.flags & kAck) != 0 && facts.begin == way.next && facts.payload <= kOvershoot &&
+           facts.acknowledges.since(back.acked) <= back.next.since(back.acked);
 }
 
 // Whether another segment can be its sender's own: who does not see the connection guesses both numbers.
 [[gnu::noinline]] inline bool is_believed(const DirectionState& way, const DirectionState& back,
-                                          const SegmentFacts& passage) {
-    return (passage.flags & kAck) != 0 && is_near(way, passage.begin) &&
-           may_acknowledge(back, passage.acknowledges);
+                                          const SegmentFacts& facts) {
+    return (facts.flags & kAck) != 0 && is_near(way, facts.begin) &&
+           may_acknowledge(back, facts.acknowledges);
 }
 
 inline void note_sent(DirectionState& way, tcp::Seq end) {
@@ -171,26 +171,26 @@ inline void note_acknowledged(DirectionState& way, tcp::Seq acknowledges, std::u
 }
 
 // For everything that has FIN or RST, comes after a FIN, or from an end that is asked.
-Verdict track_special(Core& core, Direction direction, const SegmentFacts& passage, bool believed);
+Verdict track_special(Core& core, Direction direction, const SegmentFacts& facts, bool believed);
 
-inline Verdict track(Core& core, Direction direction, const SegmentFacts& passage, bool in_order,
+inline Verdict track(Core& core, Direction direction, const SegmentFacts& facts, bool in_order,
                      bool believed) {
     const unsigned special =
-        (passage.flags & (kFin | kRst)) | ((core.ways[0].flags | core.ways[1].flags) &
-                                           unsigned{DirectionState::kFinSeen | DirectionState::kAsked});
+        (facts.flags & (kFin | kRst)) | ((core.ways[0].flags | core.ways[1].flags) &
+                                         unsigned{DirectionState::kFinSeen | DirectionState::kAsked});
     if (special != 0) [[unlikely]] {
-        return track_special(core, direction, passage, believed);
+        return track_special(core, direction, facts, believed);
     }
     if (in_order) [[likely]] {
         DirectionState& back = core.way(opposite(direction));
-        core.way(direction).next = passage.begin.advance(passage.payload);
-        back.acked = passage.acknowledges;
-        back.window = passage.window;
+        core.way(direction).next = facts.begin.advance(facts.payload);
+        back.acked = facts.acknowledges;
+        back.window = facts.window;
         return Verdict::Forward;
     }
     if (!believed) return Verdict::Forward;
-    note_sent(core.way(direction), passage.begin.advance(passage.payload));
-    note_acknowledged(core.way(opposite(direction)), passage.acknowledges, passage.window);
+    note_sent(core.way(direction), facts.begin.advance(facts.payload));
+    note_acknowledged(core.way(opposite(direction)), facts.acknowledges, facts.window);
     return Verdict::Forward;
 }
 
@@ -292,19 +292,19 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
     store16(tcp + wire::kTcpWindowAt, new_window);
     store16(tcp + wire::kTcpChecksumAt, delta.apply(load16(tcp + wire::kTcpChecksumAt)));
 
-    const detail::SegmentFacts passage{.begin = tcp::Seq(sequence + shifts.sequence),
-                                       .acknowledges = tcp::Seq(acknowledgement),
-                                       .payload = packet.payload_size(),
-                                       .window = window,
-                                       .flags = flags};
-    const bool in_order = detail::is_in_order(way, back, passage);
-    const bool believed = in_order || detail::is_believed(way, back, passage);
+    const detail::SegmentFacts facts{.begin = tcp::Seq(sequence + shifts.sequence),
+                                     .acknowledges = tcp::Seq(acknowledgement),
+                                     .payload = packet.payload_size(),
+                                     .window = window,
+                                     .flags = flags};
+    const bool in_order = detail::is_in_order(way, back, facts);
+    const bool believed = in_order || detail::is_believed(way, back, facts);
     if (kTimestamps && options.timestamps && believed) {
         std::uint32_t& last = core.last_timestamp(direction);
         last = tcp::later(tcp::Seq(last), tcp::Seq(options.timestamp)).value();
     }
-    detail::count(core, direction, passage.payload, believed, now);
-    const Verdict verdict = detail::track(core, direction, passage, in_order, believed);
+    detail::count(core, direction, facts.payload, believed, now);
+    const Verdict verdict = detail::track(core, direction, facts, in_order, believed);
     // An RST needs none (RFC 7323 section 3.2).
     const bool lacks_clock = kTimestamps && !options.timestamps && (flags & detail::kRst) == 0;
     return lacks_clock ? verdict | Verdict::NoTimestamps : verdict;
@@ -315,14 +315,14 @@ inline Verdict translate(Record<kFamily>& record, Direction direction, const Pac
 template <IpFamily kFamily>
 bool is_plausible(const Record<kFamily>& record, Direction direction, const Packet<kFamily>& packet) {
     const DirectionState& way = record.core.way(direction);
-    const detail::SegmentFacts passage{
+    const detail::SegmentFacts facts{
         .begin = packet.sequence().advance(way.sequence_delta),
         .acknowledges = tcp::Seq(load32(packet.tcp() + wire::kTcpAcknowledgementAt)),
         .payload = 0,
         .window = 0,
         .flags = load8(packet.tcp() + wire::kTcpFlagsAt)};
-    const bool reset = (passage.flags & detail::kRst) != 0;  // who leaves need not be followed
-    return !reset && detail::is_believed(way, record.core.way(opposite(direction)), passage);
+    const bool reset = (facts.flags & detail::kRst) != 0;  // who leaves need not be followed
+    return !reset && detail::is_believed(way, record.core.way(opposite(direction)), facts);
 }
 
 }  // namespace sluice::splice
